@@ -1,0 +1,159 @@
+"""Files that appear whole or not at all, and models that load without running code."""
+
+import contextlib
+import json
+import os
+import shutil
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import keras
+
+
+def write_file(path: str | os.PathLike, content: bytes | str) -> Path:
+    """Write a file whole: beside its place first, then renamed into it.
+
+    A kill or a full disk leaves the file as it was. Text is written as UTF-8.
+
+    Args:
+        path: where the file is to be; its folder is made if missing.
+        content: what it is to hold.
+
+    Returns:
+        The path.
+    """
+    with replacing(path) as beside:
+        data = content.encode() if isinstance(content, str) else content
+        with beside.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    return Path(path)
+
+
+@contextlib.contextmanager
+def replacing(path: str | os.PathLike) -> Iterator[Path]:
+    """Give a path to write to, and put what was written in the place of `path`.
+
+    When the block raises, what it wrote is removed and `path` stays as it was. The
+    suffix is kept, since Keras and matplotlib choose the format by it.
+
+    Yields:
+        A path in the same folder, so that the last step is a rename.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # One name for every attempt, so that what a killed run left is written over.
+    beside = path.with_name(f".partial-{path.name}")
+    try:
+        yield beside
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def replace_directory(path: str | os.PathLike, write: Callable[[Path], Any]) -> Path:
+    """Let `write` fill a new directory, then put it in the place of an old one.
+
+    No file system renames a directory over another, so the old one is set aside for
+    a moment. A kill in that moment leaves it there, complete; `recover_directory`,
+    which this function begins with, brings it back.
+
+    Args:
+        path: the directory to replace, or one that is not there yet.
+        write: called with the path of the directory to fill.
+    """
+    path = Path(path)
+    recover_directory(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new, old = _beside(path)
+    try:
+        write(new)
+    except BaseException:
+        shutil.rmtree(new, ignore_errors=True)
+        raise
+    if path.exists():
+        path.rename(old)
+    new.rename(path)
+    shutil.rmtree(old, ignore_errors=True)
+    return path
+
+
+def recover_directory(path: str | os.PathLike) -> None:
+    """Finish what a killed `replace_directory` began: one complete copy remains."""
+    path = Path(path)
+    new, old = _beside(path)
+    if old.exists() and not path.exists():
+        old.rename(path)
+    shutil.rmtree(old, ignore_errors=True)
+    shutil.rmtree(new, ignore_errors=True)
+
+
+def _beside(path: Path) -> tuple[Path, Path]:
+    return (
+        path.with_name(f".partial-{path.name}"),
+        path.with_name(f".old-{path.name}"),
+    )
+
+
+def save_model(model: keras.Model, path: str | os.PathLike) -> Path:
+    """Write a Keras model to a `.keras` file, whole or not at all."""
+    with replacing(path) as beside:
+        model.save(beside)
+    return Path(path)
+
+
+def load_model(path: str | os.PathLike) -> keras.Model:
+    """Read a model from a `.keras` file without running code that the file names.
+
+    Only classes of Keras and of this package are built, and no Lambda, whose code
+    would travel inside the file; the check comes before anything is built.
+
+    Raises:
+        ValueError: the file is missing, cut short, not a `.keras` file, or asks for
+            a class from elsewhere.
+    """
+    path = Path(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+            config = json.loads(archive.read("config.json"))
+    except FileNotFoundError:
+        raise ValueError(f"{path} does not exist; train a model first") from None
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise ValueError(
+            f"{path} is not a whole .keras file ({error}); write it again"
+        ) from None
+    if damaged:
+        raise ValueError(f"{path}: {damaged} is damaged; write the file again")
+    _refuse_foreign_classes(config, path)
+    try:
+        return keras.models.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # whatever Keras meets in a file that was tampered with
+        raise ValueError(f"{path} cannot be loaded: {error}") from error
+
+
+def _refuse_foreign_classes(config: Any, path: Path) -> None:
+    """Raise ValueError where a model's configuration names a class to distrust."""
+    if isinstance(config, list):
+        for value in config:
+            _refuse_foreign_classes(value, path)
+    elif isinstance(config, dict):
+        for value in config.values():
+            _refuse_foreign_classes(value, path)
+        if "class_name" not in config:
+            return
+        module = str(config.get("module") or config.get("registered_name") or "keras")
+        package = module.replace(">", ".").partition(".")[0]
+        if package not in ("keras", "kerasseq", "builtins"):
+            raise ValueError(
+                f"{path} asks for {config['class_name']!r} from {module!r}; only "
+                "layers of keras and kerasseq are loaded"
+            )
+        if config["class_name"] in ("Lambda", "function", "__lambda__"):
+            raise ValueError(
+                f"{path} holds a {config['class_name']!r}, that is code; models with "
+                "code of their own are not loaded"
+            )

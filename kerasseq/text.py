@@ -1,0 +1,193 @@
+"""Characters: their vocabulary, and a text as streams of next-character examples."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from kerasseq.files import write_file
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The characters that a model knows; the id of each is its position.
+
+    A character is a Unicode code point, and the order is that of the code points.
+
+    Example:
+        >>> vocabulary = Vocabulary.from_text("hello")
+        >>> vocabulary.characters
+        ('e', 'h', 'l', 'o')
+        >>> vocabulary.decode(vocabulary.encode("hole"))
+        'hole'
+    """
+
+    characters: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        for character in self.characters:
+            if not isinstance(character, str) or len(character) != 1:
+                raise ValueError(
+                    f"{character!r} is not one character; a vocabulary lists single "
+                    "Unicode code points"
+                )
+        if not self.characters or list(self.characters) != sorted(set(self.characters)):
+            raise ValueError(
+                f"a vocabulary of {len(self.characters)} characters must hold at least "
+                "one, each once, in code point order; make it with from_text"
+            )
+
+    @classmethod
+    def from_text(cls, text: str) -> "Vocabulary":
+        """The vocabulary of all characters of `text`.
+
+        Raises:
+            ValueError: the text is empty or holds a lone surrogate, which is half of
+                a character and cannot be written as UTF-8.
+        """
+        points = np.unique(_code_points(text))
+        surrogates = points[(points >= 0xD800) & (points < 0xE000)]
+        if surrogates.size:
+            raise ValueError(
+                f"the text holds the lone surrogate U+{surrogates[0]:04X}; encode it "
+                "as UTF-8 with errors='replace' and decode it again"
+            )
+        return cls(tuple(map(chr, points)))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> "Vocabulary":
+        """Read a `vocabulary.json`.
+
+        Raises:
+            ValueError: the file is missing or is no such vocabulary.
+        """
+        try:
+            content = json.loads(Path(path).read_text(encoding="utf-8"))
+            return cls(tuple(content["characters"]))
+        except (OSError, KeyError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"{path} is not a vocabulary of characters ({error}); it should read "
+                '{"characters": ["\\n", " ", ...]}'
+            ) from None
+
+    def to_json(self) -> str:
+        """The vocabulary as the text of a `vocabulary.json`."""
+        return json.dumps({"characters": self.characters}) + "\n"
+
+    def save(self, path: str | os.PathLike) -> Path:
+        """Write a `vocabulary.json`, whole or not at all."""
+        return write_file(path, self.to_json())
+
+    def __len__(self) -> int:
+        return len(self.characters)
+
+    @property
+    def code_points(self) -> np.ndarray:
+        """The characters' code points, int32 (V,), ascending."""
+        return _code_points("".join(self.characters)).astype(np.int32)
+
+    def unknown(self, text: str) -> list[str]:
+        """The distinct characters of `text` that are not in the vocabulary."""
+        return sorted(set(text) - set(self.characters))
+
+    def encode(self, text: str) -> np.ndarray:
+        """Ids of the characters of `text`.
+
+        Returns:
+            int32 (len(text),).
+
+        Raises:
+            ValueError: a character is unknown; `unknown` lists all that are.
+        """
+        points, known = _code_points(text), self.code_points
+        ids = np.searchsorted(known, points).clip(max=len(known) - 1)
+        missing = np.flatnonzero(known[ids] != points)
+        if missing.size:
+            raise ValueError(
+                f"character {text[missing[0]]!r} at offset {missing[0]} is not in the "
+                f"vocabulary of {len(known)} characters; leave it out"
+            )
+        return ids.astype(np.int32)
+
+    def encode_prompt(self, prompt: str) -> np.ndarray:
+        """Ids of a prompt as every runtime reads it.
+
+        Unknown characters are dropped; an empty prompt stands for a newline, or for
+        id 0 where the vocabulary has none.
+
+        Returns:
+            int32 (T,), T at least 1.
+        """
+        known = set(self.characters)
+        kept = "".join(character for character in prompt if character in known)
+        if not kept:
+            kept = "\n" if "\n" in known else self.characters[0]
+        return self.encode(kept)
+
+    def decode(self, ids: np.ndarray) -> str:
+        """The text of `ids`, an integer array of any shape, read in order."""
+        points = self.code_points[np.asarray(ids, np.int64).ravel()]
+        return points.astype("<u4").tobytes().decode("utf-32-le")
+
+
+def _code_points(text: str) -> np.ndarray:
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+
+
+def split_text(ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Part a text's ids into nine tenths to train on and the held-out last tenth."""
+    boundary = len(ids) - len(ids) // 10
+    return ids[:boundary], ids[boundary:]
+
+
+def next_character_streams(
+    ids: np.ndarray, num_streams: int, length: int
+) -> tf.data.Dataset:
+    """Cut a text into parallel streams of next-character examples, in reading order.
+
+    Row b of every batch continues row b of the batch before, so that a recurrent
+    state can be carried from batch to batch. What does not fill a last batch is left
+    out: at most `num_streams * length` characters.
+
+    Args:
+        ids: int (N,), the text.
+        num_streams: B, how many places of the text are read side by side.
+        length: T, characters a stream in one batch.
+
+    Returns:
+        Batches of inputs int32 (B, T) and targets int32 (B, T), the targets being
+        the inputs one character later.
+
+    Raises:
+        ValueError: the text is too short for a single batch.
+
+    Example:
+        >>> [(x, y)] = next_character_streams(np.arange(5), 2, 2).as_numpy_iterator()
+        >>> x.tolist(), y.tolist()
+        ([[0, 1], [2, 3]], [[1, 2], [3, 4]])
+    """
+    stream_length = (len(ids) - 1) // num_streams
+    num_batches = stream_length // length
+    if num_batches < 1:
+        raise ValueError(
+            f"{len(ids)} characters are too few for {num_streams} streams of {length}; "
+            f"give at least {num_streams * length + 1}, or fewer or shorter streams"
+        )
+    starts = np.arange(num_streams)[:, None] * stream_length
+    positions = tf.constant(starts + np.arange(length), tf.int64)
+    text = tf.constant(ids, tf.int32)
+
+    def batch(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        at = positions + index * length
+        inputs, targets = tf.gather(text, at), tf.gather(text, at + 1)
+        inputs.set_shape((num_streams, length))
+        targets.set_shape((num_streams, length))
+        return inputs, targets
+
+    batches = tf.data.Dataset.range(num_batches).map(batch)
+    options = tf.data.Options()
+    options.deterministic = True
+    return batches.with_options(options).prefetch(2)
