@@ -6,7 +6,7 @@ and states a list of tensors that are zeros at the start.
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 import tensorflow as tf
 
@@ -44,9 +44,7 @@ def generate_chunk(
         but the last: that one is the next call's prompt.
     """
     states = _read(step, prompt, prompt_length - 1, states)
-    return _write(
-        step, prompt[prompt_length - 1], length, uniforms, settings, states
-    )
+    return _write(step, prompt[prompt_length - 1], length, uniforms, settings, states)
 
 
 def _read(step: Step, tokens: tf.Tensor, count: tf.Tensor, states: States) -> States:

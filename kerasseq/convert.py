@@ -1,0 +1,209 @@
+"""The verbs of exporting: write a SavedModel or a `.tflite`, look inside, run it."""
+
+import hashlib
+import io
+import json
+import os
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import tensorflow as tf
+from ai_edge_litert import schema_py_generated as schema
+from ai_edge_litert.compiled_model import CompiledModel
+from ai_edge_litert.hardware_accelerator import HardwareAccelerator
+from ai_edge_litert.interpreter import Interpreter
+from ai_edge_litert.options import CpuOptions, Options
+from tensorflow.lite.python.convert import ConverterError
+
+from kerasseq.files import replace_directory, write_file
+
+Quantization: TypeAlias = Literal["float32", "float16", "int8"]
+Runtime: TypeAlias = Literal["interpreter", "compiled_model"]
+Signature: TypeAlias = Callable[..., dict[str, np.ndarray]]
+
+# ZIP wants a date; a fixed one keeps equal models equal files.
+ZIP_DATE = (1980, 1, 1, 0, 0, 0)
+
+
+def write_saved_model(
+    module: tf.Module, path: str | os.PathLike, signatures: Mapping[str, Any]
+) -> Path:
+    """Write a SavedModel; the directory is replaced whole or stays as it was.
+
+    Args:
+        module: what tracks every variable that the signatures read.
+        path: the directory.
+        signatures: concrete functions by name.
+    """
+    return replace_directory(
+        path,
+        lambda beside: tf.saved_model.save(module, str(beside), dict(signatures)),
+    )
+
+
+def convert(
+    module: tf.Module,
+    signatures: Mapping[str, Any],
+    quantization: Quantization = "float32",
+) -> bytes:
+    """Convert signatures to a TFLite flatbuffer of built-in operations alone.
+
+    Args:
+        module: what tracks every variable that the signatures read.
+        signatures: concrete functions by name, of static shapes.
+        quantization: how weights are stored: as they are, in half precision, or in
+            eight bits with a scale (dynamic range: what is computed stays float32).
+
+    Raises:
+        ValueError: an operation has no built-in form; the message names it.
+    """
+    with tempfile.TemporaryDirectory() as directory:
+        tf.saved_model.save(module, directory, dict(signatures))
+        converter = tf.lite.TFLiteConverter.from_saved_model(
+            directory, signature_keys=list(signatures)
+        )
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+        if quantization != "float32":
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        if quantization == "float16":
+            converter.target_spec.supported_types = [tf.float16]
+        try:
+            return converter.convert()
+        except ConverterError as error:
+            raise ValueError(
+                f"{', '.join(signatures)} cannot be converted with TFLite's built-in "
+                f"operations alone: {error}"
+            ) from error
+
+
+def write_tflite(
+    path: str | os.PathLike,
+    flatbuffer: bytes,
+    card: Mapping[str, Any],
+    attachments: Mapping[str, str],
+) -> Path:
+    """Write a `.tflite` that carries its card and files, whole or not at all.
+
+    A flatbuffer ignores what follows it, so the files follow it as a ZIP: the
+    convention of TFLite metadata. The flatbuffer's SHA-256 is added to the card.
+
+    Args:
+        path: where the file is to be.
+        flatbuffer: the model.
+        card: what a person should know of the model, as JSON values.
+        attachments: further files, as text by name.
+    """
+    card = {**card, "sha256": hashlib.sha256(flatbuffer).hexdigest()}
+    texts = {"card.json": json.dumps(card, indent=1) + "\n", **attachments}
+    content = io.BytesIO(flatbuffer)
+    with zipfile.ZipFile(content, "a", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in texts.items():
+            info = zipfile.ZipInfo(name, ZIP_DATE)
+            info.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(info, text)
+    return write_file(path, content.getvalue())
+
+
+def read_tflite(path: str | os.PathLike) -> tuple[bytes, dict[str, str]]:
+    """Read a `.tflite` and what it carries, and check that no bit was flipped.
+
+    Returns:
+        The flatbuffer, and the attached files as text by name.
+
+    Raises:
+        ValueError: the file is missing, cut short, damaged or carries no card.
+    """
+    try:
+        content = Path(path).read_bytes()
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            start = min(info.header_offset for info in archive.infolist())
+            names = archive.namelist()
+            attachments = {name: archive.read(name).decode() for name in names}
+        expected = json.loads(attachments["card.json"])["sha256"]
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(
+            f"{path} is not a whole .tflite of this project ({error}); export it again"
+        ) from None
+    flatbuffer = content[:start]
+    found = hashlib.sha256(flatbuffer).hexdigest()
+    if found != expected:
+        raise ValueError(
+            f"{path} is damaged: its model has SHA-256 {found}, its card says "
+            f"{expected}; export or copy it again"
+        )
+    return flatbuffer, attachments
+
+
+def list_operators(flatbuffer: bytes) -> list[str]:
+    """Names of the operations in a flatbuffer; custom ones as `CUSTOM:name`.
+
+    Flex operations, which need TensorFlow on the device, are among the custom ones.
+    """
+    model = schema.ModelT.InitFromPackedBuf(flatbuffer)
+    names = {
+        value: name
+        for name, value in vars(schema.BuiltinOperator).items()
+        if not name.startswith("_")
+    }
+    found = set()
+    for code in model.operatorCodes:
+        # Codes above 127 do not fit the older of the two fields.
+        builtin = max(code.builtinCode, code.deprecatedBuiltinCode)
+        custom = code.customCode
+        found.add(f"CUSTOM:{custom.decode()}" if custom else names[builtin])
+    return sorted(found)
+
+
+def open_signatures(
+    flatbuffer: bytes, runtime: Runtime = "interpreter", num_threads: int = 1
+) -> dict[str, Signature]:
+    """The signatures of a flatbuffer as functions on arrays, by name.
+
+    Args:
+        flatbuffer: the model.
+        runtime: LiteRT has two ways to run a model, and what works in the one can
+            fail in silence in the other.
+        num_threads: for matrix products.
+
+    Returns:
+        Functions from arrays by name to arrays by name.
+    """
+    if runtime == "interpreter":
+        interpreter = Interpreter(model_content=flatbuffer, num_threads=num_threads)
+        return {
+            name: interpreter.get_signature_runner(name)
+            for name in interpreter.get_signature_list()
+        }
+    options = Options(
+        hardware_accelerators=HardwareAccelerator.CPU,
+        cpu_options=CpuOptions(num_threads=num_threads),
+    )
+    model = CompiledModel.from_buffer(flatbuffer, options=options)
+    return {name: _compiled(model, name) for name in model.get_signature_list()}
+
+
+def _compiled(model: CompiledModel, name: str) -> Signature:
+    inputs = {
+        key: model.create_input_buffer_by_name(name, key)
+        for key in model.get_input_tensor_details(name)
+    }
+    details = model.get_output_tensor_details(name)
+    outputs = {key: model.create_output_buffer_by_name(name, key) for key in details}
+
+    def run(**arrays: np.ndarray) -> dict[str, np.ndarray]:
+        for key, buffer in inputs.items():
+            buffer.write(np.ascontiguousarray(arrays[key]))
+        model.run_by_name(name, inputs, outputs)
+        return {
+            key: buffer.read(
+                int(np.prod(details[key]["shape"])), np.dtype(details[key]["dtype"])
+            ).reshape(details[key]["shape"])
+            for key, buffer in outputs.items()
+        }
+
+    return run
