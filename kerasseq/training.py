@@ -1,0 +1,214 @@
+"""Training with `model.fit`: how to compile, what to watch, when to stop."""
+
+import csv
+import io
+import json
+import math
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from kerasseq.checkpoint import Checkpoint
+from kerasseq.files import write_file
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How to train on parallel streams of a text.
+
+    Attributes:
+        epochs: E, how many rounds of `steps_per_epoch` batches.
+        steps_per_epoch: batches a round; the text goes on from round to round.
+        learning_rate: the highest one, after the warm-up.
+        warmup_steps: batches over which the learning rate rises from zero.
+        beta_2: Adam's decay of the squared gradients.
+        clip_norm: the gradients' global norm is held at this.
+        patience: rounds without a better held-out loss before training stops.
+    """
+
+    epochs: int
+    steps_per_epoch: int
+    learning_rate: float = 3e-3
+    warmup_steps: int = 100
+    beta_2: float = 0.99
+    clip_norm: float = 1.0
+    patience: int = 3
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "steps_per_epoch", "patience"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}={getattr(self, name)} must be at least 1")
+        if not 0 < self.learning_rate < math.inf:
+            raise ValueError(
+                f"learning_rate={self.learning_rate} is not above zero; try 0.003"
+            )
+
+
+def compile_for_training(model: keras.Model, config: TrainingConfig) -> None:
+    """Compile with cross-entropy on logits, Adam, clipping and a schedule.
+
+    The learning rate rises to its highest in `warmup_steps` and falls to zero along
+    half a cosine (Loshchilov and Hutter 2017, section 3). The step is one program
+    compiled by XLA.
+    """
+    total_steps = config.epochs * config.steps_per_epoch
+    warmup_steps = min(config.warmup_steps, max(1, total_steps // 10))
+    schedule = keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=0.0,
+        decay_steps=max(1, total_steps - warmup_steps),
+        warmup_target=config.learning_rate,
+        warmup_steps=warmup_steps,
+    )
+    model.compile(
+        optimizer=keras.optimizers.Adam(
+            schedule, beta_2=config.beta_2, global_clipnorm=config.clip_norm
+        ),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        jit_compile=True,
+    )
+
+
+def reset_carried_state(model: keras.Model) -> None:
+    """Set the state of every stateful layer back to zeros."""
+    for layer in model.layers:
+        if getattr(layer, "stateful", False):
+            layer.reset_state()
+
+
+class HeldOutLoss(keras.callbacks.Callback):
+    """Adds `val_loss` to the logs of an epoch, for the callbacks after it.
+
+    The loss is that of a twin which shares the weights and has a state of its own:
+    validation inside `fit` would run on the training state and leave it changed.
+
+    Args:
+        twin: a compiled model that shares the weights of the one in training.
+        batches: what to evaluate it on, from a state of zeros.
+    """
+
+    def __init__(self, twin: keras.Model, batches: tf.data.Dataset) -> None:
+        super().__init__()
+        self._twin = twin
+        self._batches = batches
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        if logs is not None:
+            logs["val_loss"] = self.evaluate()
+
+    def evaluate(self) -> float:
+        """Mean cross-entropy in nats a token."""
+        reset_carried_state(self._twin)
+        return float(self._twin.evaluate(self._batches, verbose=0))
+
+
+class Perplexity(keras.callbacks.Callback):
+    """Adds `perplexity` and `val_perplexity`, exp of the losses, to an epoch's logs."""
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        if logs is None:
+            return
+        for prefix in ("", "val_"):
+            if f"{prefix}loss" in logs:
+                # Above 700 the exponential overflows a float64.
+                loss = min(float(logs[f"{prefix}loss"]), 700.0)
+                logs[f"{prefix}perplexity"] = math.exp(loss)
+
+
+class HistoryFile(keras.callbacks.Callback):
+    """Keeps the logs of all epochs in a CSV file, written whole after each.
+
+    Keras's CSVLogger appends to the file, so what a kill or a resume leaves there is
+    not the history of the run that the weights come from.
+
+    Args:
+        path: the file.
+    """
+
+    def __init__(self, path: str | os.PathLike) -> None:
+        super().__init__()
+        self._path = Path(path)
+        self.rows = "[]"  # JSON, so that a checkpoint holds it as it stands
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        numbers = {key: float(value) for key, value in (logs or {}).items()}
+        rows = [*json.loads(self.rows), {"epoch": epoch + 1, **numbers}]
+        self.rows = json.dumps(rows)
+        text = io.StringIO()
+        writer = csv.DictWriter(text, list(rows[0]), extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(rows)
+        write_file(self._path, text.getvalue())
+
+    @property
+    def history(self) -> dict[str, list[float]]:
+        """The column of each log by its name."""
+        rows = json.loads(self.rows)
+        return {key: [row[key] for row in rows] for key in (rows[0] if rows else {})}
+
+
+class SampleTexts(keras.callbacks.Callback):
+    """Prints a text that the model writes, after every epoch.
+
+    Args:
+        write: called for the text.
+    """
+
+    def __init__(self, write: Callable[[], str]) -> None:
+        super().__init__()
+        self._write = write
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        print(f"\n{self._write()}\n", flush=True)
+
+
+class StopAtNaN(keras.callbacks.Callback):
+    """Ends the run with an error at a loss that is no number, before it is kept.
+
+    Raises:
+        FloatingPointError: the loss of a batch is NaN or infinite.
+    """
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        loss = float((logs or {}).get("loss", 0.0))
+        if not math.isfinite(loss):
+            raise FloatingPointError(
+                f"the loss became {loss} at batch {batch + 1}; lower the learning rate"
+            )
+
+
+def fit(
+    model: keras.Model,
+    batches: tf.data.Dataset,
+    config: TrainingConfig,
+    callbacks: Sequence[keras.callbacks.Callback],
+    checkpoint: Checkpoint,
+    resume: bool = False,
+) -> None:
+    """Train a compiled model on batches that are read over and over, in their order.
+
+    Args:
+        model: stateful, so that each batch goes on where the one before ended.
+        batches: one pass over the text.
+        config: how long.
+        callbacks: in the order in which they see the logs.
+        checkpoint: knows where a run was that did not end.
+        resume: go on from there.
+    """
+    model.optimizer.build(model.trainable_variables)
+    epochs_done, ended = checkpoint.resume(model) if resume else (0, False)
+    place = epochs_done * config.steps_per_epoch % int(batches.cardinality())
+    model.fit(
+        batches.repeat().skip(place),
+        epochs=config.epochs,
+        # A run that had ended trains no more, but its callbacks end it once again:
+        # that is where the best weights are put back.
+        initial_epoch=config.epochs if ended else epochs_done,
+        steps_per_epoch=config.steps_per_epoch,
+        callbacks=[*callbacks, checkpoint],
+        verbose=1 if sys.stdout.isatty() else 2,
+    )
