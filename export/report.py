@@ -2,8 +2,9 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,29 @@ def require(checks: Sequence[Check]) -> None:
         lines = (
             f"{c.file}: {c.promise}: {c.value}, wanted {c.row()['bar']}" for c in failed
         )
-        raise ChecksFailed("\\n".join(lines))
+        raise ChecksFailed("\n".join(lines))
+
+
+def run_recipe(recipe: Callable[[str], Any]) -> int:
+    """Run a recipe on the directory that the command line names.
+
+    Returns:
+        The exit code: 0, or 2 where the directory cannot be used, or 1 where a file
+        does not keep its promises.
+    """
+    if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
+        print("usage: python -m export.NAME DIR, the folder of a run", file=sys.stderr)
+        return 2
+    try:
+        recipe(sys.argv[1])
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except ChecksFailed as error:
+        print(f"checks failed:\n{error}", file=sys.stderr)
+        return 1
+    print(f"written and checked; see {Path(sys.argv[1]) / 'REPORT.md'}")
+    return 0
 
 
 def read_report(directory: str | os.PathLike) -> dict[str, Any]:
@@ -79,7 +102,7 @@ def record(directory: str | os.PathLike, key: str, section: Mapping[str, Any]) -
             section of its own.
     """
     report = read_report(directory) | {key: section}
-    write_file(Path(directory) / "report.json", json.dumps(report, indent=1) + "\\n")
+    write_file(Path(directory) / "report.json", json.dumps(report, indent=1) + "\n")
     write_file(Path(directory) / "REPORT.md", _markdown(report))
 
 
@@ -87,7 +110,7 @@ def _markdown(report: Mapping[str, Any]) -> str:
     lines = ["# Report", ""]
     for key, section in sorted(report.items()):
         lines += [f"## {key}", "", *_section(section)]
-    return "\\n".join(lines)
+    return "\n".join(lines)
 
 
 def _section(section: Mapping[str, Any]) -> list[str]:
@@ -122,4 +145,4 @@ def _cell(value: Any) -> str:
         return f"{value:.4g}" if abs(value) < 1000 else f"{value:,.0f}"
     if isinstance(value, int):
         return f"{value:,}"
-    return str(value).replace("|", "\\\\|").replace("\\n", " ")
+    return str(value).replace("|", "\\|").replace("\n", " ")

@@ -143,6 +143,26 @@ def split_text(ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return ids[:boundary], ids[boundary:]
 
 
+def validation_shape(num_characters: int) -> tuple[int, int]:
+    """Few streams, and a length that leaves out next to nothing of a held-out text.
+
+    Args:
+        num_characters: N, of the held-out text, at least 2.
+
+    Returns:
+        The number of streams and their length in one batch.
+    """
+    if num_characters < 2:
+        raise ValueError(
+            f"the held-out tenth of the text has {num_characters} characters, but it "
+            "takes 2 to measure a loss; give a longer text"
+        )
+    num_streams = max(1, min(16, num_characters // 1000))
+    stream_length = (num_characters - 1) // num_streams
+    num_batches = -(-stream_length // 256)
+    return num_streams, stream_length // num_batches
+
+
 def next_character_streams(
     ids: np.ndarray, num_streams: int, length: int
 ) -> tf.data.Dataset:

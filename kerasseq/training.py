@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -16,23 +17,32 @@ import tensorflow as tf
 from kerasseq.checkpoint import Checkpoint
 from kerasseq.files import write_file
 
+# A round of this many characters ends often enough for a person to watch and for a
+# killed run to lose little, and seldom enough for validation to cost little.
+CHARACTERS_A_ROUND = 250_000, 1_200_000
+
 
 @dataclass(frozen=True)
 class TrainingConfig:
     """How to train on parallel streams of a text.
 
     Attributes:
-        epochs: E, how many rounds of `steps_per_epoch` batches.
-        steps_per_epoch: batches a round; the text goes on from round to round.
+        num_streams: B, places of the text that are read side by side.
+        length: T, characters a stream in one batch.
+        steps_per_epoch: batches in what Keras calls an epoch: one pass over the text,
+            several where it is short, a part of one where it is long.
+        epochs: how many of these; the text goes on from one to the next.
         learning_rate: the highest one, after the warm-up.
         warmup_steps: batches over which the learning rate rises from zero.
         beta_2: Adam's decay of the squared gradients.
         clip_norm: the gradients' global norm is held at this.
-        patience: rounds without a better held-out loss before training stops.
+        patience: epochs without a better held-out loss before training stops.
     """
 
-    epochs: int
+    num_streams: int
+    length: int
     steps_per_epoch: int
+    epochs: int
     learning_rate: float = 3e-3
     warmup_steps: int = 100
     beta_2: float = 0.99
@@ -40,13 +50,58 @@ class TrainingConfig:
     patience: int = 3
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "steps_per_epoch", "patience"):
+        counts = "num_streams", "length", "steps_per_epoch", "epochs", "patience"
+        for name in counts:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)} must be at least 1")
         if not 0 < self.learning_rate < math.inf:
             raise ValueError(
                 f"learning_rate={self.learning_rate} is not above zero; try 0.003"
             )
+
+    @classmethod
+    def for_text(
+        cls,
+        num_characters: int,
+        *,
+        budget: int,
+        passes: int | None = None,
+        num_streams: int = 32,
+        length: int = 64,
+        **others: Any,
+    ) -> "TrainingConfig":
+        """Choose what depends on the size of the text.
+
+        Args:
+            num_characters: N, of the text to train on.
+            budget: characters to read in all, where `passes` is None.
+            passes: how often to read the text.
+            num_streams: at most so many; a short text gets fewer.
+            length: characters a stream in one batch.
+            **others: further attributes.
+
+        Raises:
+            ValueError: the text is shorter than a sequence.
+        """
+        if num_characters <= length:
+            raise ValueError(
+                f"the text has {num_characters} characters to train on, fewer than a "
+                f"sequence of {length} and the one after it; give a longer text"
+            )
+        # Sixteen batches a pass at least, or the carried state is hardly used.
+        num_streams = max(1, min(num_streams, num_characters // (16 * length)))
+        steps_a_pass = (num_characters - 1) // num_streams // length
+        if passes is None:
+            passes = max(1, round(budget / num_characters))
+        least, most = CHARACTERS_A_ROUND
+        if num_characters > most:
+            parts = math.ceil(num_characters / most)
+            steps_per_epoch, epochs = steps_a_pass // parts, passes * parts
+        else:
+            together = min(passes, math.ceil(least / num_characters))
+            steps_per_epoch = steps_a_pass * together
+            epochs = math.ceil(passes / together)
+        return cls(num_streams, length, steps_per_epoch, epochs, **others)
 
 
 def compile_for_training(model: keras.Model, config: TrainingConfig) -> None:
