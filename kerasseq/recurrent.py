@@ -9,7 +9,7 @@ Shapes: T steps, B batch, H units, G gates.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -24,18 +24,22 @@ class Equations(NamedTuple):
     """One step of a cell, and its derivative worked out by hand.
 
     Attributes:
+        num_kept: how many tensors forward keeps.
+        num_apart: how many gates backward gives apart.
         forward: from the input's part (B, G*H), the recurrent part (B, G*H) and the
             states to the new states and what the derivative needs, all (B, H); the
             first state is the output.
         backward: from the gradients of the new states, the states before the step and
-            what forward kept to the gradients of input part, recurrent part and, as
-            far as it does not pass through the recurrent part, of the states before.
+            what forward kept to three gradients: of the recurrent part (B, G*H); of
+            the last gates of the input's part (B, H) where they differ from those of
+            the recurrent part, which the others equal; and of the states before, as
+            far as it does not pass through the recurrent part.
     """
 
+    num_kept: int
+    num_apart: int
     forward: Callable[[tf.Tensor, tf.Tensor, Tensors], tuple[Tensors, Tensors]]
-    backward: Callable[
-        [Tensors, Tensors, Tensors], tuple[tf.Tensor, tf.Tensor, Tensors]
-    ]
+    backward: Callable[[Tensors, Tensors, Tensors], tuple[tf.Tensor, Tensors, Tensors]]
 
 
 def _gru_forward(
@@ -52,17 +56,14 @@ def _gru_forward(
 
 def _gru_backward(
     gradients: Tensors, states: Tensors, kept: Tensors
-) -> tuple[tf.Tensor, tf.Tensor, Tensors]:
+) -> tuple[tf.Tensor, Tensors, Tensors]:
     (d_new,), (h,) = gradients, states
     update, reset, candidate, a_candidate = kept
     d_update = d_new * (h - candidate) * update * (1 - update)
     d_candidate = d_new * (1 - update) * (1 - candidate * candidate)
     d_reset = d_candidate * a_candidate * reset * (1 - reset)
-    return (
-        tf.concat([d_update, d_reset, d_candidate], axis=1),
-        tf.concat([d_update, d_reset, d_candidate * reset], axis=1),
-        (d_new * update,),
-    )
+    d_recurrent = tf.concat([d_update, d_reset, d_candidate * reset], axis=1)
+    return d_recurrent, (d_candidate,), (d_new * update,)
 
 
 def _lstm_forward(
@@ -78,7 +79,7 @@ def _lstm_forward(
 
 def _lstm_backward(
     gradients: Tensors, states: Tensors, kept: Tensors
-) -> tuple[tf.Tensor, tf.Tensor, Tensors]:
+) -> tuple[tf.Tensor, Tensors, Tensors]:
     (d_output, d_cell), (_, cell) = gradients, states
     i, f, g, o, squashed = kept
     d_cell += d_output * o * (1 - squashed * squashed)
@@ -91,7 +92,7 @@ def _lstm_backward(
         ],
         axis=1,
     )
-    return d_gates, d_gates, (tf.zeros_like(d_output), d_cell * f)
+    return d_gates, (), (tf.zeros_like(d_output), d_cell * f)
 
 
 def _simple_forward(
@@ -103,16 +104,15 @@ def _simple_forward(
 
 def _simple_backward(
     gradients: Tensors, states: Tensors, kept: Tensors
-) -> tuple[tf.Tensor, tf.Tensor, Tensors]:
+) -> tuple[tf.Tensor, Tensors, Tensors]:
     (d_new,), (new,) = gradients, kept
-    d_sum = d_new * (1 - new * new)
-    return d_sum, d_sum, (tf.zeros_like(d_new),)
+    return d_new * (1 - new * new), (), (tf.zeros_like(d_new),)
 
 
 EQUATIONS = {
-    keras.layers.GRUCell: Equations(_gru_forward, _gru_backward),
-    keras.layers.LSTMCell: Equations(_lstm_forward, _lstm_backward),
-    keras.layers.SimpleRNNCell: Equations(_simple_forward, _simple_backward),
+    keras.layers.GRUCell: Equations(4, 1, _gru_forward, _gru_backward),
+    keras.layers.LSTMCell: Equations(5, 0, _lstm_forward, _lstm_backward),
+    keras.layers.SimpleRNNCell: Equations(1, 0, _simple_forward, _simple_backward),
 }
 
 
@@ -137,88 +137,95 @@ def run_steps(
     """
     num_steps, batch, gates = inputs.shape
     units = recurrent_kernel.shape[0]
-    count = len(states)
 
     @tf.custom_gradient
     def run(
         inputs: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor, *states: tf.Tensor
     ) -> tuple[Tensors, Callable]:
-        def step(index: tf.Tensor, states: Tensors, histories: Tensors) -> Tensors:
-            a = tf.matmul(states[0], kernel) + bias
-            new, kept = equations.forward(inputs[index], a, states)
-            row = tf.concat([*new, *kept], axis=1)
-            return index + 1, new, histories.write(index, row)
+        def step(index: tf.Tensor, states: Tensors) -> tuple[Tensors, Tensors]:
+            recurrent = tf.matmul(states[0], kernel) + bias
+            new, kept = equations.forward(inputs[index], recurrent, states)
+            return new, (*new, *kept)
 
-        kept_size = _kept_size(equations, inputs, states)
-        width = units * (count + kept_size)
-        histories = tf.TensorArray(
-            inputs.dtype, num_steps, element_shape=(batch, width)
-        )
-        _, last, histories = tf.while_loop(
-            lambda index, *_: index < num_steps,
-            step,
-            (tf.constant(0), tuple(states), histories),
-            maximum_iterations=num_steps,
-        )
-        rows = histories.stack()
-        outputs = rows[:, :, :units]
+        widths = [units] * (len(states) + equations.num_kept)
+        last, rows = _loop(range(num_steps), step, tuple(states), batch, widths)
+        histories, kept = rows[: len(states)], rows[len(states) :]
 
         def gradient(d_outputs: tf.Tensor, *d_last: tf.Tensor) -> Tensors:
-            before = tf.concat(
-                [
-                    tf.concat(states, axis=1)[None],
-                    rows[:-1, :, : count * units],
-                ],
-                axis=0,
-            )
+            before = [
+                tf.concat([state[None], history[:-1]], axis=0)
+                for state, history in zip(states, histories, strict=True)
+            ]
             transposed = tf.transpose(kernel)
 
-            def back(
-                index: tf.Tensor, d_states: Tensors, d_parts: tf.TensorArray
-            ) -> tuple:
-                kept = tf.split(rows[index, :, count * units :], kept_size, axis=1)
-                previous = tuple(tf.split(before[index], count, axis=1))
-                d_states = (d_states[0] + d_outputs[index], *d_states[1:])
-                d_input, d_recurrent, direct = equations.backward(
-                    d_states, previous, tuple(kept)
+            def back(index: tf.Tensor, d_states: Tensors) -> tuple[Tensors, Tensors]:
+                d_recurrent, d_apart, direct = equations.backward(
+                    (d_states[0] + d_outputs[index], *d_states[1:]),
+                    tuple(state[index] for state in before),
+                    tuple(values[index] for values in kept),
                 )
                 through = tf.matmul(d_recurrent, transposed)
-                d_parts = d_parts.write(
-                    index, tf.concat([d_input, d_recurrent], axis=1)
-                )
-                return index - 1, (direct[0] + through, *direct[1:]), d_parts
+                return (direct[0] + through, *direct[1:]), (d_recurrent, *d_apart)
 
-            d_parts = tf.TensorArray(
-                inputs.dtype, num_steps, element_shape=(batch, 2 * gates)
+            steps = range(num_steps - 1, -1, -1)
+            widths = [gates] + [units] * equations.num_apart
+            d_states, (d_recurrent, *d_apart) = _loop(
+                steps, back, tuple(d_last), batch, widths
             )
-            _, d_states, d_parts = tf.while_loop(
-                lambda index, *_: index >= 0,
-                back,
-                (tf.constant(num_steps - 1), tuple(d_last), d_parts),
-                maximum_iterations=num_steps,
-            )
-            d_inputs, d_recurrent = tf.split(d_parts.stack(), 2, axis=2)
+            shared = gates - units * equations.num_apart
+            d_inputs = tf.concat([d_recurrent[:, :, :shared], *d_apart], axis=2)
             d_recurrent = tf.reshape(d_recurrent, (-1, gates))
-            d_kernel = tf.matmul(
-                tf.reshape(before[:, :, :units], (-1, units)),
-                d_recurrent,
-                transpose_a=True,
-            )
+            outputs_before = tf.reshape(before[0], (-1, units))
+            d_kernel = tf.matmul(outputs_before, d_recurrent, transpose_a=True)
             d_bias = tf.reduce_sum(d_recurrent, axis=0)
             return d_inputs, d_kernel, d_bias, *d_states
 
-        return (outputs, *last), gradient
+        return (histories[0], *last), gradient
 
     outputs, *last = run(inputs, recurrent_kernel, recurrent_bias, *states)
     return outputs, tuple(last)
 
 
-def _kept_size(equations: Equations, inputs: tf.Tensor, states: Tensors) -> int:
-    """How many (B, H) tensors a step keeps for its derivative."""
-    with tf.Graph().as_default():
-        blank = [tf.zeros(state.shape, state.dtype) for state in states]
-        row = tf.zeros(inputs.shape[1:], inputs.dtype)
-        return len(equations.forward(row, row, tuple(blank))[1])
+def _loop(
+    steps: range,
+    body: Callable[[tf.Tensor, Tensors], tuple[Tensors, Tensors]],
+    states: Tensors,
+    batch: int,
+    widths: Sequence[int],
+) -> tuple[Tensors, Tensors]:
+    """Hand states from step to step, and keep what each step gives beside them.
+
+    Every kept tensor has an array of its own: to join them to one row would cost more
+    time than a step's elementwise operations.
+
+    Args:
+        steps: the indices, in the order in which they run.
+        body: from an index and states to new states and what to keep.
+        states: the first step's.
+        batch: B.
+        widths: for each kept tensor (B, W) its W.
+
+    Returns:
+        The states after the last step, and what was kept, each (T, B, W) by index.
+    """
+
+    def turn(count: tf.Tensor, states: Tensors, arrays: tuple) -> tuple:
+        index = steps.start + steps.step * count
+        states, rows = body(index, states)
+        pairs = zip(arrays, rows, strict=True)
+        return count + 1, states, tuple(a.write(index, row) for a, row in pairs)
+
+    arrays = tuple(
+        tf.TensorArray(states[0].dtype, len(steps), element_shape=(batch, width))
+        for width in widths
+    )
+    _, states, arrays = tf.while_loop(
+        lambda count, *_: count < len(steps),
+        turn,
+        (tf.constant(0), states, arrays),
+        maximum_iterations=len(steps),
+    )
+    return states, tuple(array.stack() for array in arrays)
 
 
 @keras.saving.register_keras_serializable(package="kerasseq")

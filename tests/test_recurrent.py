@@ -1,0 +1,145 @@
+"""The fast loop gives the numbers of Keras's own layers, and their gradients."""
+
+import logging
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from kerasseq import recurrent
+from kerasseq.recurrent import FusedRNN
+
+LAYERS = {
+    "gru": keras.layers.GRU,
+    "lstm": keras.layers.LSTM,
+    "simple_rnn": keras.layers.SimpleRNN,
+}
+BATCH, STEPS, SIZE, UNITS = 3, 7, 5, 11
+
+
+def both(name: str, **arguments) -> tuple[keras.layers.RNN, FusedRNN]:
+    """Keras's layer and ours around the same cell, with biases that are not zero."""
+    ours_only = {"stateful": arguments.pop("stateful", False)}
+    keras.utils.set_random_seed(13)
+    layer = LAYERS[name](UNITS, return_sequences=True, return_state=True, **arguments)
+    layer.build((BATCH, STEPS, SIZE))
+    rng = np.random.default_rng(0)
+    layer.set_weights([rng.normal(0, 0.4, w.shape) for w in layer.get_weights()])
+    fused = FusedRNN(layer.cell, return_sequences=True, return_state=True, **ours_only)
+    return layer, fused
+
+
+def inputs() -> tf.Tensor:
+    return tf.constant(
+        np.random.default_rng(1).normal(size=(BATCH, STEPS, SIZE)), tf.float32
+    )
+
+
+def initial(layer: keras.layers.RNN) -> list[tf.Tensor]:
+    rng = np.random.default_rng(2)
+    return [
+        tf.constant(rng.normal(size=(BATCH, UNITS)), tf.float32)
+        for _ in keras.tree.flatten(layer.cell.state_size)
+    ]
+
+
+def messages(caplog) -> list[str]:
+    records = caplog.get_records("call")
+    return [r.getMessage() for r in records if r.name == recurrent.__name__]
+
+
+def run(layer, x: tf.Tensor, states: list[tf.Tensor], jit: bool) -> list[np.ndarray]:
+    """Outputs, last states, and gradients of a loss that reads all of them."""
+    weights = [weight.value for weight in layer.cell.trainable_weights]
+
+    @tf.function(jit_compile=jit)
+    def compute(x, *states):
+        with tf.GradientTape() as tape:
+            tape.watch([x, *states])
+            outputs, *last = layer(x, initial_state=list(states), training=True)
+            parts = [outputs, *last]
+            loss = sum(
+                tf.reduce_sum(tf.sin(part * (index + 1.0)))
+                for index, part in enumerate(parts)
+            )
+        return parts, tape.gradient(loss, [x, *states, *weights])
+
+    parts, gradients = compute(x, *states)
+    return [np.asarray(value) for value in [*parts, *gradients]]
+
+
+@pytest.mark.parametrize("jit", [False, True])
+@pytest.mark.parametrize("use_bias", [False, True])
+@pytest.mark.parametrize("name", LAYERS)
+def test_values_and_gradients_are_those_of_keras(name, use_bias, jit, caplog):
+    layer, fused = both(name, use_bias=use_bias)
+    x, states = inputs(), initial(layer)
+    with caplog.at_level(logging.INFO, recurrent.__name__):
+        found = run(fused, x, states, jit)
+    assert not messages(caplog), "the fast loop should have run"
+    for ours, theirs in zip(found, run(layer, x, states, False), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=2e-5, atol=2e-5)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_one_step_is_the_last_of_keras(name):
+    layer, fused = both(name)
+    x, states = inputs()[:, :1], initial(layer)
+    for ours, theirs in zip(
+        run(fused, x, states, True), run(layer, x, states, False), strict=True
+    ):
+        np.testing.assert_allclose(ours, theirs, rtol=2e-5, atol=2e-5)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_carried_state_makes_two_halves_the_whole(name):
+    layer, fused = both(name, stateful=True)
+    x = inputs()
+    whole = layer(x)[0]
+    halves = [fused(x[:, :4])[0], fused(x[:, 4:])[0]]
+    np.testing.assert_allclose(np.concatenate(halves, axis=1), whole, atol=1e-6)
+    fused.reset_state()
+    np.testing.assert_allclose(fused(x[:, :4])[0], halves[0], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "reason"),
+    [
+        ("gru", {"reset_after": False}, "reset_after is not set"),
+        ("gru", {"activation": "relu"}, "activation is not tanh"),
+        ("lstm", {"recurrent_activation": "hard_sigmoid"}, "recurrent_activation"),
+        ("simple_rnn", {"dropout": 0.5}, "the cell has dropout"),
+    ],
+)
+def test_what_is_not_covered_runs_on_keras_own_loop(name, arguments, reason, caplog):
+    layer, fused = both(name, **arguments)
+    x = inputs()
+    recurrent._logged.clear()
+    with caplog.at_level(logging.INFO, recurrent.__name__):
+        fused(x, training=True)
+        fused(x, training=True)
+    assert [reason in message for message in messages(caplog)] == [True]
+    np.testing.assert_allclose(fused(x)[0], layer(x)[0], rtol=1e-5, atol=1e-6)
+
+
+def test_a_mask_runs_on_keras_own_loop():
+    layer, fused = both("gru")
+    mask = np.arange(STEPS) < np.array([[2], [7], [5]])
+    np.testing.assert_allclose(
+        fused(inputs(), mask=mask)[0], layer(inputs(), mask=mask)[0], atol=1e-6
+    )
+
+
+def test_half_precision_stays_near_float32():
+    layer, _ = both("gru")
+    keras.config.set_dtype_policy("float32")
+    half = keras.layers.GRUCell(UNITS, dtype="mixed_bfloat16")
+    half.build((BATCH, SIZE))
+    half.set_weights(layer.get_weights())
+    fused = FusedRNN(half, return_sequences=True, dtype="mixed_bfloat16")
+    outputs = fused(inputs())
+    assert outputs.dtype == tf.bfloat16
+    np.testing.assert_allclose(
+        tf.cast(outputs, tf.float32), layer(inputs())[0], atol=0.05
+    )
