@@ -4,7 +4,6 @@ It runs the file itself, through both of LiteRT's runtimes, beside the Keras mod
 it was made from. What a file promises is in on_device/README.md.
 """
 
-import os
 import time
 from pathlib import Path
 from statistics import median
@@ -182,4 +181,6 @@ def cross_entropy(logits: np.ndarray, targets: np.ndarray) -> float:
 
 def common_length(one: str, other: str) -> int:
     """How many characters two texts share before they part."""
-    return len(os.path.commonprefix([one, other]))
+    pairs = enumerate(zip(one, other, strict=False))
+    shorter = min(len(one), len(other))
+    return next((index for index, (a, b) in pairs if a != b), shorter)

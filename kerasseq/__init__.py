@@ -1,0 +1,117 @@
+"""Small sequence models in Keras 3, from a text to one tested file for devices."""
+
+from kerasseq.attention import (
+    Attention,
+    MultiHeadSelfAttention,
+    causal_mask,
+    scaled_dot_product_attention,
+)
+from kerasseq.attention_demo import attention_demo, scaling_study, write_demo
+from kerasseq.char_rnn import (
+    CharRNNConfig,
+    build_char_rnn,
+    build_generating_module,
+    build_sampling_model,
+    build_stateful_model,
+    generate,
+)
+from kerasseq.checkpoint import Checkpoint
+from kerasseq.convert import (
+    convert,
+    list_operators,
+    open_signatures,
+    read_tflite,
+    write_saved_model,
+    write_tflite,
+)
+from kerasseq.corpora import Corpus, load_corpus
+from kerasseq.files import load_model, save_model
+from kerasseq.generation import GeneratingModule
+from kerasseq.plots import plot_attention, plot_losses, plot_scaling
+from kerasseq.recurrent import FusedRNN
+from kerasseq.sampling import Settings, choose_token, uniform_numbers
+from kerasseq.text import Vocabulary, next_character_streams, split_text
+from kerasseq.training import (
+    HeldOutLoss,
+    HistoryFile,
+    Perplexity,
+    SampleTexts,
+    StopAtNaN,
+    TrainingConfig,
+    compile_for_training,
+    fit,
+)
+from kerasseq.transformer import (
+    EncoderBlock,
+    EncoderConfig,
+    SinusoidalPositions,
+    build_encoder,
+    build_masked_word_model,
+    sinusoidal_positions,
+)
+from kerasseq.words import (
+    WordTable,
+    WordVocabulary,
+    masked_word_batches,
+    read_sentences,
+    split_words,
+)
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Attention",
+    "CharRNNConfig",
+    "Checkpoint",
+    "Corpus",
+    "EncoderBlock",
+    "EncoderConfig",
+    "FusedRNN",
+    "GeneratingModule",
+    "HeldOutLoss",
+    "HistoryFile",
+    "MultiHeadSelfAttention",
+    "Perplexity",
+    "SampleTexts",
+    "Settings",
+    "SinusoidalPositions",
+    "StopAtNaN",
+    "TrainingConfig",
+    "Vocabulary",
+    "WordTable",
+    "WordVocabulary",
+    "attention_demo",
+    "build_char_rnn",
+    "build_encoder",
+    "build_generating_module",
+    "build_masked_word_model",
+    "build_sampling_model",
+    "build_stateful_model",
+    "causal_mask",
+    "choose_token",
+    "compile_for_training",
+    "convert",
+    "fit",
+    "generate",
+    "list_operators",
+    "load_corpus",
+    "load_model",
+    "masked_word_batches",
+    "next_character_streams",
+    "open_signatures",
+    "plot_attention",
+    "plot_losses",
+    "plot_scaling",
+    "read_sentences",
+    "read_tflite",
+    "save_model",
+    "scaled_dot_product_attention",
+    "scaling_study",
+    "sinusoidal_positions",
+    "split_text",
+    "split_words",
+    "uniform_numbers",
+    "write_demo",
+    "write_saved_model",
+    "write_tflite",
+]

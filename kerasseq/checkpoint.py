@@ -20,29 +20,27 @@ class Checkpoint(keras.callbacks.Callback):
     (which is the place in the text) and the other callbacks' numbers, texts and
     arrays. The file is renamed into place, so a kill leaves the one before.
 
-    It goes last in the list of callbacks, and `resume` is called before `fit`.
+    It goes last in the list of callbacks, and `resume` is called before `fit`:
+    `training.fit` does both.
 
     Args:
         path: the file, `.npz`.
         run: what the run is made of, by name; a resume with another is refused.
-        callbacks: those whose state is kept, Keras's own and a user's among them.
+
+    Attributes:
+        others: the callbacks whose state is kept, Keras's own and a user's among them.
     """
 
-    def __init__(
-        self,
-        path: str | os.PathLike,
-        run: Mapping[str, Any],
-        callbacks: Sequence[keras.callbacks.Callback],
-    ) -> None:
+    def __init__(self, path: str | os.PathLike, run: Mapping[str, Any]) -> None:
         super().__init__()
         self._path = Path(path)
         self._run = json.loads(json.dumps(run))
-        self._kept = list(callbacks)
         self._restored: dict[str, np.ndarray] = {}
+        self.others: Sequence[keras.callbacks.Callback] = ()
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         # Here, since callbacks forget what they know when training begins.
-        for index, callback in enumerate(self._kept):
+        for index, callback in enumerate(self.others):
             _restore_callback(callback, f"callback_{index}/", self._restored)
         self._restored = {}
 
@@ -51,7 +49,7 @@ class Checkpoint(keras.callbacks.Callback):
             f"variable_{index}": np.asarray(variable.value)
             for index, variable in enumerate(_all_variables(self.model))
         }
-        for index, callback in enumerate(self._kept):
+        for index, callback in enumerate(self.others):
             arrays |= _callback_state(callback, f"callback_{index}/")
         done = {
             "epochs": epoch + 1,
@@ -64,19 +62,19 @@ class Checkpoint(keras.callbacks.Callback):
             file.flush()
             os.fsync(file.fileno())
 
-    def resume(self, model: keras.Model) -> tuple[int, bool]:
-        """Bring a compiled model to where the file left it.
+    def read(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """What the file says of the run, and its arrays by name.
 
         Returns:
-            How many epochs are done, 0 where there is no file, and whether the run
-            had ended.
+            "epochs" done, 0 where there is no file; whether the run had "ended"; the
+            "run" itself; and the arrays.
 
         Raises:
             ValueError: the file is damaged, or of a run with another text or other
                 settings; the message names the first that differs.
         """
         if not self._path.exists():
-            return 0, False
+            return {"epochs": 0, "ended": False, "run": self._run}, {}
         try:
             with np.load(self._path, allow_pickle=False) as file:
                 arrays = dict(file)
@@ -93,8 +91,21 @@ class Checkpoint(keras.callbacks.Callback):
                     f"this one has {value!r}; resume with the same, or train anew "
                     "without --resume"
                 )
-        for index, variable in enumerate(_all_variables(model)):
-            variable.assign(arrays.pop(f"variable_{index}"))
+        return done, arrays
+
+    def resume(self, model: keras.Model) -> tuple[int, bool]:
+        """Bring a compiled model to where the file left it.
+
+        Returns:
+            How many epochs are done, and whether the run had ended.
+
+        Raises:
+            ValueError: as `read`.
+        """
+        done, arrays = self.read()
+        if arrays:
+            for index, variable in enumerate(_all_variables(model)):
+                variable.assign(arrays.pop(f"variable_{index}"))
         self._restored = arrays
         return done["epochs"], done["ended"]
 

@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import tempfile
 import zipfile
 import zlib
@@ -75,9 +76,10 @@ def convert(
         try:
             return converter.convert()
         except ConverterError as error:
+            found = re.search("Select ops: (.*)", str(error))
             raise ValueError(
                 f"{', '.join(signatures)} cannot be converted with TFLite's built-in "
-                f"operations alone: {error}"
+                f"operations alone; in the way: {found[1] if found else error}"
             ) from error
 
 

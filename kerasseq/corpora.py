@@ -1,5 +1,6 @@
 """Texts to train on: a file, the manual that every Python carries, a toy language."""
 
+import codecs
 import hashlib
 import math
 import os
@@ -65,7 +66,7 @@ def read_text(path: str | os.PathLike) -> str:
         raise ValueError(f"{path} does not exist; give a UTF-8 text file") from None
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error.strerror}") from None
-    if not data:
+    if not data.removeprefix(codecs.BOM_UTF8):
         raise ValueError(f"{path} is empty; give a file with text in it")
     if b"\0" in data:
         raise ValueError(

@@ -40,7 +40,9 @@ class Settings(NamedTuple):
                 "the likeliest character, 1 for the model's own distribution"
             )
         if not 0 <= self.top_k < 2**31:
-            raise ValueError(f"top_k={self.top_k} is negative; use 0 to keep all")
+            raise ValueError(
+                f"top_k={self.top_k} is not within 0 to 2**31 - 1; 0 keeps all"
+            )
         if not 0 <= self.top_p <= 1:
             raise ValueError(f"top_p={self.top_p} is not within 0 to 1; 1 keeps all")
         if not 0 <= self.min_p <= 1:

@@ -143,6 +143,13 @@ def split_text(ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return ids[:boundary], ids[boundary:]
 
 
+def frequency_loss(ids: np.ndarray) -> float:
+    """Loss in nats of a model that knows how frequent each id is and nothing else."""
+    counts = np.bincount(ids)
+    frequencies = counts[counts > 0] / len(ids)
+    return float(-(frequencies * np.log(frequencies)).sum())
+
+
 def validation_shape(num_characters: int) -> tuple[int, int]:
     """Few streams, and a length that leaves out next to nothing of a held-out text.
 

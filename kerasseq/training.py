@@ -1,11 +1,13 @@
 """Training with `model.fit`: how to compile, what to watch, when to stop."""
 
 import csv
+import importlib.util
 import io
 import json
 import math
 import os
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,10 +26,10 @@ CHARACTERS_A_ROUND = 250_000, 1_200_000
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """How to train on parallel streams of a text.
+    """How to train, and how much.
 
     Attributes:
-        num_streams: B, places of the text that are read side by side.
+        batch_size: B, places of the text, or sentences, that are read side by side.
         length: T, characters a stream in one batch.
         steps_per_epoch: batches in what Keras calls an epoch: one pass over the text,
             several where it is short, a part of one where it is long.
@@ -39,7 +41,7 @@ class TrainingConfig:
         patience: epochs without a better held-out loss before training stops.
     """
 
-    num_streams: int
+    batch_size: int
     length: int
     steps_per_epoch: int
     epochs: int
@@ -50,7 +52,7 @@ class TrainingConfig:
     patience: int = 3
 
     def __post_init__(self) -> None:
-        counts = "num_streams", "length", "steps_per_epoch", "epochs", "patience"
+        counts = "batch_size", "length", "steps_per_epoch", "epochs", "patience"
         for name in counts:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)} must be at least 1")
@@ -66,7 +68,7 @@ class TrainingConfig:
         *,
         budget: int,
         passes: int | None = None,
-        num_streams: int = 32,
+        batch_size: int = 32,
         length: int = 64,
         **others: Any,
     ) -> "TrainingConfig":
@@ -76,7 +78,7 @@ class TrainingConfig:
             num_characters: N, of the text to train on.
             budget: characters to read in all, where `passes` is None.
             passes: how often to read the text.
-            num_streams: at most so many; a short text gets fewer.
+            batch_size: at most so many; a short text gets fewer.
             length: characters a stream in one batch.
             **others: further attributes.
 
@@ -89,8 +91,8 @@ class TrainingConfig:
                 f"sequence of {length} and the one after it; give a longer text"
             )
         # Sixteen batches a pass at least, or the carried state is hardly used.
-        num_streams = max(1, min(num_streams, num_characters // (16 * length)))
-        steps_a_pass = (num_characters - 1) // num_streams // length
+        batch_size = max(1, min(batch_size, num_characters // (16 * length)))
+        steps_a_pass = (num_characters - 1) // batch_size // length
         if passes is None:
             passes = max(1, round(budget / num_characters))
         least, most = CHARACTERS_A_ROUND
@@ -101,7 +103,7 @@ class TrainingConfig:
             together = min(passes, math.ceil(least / num_characters))
             steps_per_epoch = steps_a_pass * together
             epochs = math.ceil(passes / together)
-        return cls(num_streams, length, steps_per_epoch, epochs, **others)
+        return cls(batch_size, length, steps_per_epoch, epochs, **others)
 
 
 def compile_for_training(model: keras.Model, config: TrainingConfig) -> None:
@@ -123,7 +125,9 @@ def compile_for_training(model: keras.Model, config: TrainingConfig) -> None:
         optimizer=keras.optimizers.Adam(
             schedule, beta_2=config.beta_2, global_clipnorm=config.clip_norm
         ),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        loss=keras.losses.SparseCategoricalCrossentropy(
+            from_logits=True, reduction="mean_with_sample_weight"
+        ),
         jit_compile=True,
     )
 
@@ -221,6 +225,20 @@ class SampleTexts(keras.callbacks.Callback):
         print(f"\n{self._write()}\n", flush=True)
 
 
+def tensorboard(directory: str | os.PathLike) -> keras.callbacks.Callback:
+    """Keras's callback that writes what TensorBoard shows.
+
+    Raises:
+        ValueError: TensorBoard is not installed.
+    """
+    if importlib.util.find_spec("tensorboard") is None:
+        raise ValueError(
+            f"TensorBoard, which is to show {directory}, is not installed; "
+            "pip install 'kerasseq[tensorboard]'"
+        )
+    return keras.callbacks.TensorBoard(str(directory), write_graph=False)
+
+
 class StopAtNaN(keras.callbacks.Callback):
     """Ends the run with an error at a loss that is no number, before it is kept.
 
@@ -243,7 +261,7 @@ def fit(
     callbacks: Sequence[keras.callbacks.Callback],
     checkpoint: Checkpoint,
     resume: bool = False,
-) -> None:
+) -> float:
     """Train a compiled model on batches that are read over and over, in their order.
 
     Args:
@@ -253,8 +271,16 @@ def fit(
         callbacks: in the order in which they see the logs.
         checkpoint: knows where a run was that did not end.
         resume: go on from there.
+
+    Returns:
+        The seconds that it took.
+
+    Raises:
+        ValueError: the checkpoint is damaged or of another run.
     """
+    start = time.perf_counter()
     model.optimizer.build(model.trainable_variables)
+    checkpoint.others = callbacks
     epochs_done, ended = checkpoint.resume(model) if resume else (0, False)
     place = epochs_done * config.steps_per_epoch % int(batches.cardinality())
     model.fit(
@@ -265,5 +291,7 @@ def fit(
         initial_epoch=config.epochs if ended else epochs_done,
         steps_per_epoch=config.steps_per_epoch,
         callbacks=[*callbacks, checkpoint],
+        shuffle=False,
         verbose=1 if sys.stdout.isatty() else 2,
     )
+    return time.perf_counter() - start

@@ -1,0 +1,194 @@
+"""Export the encoder: `python -m export.encoder DIR`, DIR of a run."""
+
+import sys
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any, get_args
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import kerasseq
+from export.on_device.generate import CONTRACT_VERSION, Model
+from export.report import Check, read_report, record, require, run_recipe
+from kerasseq.convert import (
+    Quantization,
+    Runtime,
+    convert,
+    list_operators,
+    open_signatures,
+    write_saved_model,
+    write_tflite,
+)
+from kerasseq.encoding import EncodingModule, SentenceModule
+from kerasseq.files import load_model
+from kerasseq.words import WordVocabulary, pad, read_sentences
+
+# Words that a `.tflite` reads at once.
+LENGTH = 32
+CHECKED_SENTENCES = 50
+# Largest difference of a vector's number from Keras's. Layer normalisation gives the
+# numbers a size of about 1.
+ALLOWED_DIFFERENCE = {"float32": 1e-4, "float16": 2e-2, "int8": 0.5}
+
+
+def export_encoder(directory: str | Path) -> dict[str, Any]:
+    """Write and check the SavedModel and the `.tflite` files of a run.
+
+    Args:
+        directory: of the run; its folder encoder holds encoder.keras, vocabulary.json
+            and sentences.txt, the sentences that the files are checked on.
+
+    Returns:
+        What was measured; it is in the report too.
+
+    Raises:
+        ValueError: something that the run wrote is missing or does not fit.
+        ChecksFailed: a file does not keep its promises; the message says which.
+    """
+    folder = Path(directory) / "encoder"
+    encoder = load_model(folder / "encoder.keras")
+    vocabulary = WordVocabulary.load(folder / "vocabulary.json")
+    module = EncodingModule(encoder)
+    sentence_module = SentenceModule(module, vocabulary)
+    sentences = read_sentences(folder / "sentences.txt")[:CHECKED_SENTENCES]
+
+    saved_model = write_saved_model(
+        sentence_module, folder / "saved_model", {"encode": sentence_module.encode}
+    )
+    checks = check_saved_model(saved_model, encoder, vocabulary, sentences)
+    signatures = module.device_signatures(min(LENGTH, module.max_length))
+    card = describe(encoder, module, read_report(directory).get("encoder", {}))
+    files = []
+    for quantization in get_args(Quantization):
+        path = write_tflite(
+            folder / f"encoder_{quantization}.tflite",
+            convert(module, signatures, quantization),
+            {**card, "weights": quantization},
+            {"vocabulary.json": vocabulary.to_json()},
+        )
+        figures, more = check_tflite(path, quantization, encoder, vocabulary, sentences)
+        files.append(figures)
+        checks += more
+    section = {
+        "parameters": encoder.count_params(),
+        "sentences read by the checks": len(sentences),
+        "files": files,
+        "checks": [check.row() for check in checks],
+    }
+    record(directory, "encoder_export", section)
+    require(checks)
+    return section
+
+
+def check_saved_model(
+    path: Path,
+    encoder: keras.Model,
+    vocabulary: WordVocabulary,
+    sentences: tuple[str, ...],
+) -> list[Check]:
+    """The SavedModel, loaded again, splits and encodes as Python and Keras do."""
+    loaded = tf.saved_model.load(str(path))
+    found = loaded.signatures["encode"](sentences=tf.constant(sentences))
+    max_length = encoder.get_layer("positions").max_length
+    token_ids = pad([vocabulary.encode(line) for line in sentences], max_length)
+    tokens = np.array(vocabulary.words)[token_ids].tolist()
+    same = [[word.decode() for word in row] for row in found["tokens"].numpy()]
+    embeddings, weights = encode_by_keras(encoder, token_ids)
+    compared = [
+        ("vectors", found["embeddings"].numpy(), embeddings),
+        ("attention weights", found["weights"].numpy(), weights),
+    ]
+    return [
+        Check(path.name, "splits words as Python does", same == tokens, expected=True),
+        *(
+            Check(
+                path.name,
+                f"largest difference of the {name} from Keras's",
+                float(np.abs(ours - theirs).max()),
+                ALLOWED_DIFFERENCE["float32"],
+            )
+            for name, ours, theirs in compared
+        ),
+    ]
+
+
+def check_tflite(
+    path: Path,
+    quantization: Quantization,
+    encoder: keras.Model,
+    vocabulary: WordVocabulary,
+    sentences: tuple[str, ...],
+) -> tuple[dict[str, Any], list[Check]]:
+    """Run one file beside Keras, sentence by sentence, in both runtimes.
+
+    Returns:
+        What was measured, by name, and the checks.
+    """
+    device = Model(path)
+    length = device.card["length"]
+    operators = list_operators(device.flatbuffer)
+    custom = [name for name in operators if name.startswith("CUSTOM")]
+    figures: dict[str, Any] = {
+        "file": path.name,
+        "bytes": path.stat().st_size,
+        "bytes a parameter": len(device.flatbuffer) / encoder.count_params(),
+    }
+    checks = [Check(path.name, "operations not built in", custom, expected=[])]
+    token_ids = pad([vocabulary.encode(line) for line in sentences], length)
+    token_ids = np.pad(token_ids, ((0, 0), (0, length - token_ids.shape[1])))
+    expected, _ = encode_by_keras(encoder, token_ids)
+    for runtime in get_args(Runtime):
+        run = open_signatures(device.flatbuffer, runtime)["encode"]
+        differences, seconds = [], []
+        for row, vectors in zip(token_ids, expected, strict=True):
+            mask = (row != 0).astype(np.int32)
+            start = time.perf_counter()
+            outputs = run(token_ids=row[None], mask=mask[None])
+            seconds.append(time.perf_counter() - start)
+            words = mask.sum()
+            found = outputs["embeddings"][0, :words]
+            differences.append(float(np.abs(found - vectors[:words]).max()))
+        promise = f"largest difference of the vectors from Keras's, {runtime}"
+        allowed = ALLOWED_DIFFERENCE[quantization]
+        checks.append(Check(path.name, promise, max(differences), allowed))
+        figures[f"largest difference, {runtime}"] = max(differences)
+        figures[f"sentences a second, {runtime}"] = round(1 / median(seconds))
+    return {**figures, "operations": ", ".join(operators)}, checks
+
+
+def encode_by_keras(
+    encoder: keras.Model, token_ids: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Vectors (B, T, C) and attention weights (B, N, H, T, T) of the Keras model."""
+    outputs = encoder.predict_on_batch(token_ids)
+    embeddings = outputs.pop("embeddings")
+    return embeddings, np.stack([outputs[name] for name in sorted(outputs)], axis=1)
+
+
+def describe(
+    encoder: keras.Model, module: EncodingModule, training: dict[str, Any]
+) -> dict[str, Any]:
+    """The card that travels inside the files."""
+    return {
+        "contract": CONTRACT_VERSION,
+        "kind": "encoder",
+        "length": min(LENGTH, module.max_length),
+        "model_size": encoder.get_layer("embedding").output_dim,
+        "vocabulary_size": encoder.get_layer("embedding").input_dim,
+        "parameters": encoder.count_params(),
+        "sentences": training.get("sentences"),
+        "masked_word_loss": training.get("loss of masked words"),
+        "versions": {
+            "kerasseq": kerasseq.__version__,
+            "tensorflow": tf.__version__,
+            "keras": keras.__version__,
+        },
+        "licence": "the model is its maker's; check the rights to the text it learned",
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(run_recipe(export_encoder))

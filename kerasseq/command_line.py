@@ -1,0 +1,146 @@
+"""What the command line of a training run may say, and what it refuses."""
+
+import argparse
+import math
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from kerasseq.char_rnn import CELLS
+
+PARTS = ("attention", "encoder", "char_rnn")
+
+DESCRIPTION = """\
+Train small sequence models on a text of your own, and write each as files for a phone,
+a browser or wherever LiteRT runs, checked against the model that they were made from.
+
+  python train_all.py                      English that every Python carries
+  python train_all.py --corpus story.txt   your own text, any language, UTF-8
+  python train_all.py --quick              all of it, small, in about a minute
+  python train_all.py --resume             go on with a run that was stopped
+"""
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line, without the usage before it."""
+
+    def error(self, message: str) -> NoReturn:
+        print(f"{self.prog}: error: {message}; --help explains", file=sys.stderr)
+        raise SystemExit(2)
+
+
+def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line of `train_all.py`.
+
+    Raises:
+        SystemExit: with code 2 after one line where it is wrong, with 0 after --help.
+    """
+    parser = OneLineParser(
+        prog="train_all.py",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    what = parser.add_argument_group("what to train on")
+    what.add_argument(
+        "--corpus",
+        default="pydoc",
+        metavar="FILE|toy|pydoc",
+        help="text of the character model: a UTF-8 file; toy, random words of known "
+        "entropy; pydoc, the manual that every Python carries (default)",
+    )
+    what.add_argument(
+        "--sentences",
+        metavar="FILE",
+        help="sentences of the encoder, one a line (default: twelve that are built in)",
+    )
+    what.add_argument(
+        "--out", type=Path, default=Path("out"), metavar="DIR", help="default: out"
+    )
+    what.add_argument(
+        "--only",
+        type=parts,
+        default=PARTS,
+        metavar="PART,...",
+        help=f"some of {', '.join(PARTS)} (default: all)",
+    )
+    how = parser.add_argument_group("how")
+    how.add_argument("--quick", action="store_true", help="small: about a minute")
+    how.add_argument(
+        "--resume", action="store_true", help="go on with the run that is in --out"
+    )
+    how.add_argument(
+        "--epochs",
+        type=number(int, 1),
+        metavar="N",
+        help="times to read the text (default: as many as fit about five minutes)",
+    )
+    how.add_argument(
+        "--cell", choices=CELLS, default="gru", help="of the character model"
+    )
+    how.add_argument("--units", type=number(int, 1), help="of each recurrent layer")
+    how.add_argument("--layers", type=number(int, 1), help="recurrent layers")
+    how.add_argument(
+        "--dropout", type=number(float, 0, 0.95), help="fraction of outputs dropped"
+    )
+    how.add_argument("--learning-rate", type=number(float, 0, 1), help="its highest")
+    how.add_argument("--seed", type=number(int, 0, 2**31 - 1), default=0)
+    how.add_argument(
+        "--tensorboard", metavar="DIR", help="write TensorBoard's logs there"
+    )
+    samples = parser.add_argument_group("sample texts")
+    samples.add_argument("--prompt", default="\n", help="what they go on from")
+    samples.add_argument(
+        "--length", type=number(int, 0), default=500, help="characters (default: 500)"
+    )
+    samples.add_argument(
+        "--temperature",
+        type=number(float, 0),
+        action="append",
+        help="0 is the likeliest text; repeatable (default: 0.7, 1.0 and 1.2)",
+    )
+    samples.add_argument("--top-p", type=number(float, 0, 1), default=1.0)
+    return parser.parse_args(arguments)
+
+
+def parts(text: str) -> tuple[str, ...]:
+    """Names of parts, parted by commas, in the order in which they run."""
+    names = [name.strip() for name in text.split(",")]
+    for name in names:
+        if name not in PARTS:
+            raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(PARTS)}")
+    return tuple(part for part in PARTS if part in names)
+
+
+def number(kind: type, low: float, high: float = math.inf) -> Any:
+    """A type for argparse: a number from `low` to `high`."""
+
+    def parse(text: str) -> Any:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = math.nan
+        if not low <= value <= high or math.isinf(value):
+            bounds = f"from {low} up" if high == math.inf else f"from {low} to {high}"
+            name = "whole number" if kind is int else "number"
+            raise argparse.ArgumentTypeError(f"{text!r} is not a {name} {bounds}")
+        return value
+
+    return parse
+
+
+def check_writable(directory: Path) -> None:
+    """Make sure that files can be written into a folder, which is made if missing.
+
+    Raises:
+        ValueError: they cannot.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=directory):
+            pass
+    except OSError as error:
+        raise ValueError(
+            f"{directory} cannot be written to ({error.strerror}); give another --out"
+        ) from None

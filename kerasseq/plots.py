@@ -1,0 +1,332 @@
+"""Pictures of what was measured: losses, attention weights, the scale of attention.
+
+Shapes: H heads, T query steps, S key steps. Each function writes its file whole and
+returns the figure. Nothing goes through pyplot, so no window and no setting is touched.
+"""
+
+import functools
+import math
+import os
+import textwrap
+import unicodedata
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import numpy as np
+from matplotlib import font_manager
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import MaxNLocator, NullLocator
+
+from kerasseq.files import replacing
+
+# At 150 dots an inch, 960 pixels: a phone shrinks it to some 400, and 11 points to 9
+# pixels, which can still be read.
+WIDTH = 6.4
+DOTS_PER_INCH = 150
+TEXT = 11
+
+BLUE, ORANGE, GREY, INK = "#1f5fa8", "#d9622b", "#8a94a0", "#30363d"
+
+# DejaVu Sans comes with matplotlib; the others are tried for what it lacks.
+FONTS = (
+    "DejaVu Sans",
+    "Noto Sans CJK JP",
+    "Noto Sans CJK SC",
+    "Hiragino Sans",
+    "Microsoft YaHei",
+    "Arial Unicode MS",
+    "Noto Sans",
+    "Noto Sans Devanagari",
+    "Noto Emoji",
+)
+
+
+def plot_losses(
+    history: Mapping[str, Sequence[float]],
+    path: str | os.PathLike,
+    references: Mapping[str, float] | None = None,
+    unit: str = "nats a character",
+) -> Figure:
+    """Draw training and held-out loss by epoch, with the best epoch marked.
+
+    What is not finite is left out.
+
+    Args:
+        history: "loss" and, where it was measured, "val_loss", one number an epoch.
+        path: the picture, in the format that its suffix names.
+        references: losses to compare with, by name: a horizontal line for each.
+        unit: of the losses.
+
+    Returns:
+        The figure.
+
+    Raises:
+        ValueError: the history has no epoch.
+    """
+    if not history.get("loss"):
+        raise ValueError(
+            f"the history of {sorted(history)} has no 'loss' of any epoch; train for "
+            "at least one"
+        )
+    figure, axes = _figure(4.2)
+    lines = [("loss", "training", GREY)]
+    if history.get("val_loss"):
+        lines.append(("val_loss", "held-out", BLUE))
+    for key, label, colour in lines:
+        losses = np.array(history[key], float)
+        losses[~np.isfinite(losses)] = np.nan
+        epochs = np.arange(1, len(losses) + 1)
+        # Without markers a single epoch, or one between two gaps, would not be seen.
+        marker = "o" if len(losses) <= 30 or np.isnan(losses).any() else ""
+        axes.plot(
+            epochs, losses, color=colour, label=label, lw=2.2, marker=marker, ms=4
+        )
+    # Of the last line, the one to choose by.
+    if np.isnan(losses).all():
+        title = f"No {label} loss is a finite number"
+    else:
+        best = int(np.nanargmin(losses))
+        title = (
+            f"Lowest {label} loss: {losses[best]:.3f} {unit}, epoch {best + 1} of "
+            f"{len(losses)}"
+        )
+        axes.plot(
+            epochs[best],
+            losses[best],
+            "o",
+            label="lowest",
+            mfc="none",
+            mec=ORANGE,
+            mew=2.2,
+            ms=11,
+            clip_on=False,
+            zorder=5,
+        )
+    dashes = ("--", ":", "-.")
+    for index, (name, loss) in enumerate((references or {}).items()):
+        axes.axhline(
+            loss,
+            label=f"{name}: {loss:.3f}",
+            color=INK,
+            lw=1.3,
+            ls=dashes[index % len(dashes)],
+        )
+    axes.set_title(title, loc="left", fontsize=TEXT + 1, color=INK)
+    axes.set_xlabel("epoch")
+    axes.set_ylabel(f"loss ({unit})")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    _legend_below(figure, axes)
+    return _write(figure, path)
+
+
+def plot_attention(
+    weights: np.ndarray,
+    tokens_query: Sequence[str],
+    tokens_key: Sequence[str],
+    path: str | os.PathLike,
+    title: str = "Attention weights",
+) -> Figure:
+    """Draw the attention weights of one sentence, a heatmap for each head.
+
+    All heads share one scale from 0 to 1. The weights are written into the cells where
+    there is room, and labels are left out where there is none for all. A character
+    that no font has is drawn as □.
+
+    Args:
+        weights: float (H, T, S).
+        tokens_query: T words that attend, labels of the rows.
+        tokens_key: S words that are attended to, labels of the columns.
+        path: the picture, in the format that its suffix names.
+        title: what is seen.
+
+    Returns:
+        The figure.
+
+    Raises:
+        ValueError: the weights have other axes or sizes.
+    """
+    weights = np.asarray(weights, float)
+    expected = len(tokens_query), len(tokens_key)
+    if weights.ndim != 3 or weights.shape[1:] != expected or not weights.size:
+        raise ValueError(
+            f"weights have shape {weights.shape}, but {expected[0]} tokens that attend "
+            f"and {expected[1]} attended to want (heads, {expected[0]}, {expected[1]})"
+            "; pass one sentence, without its padding"
+        )
+    num_heads, num_rows, num_columns = weights.shape
+    columns = min(num_heads, 2)
+    rows = math.ceil(num_heads / columns)
+    width = (WIDTH - 1.9) / columns  # inches that labels and colour bar leave
+    height = np.clip(width * num_rows / num_columns, 0.5 * width, 1.6 * width)
+    figure = _empty_figure(rows * (height + 0.3) + 1.6)
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    for head, panel in enumerate(panels):
+        if head >= num_heads:
+            panel.remove()
+            continue
+        image = panel.imshow(weights[head], vmin=0, vmax=1, cmap="Blues", aspect="auto")
+        _label_tokens(panel, "y", tokens_query if head % columns == 0 else [], height)
+        lowest = head + columns >= num_heads
+        _label_tokens(panel, "x", tokens_key if lowest else [], width)
+        panel.spines[:].set_color(GREY)
+        if num_heads > 1:
+            panel.set_title(f"head {head + 1}", fontsize=TEXT, color=INK)
+        if 72 * min(width / num_columns, height / num_rows) >= 26:
+            _write_numbers(panel, weights[head])
+    bar = figure.colorbar(image, ax=panels[:num_heads], shrink=0.8, pad=0.02)
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(labelsize=TEXT - 1, labelcolor=INK, length=0)
+    figure.suptitle(
+        textwrap.fill(_drawable(title), 60),
+        fontsize=TEXT + 1,
+        color=INK,
+        fontfamily=_installed_fonts(),
+        parse_math=False,
+    )
+    figure.supylabel("attending (query)", fontsize=TEXT, color=INK)
+    figure.supxlabel("attended to (key)", fontsize=TEXT, color=INK)
+    return _write(figure, path)
+
+
+def plot_scaling(
+    rows: Sequence[Mapping[str, float]], path: str | os.PathLike
+) -> Figure:
+    """Draw what the size of the keys does to a softmax, with and without the scale.
+
+    Args:
+        rows: each with "key size", "scaled entropy", "unscaled entropy" (nats),
+            "scaled gradient" and "unscaled gradient" (norm of the Jacobian), as from
+            `attention_demo.scaling_study`.
+        path: the picture, in the format that its suffix names.
+
+    Returns:
+        The figure.
+    """
+    figure, upper, lower = _figure(6.2, panels=2)
+    sizes = [row["key size"] for row in rows]
+    for axes, quantity, title, label in (
+        (upper, "entropy", "Unscaled, the weight goes to one key", "entropy (nats)"),
+        (lower, "gradient", "Unscaled, softmax loses its gradient", "gradient (norm)"),
+    ):
+        for kind, colour in (("scaled", BLUE), ("unscaled", ORANGE)):
+            values = [row[f"{kind} {quantity}"] for row in rows]
+            axes.plot(sizes, values, "o-", color=colour, label=kind, lw=2.2, ms=5)
+        axes.set_title(title, loc="left", fontsize=TEXT + 1, color=INK)
+        axes.set_ylabel(label)
+        axes.set_ylim(bottom=0)
+        axes.set_xscale("log", base=2)
+        axes.set_xticks(sizes, [str(size) for size in sizes])
+        axes.xaxis.set_minor_locator(NullLocator())
+    lower.set_xlabel("size of queries and keys")
+    _legend_below(figure, lower)
+    return _write(figure, path)
+
+
+def _empty_figure(height: float) -> Figure:
+    layout = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08)  # inches
+    return Figure((WIDTH, height), layout=layout)
+
+
+def _figure(height: float, panels: int = 1) -> tuple:
+    """A figure and its panels, one below the other."""
+    figure = _empty_figure(height)
+    all_axes = np.ravel(figure.subplots(panels))
+    for axes in all_axes:
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.spines[["left", "bottom"]].set_color(GREY)
+        axes.tick_params(labelsize=TEXT, color=GREY, labelcolor=INK)
+        axes.xaxis.label.set(fontsize=TEXT, color=INK)
+        axes.yaxis.label.set(fontsize=TEXT, color=INK)
+        axes.grid(axis="y", color="#e3e7eb")
+        axes.set_axisbelow(True)
+    return figure, *all_axes
+
+
+def _legend_below(figure: Figure, axes: Axes) -> None:
+    # Below, because no place inside is free of lines for every history.
+    figure.legend(
+        *axes.get_legend_handles_labels(),
+        loc="outside lower center",
+        ncols=2,
+        frameon=False,
+        fontsize=TEXT,
+        labelcolor=INK,
+    )
+
+
+def _write(figure: Figure, path: str | os.PathLike) -> Figure:
+    with replacing(path) as beside:
+        figure.savefig(beside, dpi=DOTS_PER_INCH)
+    return figure
+
+
+def _label_tokens(
+    panel: Axes, axis: Literal["x", "y"], tokens: Sequence[str], inches: float
+) -> None:
+    """Label the cells of one axis, every second or third where they are narrow."""
+    side = panel.yaxis if axis == "y" else panel.xaxis
+    panel.tick_params(axis=axis, length=0, pad=4)
+    if not tokens:
+        side.set_ticks([])
+        return
+    pitch = 72 * inches / len(tokens)
+    size = min(TEXT, max(7.5, 0.9 * pitch))
+    places = range(0, len(tokens), math.ceil(1.05 * size / pitch))
+    labels = [_shortened(_drawable(tokens[place])) for place in places]
+    # A letter is some 0.6 of its font's size wide.
+    fits = axis == "y" or 0.7 * size * max(map(len, labels)) < pitch
+    side.set_ticks(
+        places,
+        labels,
+        fontsize=size,
+        fontfamily=_installed_fonts(),
+        rotation="horizontal" if fits else "vertical",
+        color=INK,
+        parse_math=False,
+    )
+
+
+def _write_numbers(panel: Axes, weights: np.ndarray) -> None:
+    for (row, column), weight in np.ndenumerate(weights):
+        panel.text(
+            column,
+            row,
+            f"{weight:.2f}",
+            ha="center",
+            va="center",
+            fontsize=TEXT - 1.5,
+            color="white" if weight > 0.55 else INK,
+        )
+
+
+def _shortened(token: str, length: int = 12) -> str:
+    return token if len(token) <= length else token[: length - 1] + "…"
+
+
+def _drawable(text: str) -> str:
+    """The text with □ for what no font has, which matplotlib would warn about."""
+    return "".join(
+        character if character.isprintable() and _has_glyph(character) else "□"
+        for character in text
+        # Joiners and marks of direction are no signs of their own.
+        if unicodedata.category(character) != "Cf"
+    )
+
+
+def _has_glyph(character: str) -> bool:
+    return any(ord(character) in _glyphs(name) for name in _installed_fonts())
+
+
+@functools.cache
+def _installed_fonts() -> tuple[str, ...]:
+    installed = {font.name for font in font_manager.fontManager.ttflist}
+    return tuple(name for name in FONTS if name in installed)
+
+
+@functools.cache
+def _glyphs(name: str) -> frozenset[int]:
+    """The code points for which a font has a picture."""
+    font = font_manager.get_font(font_manager.findfont(name))
+    return frozenset(font.get_charmap())

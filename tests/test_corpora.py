@@ -1,0 +1,173 @@
+"""Texts to train on: what is read, what is refused, what the made ones promise."""
+
+import hashlib
+import math
+import os
+import subprocess
+import sys
+from collections import Counter
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from kerasseq.corpora import Corpus, load_corpus, pydoc_corpus, read_text, toy_corpus
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (b"one\r\ntwo\rthree\n", "one\r\ntwo\rthree\n"),
+        (b"no line end", "no line end"),
+        (b" \n\x1a\x0c\n ", " \n\x1a\x0c\n "),
+        ("é€𝄞\u2028".encode(), "é€𝄞\u2028"),
+        (b"\xef\xbb\xbfafter the mark", "after the mark"),
+        (b"\xef\xbb\xbf\xef\xbb\xbfone mark", "\ufeffone mark"),
+        (b"inside \xef\xbb\xbf", "inside \ufeff"),
+    ],
+)
+def test_a_file_is_read_to_the_last_character(tmp_path, data, text):
+    path = tmp_path / "a.txt"
+    path.write_bytes(data)
+    assert read_text(path) == read_text(str(path)) == text
+
+
+@pytest.mark.parametrize(
+    ("data", "complaint"),
+    [
+        (b"", "is empty"),
+        (b"\xef\xbb\xbf", "is empty"),
+        (b"\x7fELF\x02\x00", "looks binary: byte 5 is NUL"),
+        ("text".encode("utf-16"), "looks binary: byte 3 is NUL"),
+        (b"caf\xe9 au lait", r"not UTF-8: byte 3 is 0xe9 .*iconv"),
+        ("é".encode() + b"\xff", "not UTF-8: byte 2 is 0xff"),
+        (b"\xef\xbb\xbfa\x80", "not UTF-8: byte 4 is 0x80"),
+        (b"cut short \xf0\x9d\x84", "not UTF-8: byte 10 is 0xf0"),
+        (b"half \xed\xa0\xbd", "not UTF-8: byte 5 is 0xed"),
+    ],
+)
+def test_what_is_no_text_is_refused_at_its_byte(tmp_path, data, complaint):
+    path = tmp_path / "a.txt"
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match=rf"a\.txt .*{complaint}"):
+        read_text(path)
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"a\.txt does not exist"):
+        read_text(tmp_path / "a.txt")
+
+
+def test_a_directory_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="is a directory; give a text file"):
+        read_text(tmp_path)
+
+
+def test_a_file_that_cannot_be_read_is_refused_with_the_reason(tmp_path):
+    path = tmp_path / "a.txt"
+    path.symlink_to(path)
+    with pytest.raises(ValueError, match="cannot be read: Too many levels"):
+        read_text(path)
+
+
+def test_a_corpus_from_a_file_has_its_name_and_its_hash(tmp_path):
+    path = tmp_path / "tales.txt"
+    path.write_bytes(b"\xef\xbb\xbfabc\r\n\xc3\xa9")
+    corpus = load_corpus(path)
+    assert corpus == Corpus("tales.txt", "abc\r\né", entropy=None)
+    assert corpus.sha256 == hashlib.sha256(b"abc\r\n\xc3\xa9").hexdigest()
+    assert load_corpus(str(path)) == corpus
+
+
+def test_the_made_corpora_have_names():
+    assert load_corpus("toy") == toy_corpus()
+    assert load_corpus("pydoc") == pydoc_corpus()
+
+
+def entropy_of_the_next_character(text: str) -> float:
+    """Nats a character of the best guess from the characters since the last space."""
+    seen, context = Counter(), ""
+    for character in text:
+        seen[context, character] += 1
+        context = "" if character == " " else context + character
+    of_context = Counter()
+    for (context, _), count in seen.items():
+        of_context[context] += count
+    return -math.fsum(
+        count / len(text) * math.log(count / of_context[context])
+        for (context, _), count in seen.items()
+    )
+
+
+def test_the_toy_text_has_the_entropy_it_states():
+    corpus = toy_corpus()
+    # ln 36 - (1 ln 1 + 2 ln 2 + ... + 8 ln 8) / 36 a word of 176 / 36 characters.
+    assert corpus.entropy == pytest.approx(0.3961640, abs=1e-6)
+    measured = entropy_of_the_next_character(corpus.text)
+    assert measured == pytest.approx(corpus.entropy, rel=0.005)
+
+
+def test_the_toy_words_come_as_often_as_they_should():
+    words = toy_corpus(num_words=40_009).text.split(" ")
+    assert words.pop() == "", "the text ends with a space"
+    assert len(words) == 40_009
+    counts = [count for _, count in sorted(Counter(words).items())]
+    expected = [40_009 * weight / 36 for weight in range(1, 9)]
+    chi_square = sum(
+        (count - mean) ** 2 / mean for count, mean in zip(counts, expected, strict=True)
+    )
+    assert chi_square < 24.3  # 0.1 % of such draws lie above, with 7 degrees of freedom
+
+
+def test_the_toy_words_are_drawn_alone():
+    words = toy_corpus(num_words=40_009).text.split()
+    pairs, singles = Counter(pairwise(words)), Counter(words)
+    chi_square = sum(
+        (pairs[one, two] - mean) ** 2 / mean
+        for one in singles
+        for two in singles
+        if (mean := singles[one] * singles[two] / len(words))
+    )
+    assert chi_square < 85.4  # 0.1 % lie above, with 49 degrees of freedom
+
+
+def test_the_toy_text_depends_on_its_seed_alone():
+    assert toy_corpus(seed=0) == toy_corpus()
+    assert toy_corpus(seed=1).text != toy_corpus().text
+    assert toy_corpus(seed=1).entropy == toy_corpus().entropy
+
+
+def test_the_manual_is_half_a_megabyte_of_english():
+    corpus = pydoc_corpus()
+    assert 400_000 < len(corpus.text) < 900_000
+    assert corpus.name == f"pydoc of Python {sys.version[:4]}"
+    assert corpus.text.count(" the ") > 2000
+    assert 'The "if" statement' in corpus.text
+    assert corpus.text.endswith("\n") and not corpus.text.endswith("\n\n")
+    assert corpus.entropy is None
+
+
+def test_the_manual_holds_every_topic_once_in_an_order_of_no_meaning():
+    from pydoc_data.topics import topics
+
+    text = pydoc_corpus().text
+    assert len(text) == sum(len(t.strip()) + 2 for t in topics.values()) - 1
+    places = [text.index(topics[name].strip()) for name in sorted(topics)]
+    rises = sum(b > a for a, b in pairwise(places))
+    assert 0.35 < rises / len(places) < 0.65, "the alphabet would rise throughout"
+
+
+def test_the_manual_is_the_same_in_every_process():
+    code = "from kerasseq.corpora import *; print(pydoc_corpus().sha256)"
+    hash_seed = "1" if os.environ.get("PYTHONHASHSEED") != "1" else "2"
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONHASHSEED": hash_seed},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert result.stdout.strip() == pydoc_corpus().sha256

@@ -1,0 +1,169 @@
+"""Imports point one way: the table below is the shape, held against the sources."""
+
+import ast
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+# Whom each module may import, of the project. A new module gets a line here, as short
+# as it can be; `files` is the lowest leaf.
+PACKAGE = {
+    "files": set(),
+    "text": {"files"},
+    "corpora": {"files"},
+    "attention": {"files"},
+    "sampling": {"files"},
+    "convert": {"files"},
+    "plots": {"files"},
+    "recurrent": set(),
+    "checkpoint": {"files"},
+    "words": {"corpora", "files", "text"},
+    "attention_demo": {"attention", "files", "plots"},
+    "transformer": {"attention", "files"},
+    "generation": {"sampling"},
+    "char_rnn": {"files", "generation", "recurrent", "sampling", "text"},
+    "training": {"checkpoint", "files"},
+    "encoding": {"transformer", "words"},
+    "encoder_demo": {"files", "plots", "words"},
+    "command_line": {"char_rnn"},
+}
+EXPORT = {
+    "report": set(),
+    "gate": {"report", "on_device.generate"},
+    "char_rnn": {"gate", "report", "on_device.generate"},
+    "encoder": {"gate", "report", "on_device.generate", "on_device.show"},
+    "on_device.generate": set(),
+    "on_device.show": set(),
+}
+ON_DEVICE = {"numpy", "ai_edge_litert"}
+
+PARTS = {f"kerasseq.{name}" for name in PACKAGE}
+ALLOWED = (
+    {"kerasseq": PARTS, "export": set(), "export.on_device": set()}
+    | {
+        f"kerasseq.{name}": {f"kerasseq.{other}" for other in others}
+        for name, others in PACKAGE.items()
+    }
+    | {
+        f"export.{name}": {f"export.{other}" for other in others}
+        | (set() if name.startswith("on_device") else PARTS | {"kerasseq"})
+        for name, others in EXPORT.items()
+    }
+    | {"train_all": PARTS | {"kerasseq"} | {f"export.{name}" for name in EXPORT}}
+)
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+SOURCES = {
+    module_name(path): path
+    for path in (
+        *sorted((ROOT / "kerasseq").rglob("*.py")),
+        *sorted((ROOT / "export").rglob("*.py")),
+        ROOT / "train_all.py",
+    )
+}
+
+
+def imported_names(source: str) -> set[str]:
+    """Every name that a source imports, wherever the import stands."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"line {node.lineno}: write the module's whole name"
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def project_modules(names: set[str]) -> set[str]:
+    """The project's modules among names, each with the longest name that is one."""
+    found = set()
+    for name in names:
+        while name and name not in ALLOWED:
+            name = name.rpartition(".")[0]
+        found |= {name} - {""}
+    return found
+
+
+def foreign_packages(names: set[str]) -> set[str]:
+    packages = {name.partition(".")[0] for name in names}
+    return packages - {"kerasseq", "export", "train_all"} - sys.stdlib_module_names
+
+
+def test_imports_are_found_wherever_they_stand():
+    source = (
+        "import kerasseq, numpy as np\n"
+        "from kerasseq import text\n"
+        "from kerasseq.files import write_file\n"
+        "import export.on_device.generate\n"
+        "if True:\n    def f():\n        import train_all\n"
+        "from ai_edge_litert.interpreter import Interpreter\n"
+        "import json.decoder\n"
+    )
+    names = imported_names(source)
+    assert project_modules(names) == {
+        "kerasseq",
+        "kerasseq.text",
+        "kerasseq.files",
+        "export.on_device.generate",
+        "train_all",
+    }
+    assert foreign_packages(names) == {"numpy", "ai_edge_litert"}
+    with pytest.raises(AssertionError, match="whole name"):
+        imported_names("from . import text")
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_a_module_imports_only_what_the_table_allows(name):
+    assert name in ALLOWED, (
+        f"{name} is new: give it a line in the table of {Path(__file__).name}, with "
+        "the modules that it may import"
+    )
+    names = imported_names(SOURCES[name].read_text(encoding="utf-8"))
+    wrong = sorted(project_modules(names) - ALLOWED[name])
+    assert not wrong, (
+        f"{name} imports {', '.join(wrong)}; it may import "
+        f"{', '.join(sorted(ALLOWED[name])) or 'nothing of the project'}. Move what it "
+        "needs downward, or hand it over as an argument"
+    )
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_a_module_imports_only_declared_dependencies(name):
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    declared = {
+        re.match(r"[\w.-]+", line)[0].replace("-", "_").lower()
+        for line in project["dependencies"]
+    }
+    allowed = ON_DEVICE if name.startswith("export.on_device") else declared
+    found = foreign_packages(imported_names(SOURCES[name].read_text(encoding="utf-8")))
+    assert found <= allowed, f"{name} imports {found - allowed}, which is not declared"
+
+
+def test_the_table_has_no_circles():
+    left = dict(ALLOWED)
+    while free := [name for name in left if not left[name] & set(left)]:
+        for name in free:
+            del left[name]
+    assert not left, f"{', '.join(left)} import one another, directly or not"
+
+
+def test_the_package_re_exports_without_logic():
+    tree = ast.parse(SOURCES["kerasseq"].read_text(encoding="utf-8"))
+    kinds = (ast.Import, ast.ImportFrom, ast.Assign, ast.Expr)
+    assert all(isinstance(node, kinds) for node in tree.body)
+
+
+def test_only_the_package_is_in_the_wheel():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert settings["tool"]["setuptools"]["packages"] == ["kerasseq"]
