@@ -55,7 +55,7 @@ def export_char_rnn(directory: str | Path) -> dict[str, Any]:
     )
     checks = [check_saved_model(saved_model, gate)]
     card = describe(model, read_report(directory).get("char_rnn", {}))
-    files = []
+    files, operations = {}, {}
     for quantization in get_args(Quantization):
         path = write_tflite(
             folder / f"char_rnn_{quantization}.tflite",
@@ -64,13 +64,15 @@ def export_char_rnn(directory: str | Path) -> dict[str, Any]:
             {"vocabulary.json": vocabulary.to_json()},
         )
         figures, more = gate.check(path, quantization)
-        files.append(figures)
+        operations[path.name] = figures.pop("operations")
+        files[path.name] = figures
         checks += more
     section = {
         "parameters": model.count_params(),
         "characters read by the checks": gate.num_characters,
         "loss of Keras on them": gate.loss,
         "files": files,
+        "operations": operations,
         "checks": [check.row() for check in checks],
     }
     record(directory, "char_rnn_export", section)

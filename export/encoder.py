@@ -61,7 +61,7 @@ def export_encoder(directory: str | Path) -> dict[str, Any]:
     checks = check_saved_model(saved_model, encoder, vocabulary, sentences)
     signatures = module.device_signatures(min(LENGTH, module.max_length))
     card = describe(encoder, module, read_report(directory).get("encoder", {}))
-    files = []
+    files, operations = {}, {}
     for quantization in get_args(Quantization):
         path = write_tflite(
             folder / f"encoder_{quantization}.tflite",
@@ -70,12 +70,14 @@ def export_encoder(directory: str | Path) -> dict[str, Any]:
             {"vocabulary.json": vocabulary.to_json()},
         )
         figures, more = check_tflite(path, quantization, encoder, vocabulary, sentences)
-        files.append(figures)
+        operations[path.name] = figures.pop("operations")
+        files[path.name] = figures
         checks += more
     section = {
         "parameters": encoder.count_params(),
         "sentences read by the checks": len(sentences),
         "files": files,
+        "operations": operations,
         "checks": [check.row() for check in checks],
     }
     record(directory, "encoder_export", section)

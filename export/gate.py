@@ -85,7 +85,6 @@ class Gate:
         operators = list_operators(device.flatbuffer)
         custom = [name for name in operators if name.startswith("CUSTOM")]
         figures: dict[str, Any] = {
-            "file": path.name,
             "bytes": path.stat().st_size,
             "bytes a parameter": len(device.flatbuffer) / self._parameters,
         }

@@ -98,8 +98,8 @@ def record(directory: str | os.PathLike, key: str, section: Mapping[str, Any]) -
     Args:
         directory: of the run.
         key: whose section it is.
-        section: values by name; a list of rows becomes a table, a dictionary a
-            section of its own.
+        section: values by name; a list of rows becomes a table, and so do
+            dictionaries by name, beside one another.
     """
     report = read_report(directory) | {key: section}
     write_file(Path(directory) / "report.json", json.dumps(report, indent=1) + "\n")
@@ -117,16 +117,26 @@ def _section(section: Mapping[str, Any]) -> list[str]:
     plain = {k: v for k, v in section.items() if not isinstance(v, list | dict)}
     lines = []
     if plain:
-        rows = [{"": name, "value": value} for name, value in plain.items()]
-        lines += _table(rows)
+        lines += _table(_beside(plain))
     for name, value in section.items():
-        if isinstance(value, dict):
-            lines += [f"### {name}", "", *_section(value)]
+        if isinstance(value, dict) and value:
+            lines += [f"### {name}", "", *_table(_beside(value))]
         elif isinstance(value, list) and value and isinstance(value[0], dict):
             lines += [f"### {name}", "", *_table(value)]
         elif isinstance(value, list):
             lines += [f"{name}: {', '.join(map(str, value))}", ""]
     return lines
+
+
+def _beside(columns: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Rows that show dictionaries beside one another, or one dictionary's values."""
+    if not all(isinstance(column, dict) for column in columns.values()):
+        return [{"": name, "value": value} for name, value in columns.items()]
+    names = dict.fromkeys(name for column in columns.values() for name in column)
+    return [
+        {"": name, **{key: column.get(name) for key, column in columns.items()}}
+        for name in names
+    ]
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> list[str]:

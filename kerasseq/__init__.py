@@ -6,7 +6,6 @@ from kerasseq.attention import (
     causal_mask,
     scaled_dot_product_attention,
 )
-from kerasseq.attention_demo import attention_demo, scaling_study, write_demo
 from kerasseq.char_rnn import (
     CharRNNConfig,
     build_char_rnn,
@@ -17,7 +16,6 @@ from kerasseq.char_rnn import (
 )
 from kerasseq.checkpoint import Checkpoint
 from kerasseq.convert import (
-    convert,
     list_operators,
     open_signatures,
     read_tflite,
@@ -80,7 +78,6 @@ __all__ = [
     "Vocabulary",
     "WordTable",
     "WordVocabulary",
-    "attention_demo",
     "build_char_rnn",
     "build_encoder",
     "build_generating_module",
@@ -90,7 +87,6 @@ __all__ = [
     "causal_mask",
     "choose_token",
     "compile_for_training",
-    "convert",
     "fit",
     "generate",
     "list_operators",
@@ -106,12 +102,10 @@ __all__ = [
     "read_tflite",
     "save_model",
     "scaled_dot_product_attention",
-    "scaling_study",
     "sinusoidal_positions",
     "split_text",
     "split_words",
     "uniform_numbers",
-    "write_demo",
     "write_saved_model",
     "write_tflite",
 ]

@@ -3,7 +3,6 @@
 Shapes: B batch, T query steps, S key steps, H heads, D head size, C model size.
 """
 
-import math
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
@@ -192,6 +191,14 @@ class MultiHeadSelfAttention(keras.layers.Layer):
     The weights have the names, shapes and order of `keras.layers.MultiHeadAttention`,
     so that `set_weights` takes what its `get_weights` gives.
 
+    Args:
+        num_heads: H.
+        head_size: D, of each head's queries, keys and values.
+        dropout: fraction of the weights dropped in training.
+        causal: whether a step attends only to itself and those before it.
+        use_bias: whether the four projections have biases.
+        **kwargs: those of `keras.layers.Layer`.
+
     Call arguments:
         x: (B, T, C).
         mask: bool (B, T), False at padding, which nothing attends to. Left out, it is
@@ -204,14 +211,6 @@ class MultiHeadSelfAttention(keras.layers.Layer):
     Raises:
         ValueError: an argument is out of its range, `x` has not three axes, or the
             mask is not boolean or not (B, T).
-
-    Args:
-        num_heads: H.
-        head_size: D, of each head's queries, keys and values.
-        dropout: fraction of the weights dropped in training.
-        causal: whether a step attends only to itself and those before it.
-        use_bias: whether the four projections have biases.
-        **kwargs: those of `keras.layers.Layer`.
     """
 
     def __init__(
@@ -239,9 +238,6 @@ class MultiHeadSelfAttention(keras.layers.Layer):
     def build(self, input_shape: Shape) -> None:
         model_size = known_size(self, input_shape)
         heads = (self.num_heads, self.head_size)
-        # Glorot and Bengio 2010, for the matrices that the projections are: Keras would
-        # take three axes for a convolution and start with kernels far too small.
-        limit = math.sqrt(6 / (model_size + self.num_heads * self.head_size))
 
         def projection(
             name: str, equation: str, sizes: tuple[int, ...], bias_axes: str
@@ -250,7 +246,6 @@ class MultiHeadSelfAttention(keras.layers.Layer):
                 equation,
                 (None, *sizes),
                 bias_axes=bias_axes if self.use_bias else None,
-                kernel_initializer=keras.initializers.RandomUniform(-limit, limit),
                 dtype=self.dtype_policy,
                 name=name,
             )
@@ -272,9 +267,10 @@ class MultiHeadSelfAttention(keras.layers.Layer):
     def call(self, x: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
         allowed = causal_mask(keras.ops.shape(x)[1]) if self.causal else None
         if mask is not None:
-            if len(mask.shape) != 2:
+            dtype = keras.backend.standardize_dtype(mask.dtype)
+            if len(mask.shape) != 2 or dtype != "bool":
                 raise ValueError(
-                    f"the mask of {self.name} has shape {tuple(mask.shape)}, not "
+                    f"the mask of {self.name} is {dtype} {tuple(mask.shape)}, not bool "
                     "(batch, steps); pass True for words and False for padding"
                 )
             keys = mask[:, None, None, :]  # (B, 1, 1, T)

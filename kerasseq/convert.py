@@ -1,14 +1,18 @@
 """The verbs of exporting: write a SavedModel or a `.tflite`, look inside, run it."""
 
+import atexit
+import contextlib
+import functools
 import hashlib
 import io
 import json
 import os
 import re
+import sys
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -16,6 +20,7 @@ import numpy as np
 import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.compiled_model import CompiledModel
+from ai_edge_litert.environment import Environment, EnvironmentOptions
 from ai_edge_litert.hardware_accelerator import HardwareAccelerator
 from ai_edge_litert.interpreter import Interpreter
 from ai_edge_litert.options import CpuOptions, Options
@@ -185,8 +190,41 @@ def open_signatures(
         hardware_accelerators=HardwareAccelerator.CPU,
         cpu_options=CpuOptions(num_threads=num_threads),
     )
-    model = CompiledModel.from_buffer(flatbuffer, options=options)
-    return {name: _compiled(model, name) for name in model.get_signature_list()}
+    environment = _environment()
+    with _quiet():
+        model = CompiledModel.from_buffer(
+            flatbuffer, environment=environment, options=options
+        )
+        return {name: _compiled(model, name) for name in model.get_signature_list()}
+
+
+@functools.cache
+def _environment() -> Environment:
+    """One for all models of the process, since to make one takes time and lines."""
+    with _quiet():
+        environment = Environment.create(options=EnvironmentOptions())
+    atexit.register(_close, environment)
+    return environment
+
+
+def _close(environment: Environment) -> None:
+    _environment.cache_clear()
+    with _quiet():
+        environment.close()
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Hold back what LiteRT prints while it looks for hardware; it has no log level."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _compiled(model: CompiledModel, name: str) -> Signature:

@@ -43,8 +43,8 @@ def sinusoidal_positions(length: int, size: int) -> np.ndarray:
         )
     column = np.arange(size)
     rates = 10000.0 ** (-2 * (column // 2) / size)
-    # In float32 the angles of far positions would be off by whole parts of a turn.
-    angles = np.arange(length, dtype=np.float64)[:, None] * rates
+    # In float64: far positions' angles in float32 are off by whole parts of a turn.
+    angles = np.arange(length)[:, None] * rates
     table = np.where(column % 2 == 0, np.sin(angles), np.cos(angles))
     return table.astype(np.float32)
 
@@ -55,6 +55,10 @@ class SinusoidalPositions(keras.layers.Layer):
 
     Steps count from the left, padding or not: pad on the right.
 
+    Args:
+        max_length: how many positions there are.
+        **kwargs: those of `keras.layers.Layer`.
+
     Call arguments:
         x: (B, T, C), T at most `max_length`. A mask passes through.
 
@@ -64,10 +68,6 @@ class SinusoidalPositions(keras.layers.Layer):
     Raises:
         ValueError: max_length is below 1, or T above it. A T known only when the graph
             runs is refused by the backend's own error.
-
-    Args:
-        max_length: how many positions there are.
-        **kwargs: those of `keras.layers.Layer`.
     """
 
     def __init__(self, max_length: int, **kwargs: Any) -> None:
@@ -111,6 +111,12 @@ class EncoderBlock(keras.layers.Layer):
     Each has dropout on its output (section 5.4), a residual line around it and a layer
     normalisation after the sum.
 
+    Args:
+        num_heads: H; each head has size C / H.
+        feed_forward_size: units of the feed-forward layer (section 3.3).
+        dropout: fraction of each of the two outputs dropped in training.
+        **kwargs: those of `keras.layers.Layer`.
+
     Call arguments:
         x: (B, T, C), C a multiple of H.
         mask: bool (B, T), False at padding, which nothing attends to. Left out, it is
@@ -122,12 +128,6 @@ class EncoderBlock(keras.layers.Layer):
 
     Raises:
         ValueError: an argument is out of its range, or C is not a multiple of H.
-
-    Args:
-        num_heads: H; each head has size C / H.
-        feed_forward_size: units of the feed-forward layer (section 3.3).
-        dropout: fraction of each of the two outputs dropped in training.
-        **kwargs: those of `keras.layers.Layer`.
     """
 
     def __init__(

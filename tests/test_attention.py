@@ -338,6 +338,11 @@ def keras_layer(layer):
         HEADS, HEAD_SIZE, use_bias=layer.use_bias, flash_attention=False
     )
     theirs.build((None, None, MODEL_SIZE), (None, None, MODEL_SIZE))
+    names = [
+        [weight.path.split("/", 1)[1] for weight in each.weights]
+        for each in (layer, theirs)
+    ]
+    assert names[0] == names[1]
     theirs.set_weights(layer.get_weights())
     return theirs
 
@@ -449,18 +454,6 @@ def test_a_sentence_of_padding_alone_gives_zeros_and_finite_gradients():
         assert np.isfinite(gradient).all() and np.any(gradient)
 
 
-def test_projections_start_as_the_matrices_they_are():
-    layer = MultiHeadSelfAttention(4, 30)
-    layer.build((None, None, 100))
-    kernels = [w.numpy() for w in layer.weights if w.name == "kernel"]
-    assert [kernel.shape for kernel in kernels] == [(100, 4, 30)] * 3 + [(4, 30, 100)]
-    limit = np.sqrt(6 / (100 + 4 * 30))
-    for kernel in kernels:
-        assert 0.99 * limit < np.abs(kernel).max() <= limit
-        assert_allclose(kernel.std(), limit / np.sqrt(3), rtol=0.03)
-    assert len({kernel.sum() for kernel in kernels}) == 4
-
-
 def test_dropout_is_inverted_and_spares_the_returned_weights():
     layer = MultiHeadSelfAttention(1, HEAD_SIZE, dropout=0.75, use_bias=False)
     x = np.random.default_rng(0).normal(size=(997, 1, MODEL_SIZE))
@@ -532,8 +525,8 @@ def test_refuses_arguments_out_of_range(arguments, message):
     ("shape", "mask", "message"),
     [
         ((2, 7), None, r"shape \(2, 7\), not \(batch, steps, size\).*embed the"),
-        ((2, 5, 7), np.ones((2, 5, 5), bool), r"shape \(2, 5, 5\), not \(batch, steps"),
-        ((2, 5, 7), np.ones((2, 5), "int32"), "has dtype int32, not bool"),
+        ((2, 5, 7), np.ones((2, 5, 5), bool), r"bool \(2, 5, 5\), not bool \(batch,"),
+        ((2, 5, 7), np.ones((2, 5), "int32"), r"is int32 \(2, 5\), not bool \(batch"),
         ((2, 5, 7), np.ones((2, 3), bool), r"mask \(2, 1, 1, 3\) does not broadcast"),
     ],
 )
@@ -541,4 +534,4 @@ def test_refuses_arguments_out_of_range(arguments, message):
 def test_layer_refuses_what_does_not_fit(shape, mask, message, symbolic):
     x = keras.KerasTensor(shape) if symbolic else np.zeros(shape, "float32")
     with pytest.raises(ValueError, match=message):
-        MultiHeadSelfAttention(HEADS, HEAD_SIZE)(x, mask=mask)
+        MultiHeadSelfAttention(HEADS, HEAD_SIZE, causal=True)(x, mask=mask)

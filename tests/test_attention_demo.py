@@ -154,3 +154,4 @@ def test_write_demo(tmp_path):
     last = figures["scaling"][-1]
     row = [f"{value:.3f}" for name, value in last.items() if name != "key size"]
     assert rows_of(text)["1024"] == row
+    assert figures["scaling"][:1] == scaling_study((4,), seed=4)

@@ -13,6 +13,7 @@ import sys
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 
@@ -182,10 +183,18 @@ def until_stop(texts: Iterator[str], stops: Sequence[str]) -> Iterator[str]:
     yield held
 
 
+class OneLineParser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line, without the usage before it."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {message}; --help explains\n")
+
+
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line; exits with 2 and one line where it is wrong."""
-    parser = argparse.ArgumentParser(
-        description="Write text with a model that kerasseq exported."
+    parser = OneLineParser(
+        prog="generate.py",
+        description="Write text with a model that kerasseq exported.",
     )
     parser.add_argument("file", help="a .tflite file of a character model")
     parser.add_argument(
