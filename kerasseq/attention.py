@@ -267,12 +267,7 @@ class MultiHeadSelfAttention(keras.layers.Layer):
     def call(self, x: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
         allowed = causal_mask(keras.ops.shape(x)[1]) if self.causal else None
         if mask is not None:
-            dtype = keras.backend.standardize_dtype(mask.dtype)
-            if len(mask.shape) != 2 or dtype != "bool":
-                raise ValueError(
-                    f"the mask of {self.name} is {dtype} {tuple(mask.shape)}, not bool "
-                    "(batch, steps); pass True for words and False for padding"
-                )
+            self._check_mask(tuple(mask.shape), mask.dtype, tuple(x.shape[:2]))
             keys = mask[:, None, None, :]  # (B, 1, 1, T)
             allowed = keys if allowed is None else keys & allowed
         query, key, value = (
@@ -284,6 +279,18 @@ class MultiHeadSelfAttention(keras.layers.Layer):
         )
         output = keras.ops.transpose(attention.output, (0, 2, 1, 3))  # (B, T, H, D)
         return self.merge(output), attention.weights
+
+    def _check_mask(self, shape: Shape, dtype: Any, wanted: Shape) -> None:
+        dtype = keras.backend.standardize_dtype(dtype)
+        if (
+            dtype != "bool"
+            or len(shape) != 2
+            or not all(map(_may_be_equal, shape, wanted))
+        ):
+            raise ValueError(
+                f"the mask of {self.name} is {dtype} {shape}, not bool {wanted}; pass "
+                "True for words and False for padding"
+            )
 
     def compute_mask(
         self, inputs: Tensor, mask: Tensor | None = None

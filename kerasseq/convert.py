@@ -232,6 +232,9 @@ def _compiled(model: CompiledModel, name: str) -> Signature:
         key: model.create_input_buffer_by_name(name, key)
         for key in model.get_input_tensor_details(name)
     }
+    for key, detail in model.get_input_tensor_details(name).items():
+        # The first thing written makes the runtime look for hardware once more.
+        inputs[key].write(np.zeros(detail["shape"], detail["dtype"]))
     details = model.get_output_tensor_details(name)
     outputs = {key: model.create_output_buffer_by_name(name, key) for key in details}
 
