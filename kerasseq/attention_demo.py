@@ -125,9 +125,8 @@ def jacobian_norm(weights: np.ndarray) -> np.ndarray:
         float64 (...): 0 where p is one key alone, and so no gradient gets through.
     """
     p = np.asarray(weights, np.float64)
-    square, cube = (p**2).sum(-1), (p**3).sum(-1)
-    # Rounding may leave less than nothing of a sharp p.
-    return np.sqrt(np.maximum(square - 2 * cube + square**2, 0.0))
+    jacobian = p[..., :, None] * (np.eye(p.shape[-1]) - p[..., None, :])
+    return np.linalg.norm(jacobian, axis=(-2, -1))
 
 
 def demo_tables(demo: Demo) -> str:

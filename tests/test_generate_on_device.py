@@ -74,7 +74,7 @@ def run(
 
 
 def said(errors: bytes) -> list[str]:
-    """The lines on standard error that are the program's; LiteRT has some of its own."""
+    """The program's lines on standard error, without those of LiteRT."""
     lines = errors.decode().splitlines()
     return [line for line in lines if not line.startswith("INFO: ")]
 

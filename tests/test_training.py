@@ -1,0 +1,238 @@
+"""Training: what is measured is what is said, and what is carried is carried."""
+
+import csv
+import math
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kerasseq import training
+from kerasseq.char_rnn import CharRNNConfig, build_char_rnn, build_stateful_model
+from kerasseq.checkpoint import Checkpoint
+from kerasseq.corpora import toy_corpus
+from kerasseq.text import (
+    Vocabulary,
+    frequency_loss,
+    next_character_streams,
+    split_text,
+    validation_shape,
+)
+from kerasseq.training import (
+    HeldOutLoss,
+    HistoryFile,
+    Perplexity,
+    StopAtNaN,
+    TrainingConfig,
+    compile_for_training,
+    fit,
+    reset_carried_state,
+    tensorboard,
+)
+
+TEXT = np.random.default_rng(5).integers(0, 7, 3001)
+
+
+def learner_of(model: keras.Model, config: TrainingConfig) -> keras.Model:
+    learner = build_stateful_model(model, config.batch_size, config.length)
+    compile_for_training(learner, config)
+    return learner
+
+
+def small_model(**others) -> keras.Model:
+    keras.utils.set_random_seed(3)
+    return build_char_rnn(CharRNNConfig(7, units=11, embedding_size=5, **others))
+
+
+def validator_of(model: keras.Model, batch: int, length: int) -> keras.Model:
+    twin = build_stateful_model(model, batch, length)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    twin.compile(loss=loss, jit_compile=True)
+    return twin
+
+
+def cross_entropy(logits: np.ndarray, targets: np.ndarray) -> float:
+    logits = logits.astype(np.float64)
+    shifted = logits - logits.max(-1, keepdims=True)
+    log_probabilities = shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
+    rows = log_probabilities.reshape(-1, logits.shape[-1])
+    return -rows[np.arange(targets.size), targets.ravel()].mean()
+
+
+@given(
+    st.integers(66, 3_000_000),
+    st.integers(1, 20_000_000),
+    st.none() | st.integers(1, 40),
+)
+def test_a_text_of_any_size_gets_a_plan_that_reads_it(characters, budget, passes):
+    config = TrainingConfig.for_text(characters, budget=budget, passes=passes)
+    a_pass = (characters - 1) // config.batch_size // config.length
+    assert a_pass >= 1
+    wanted = passes or max(1, round(budget / characters))
+    read = config.steps_per_epoch * config.epochs / a_pass
+    # Rounds are whole, so a short text may be read a little more than was asked for.
+    together = max(1, math.ceil(config.steps_per_epoch / a_pass))
+    assert wanted * 0.9 - 1 <= read <= wanted + together
+
+
+def test_a_text_of_a_sequence_is_refused():
+    with pytest.raises(ValueError, match="64 characters to train on, fewer than"):
+        TrainingConfig.for_text(64, budget=1000)
+    assert TrainingConfig.for_text(65, budget=1000).batch_size == 1
+
+
+@pytest.mark.parametrize("name", ["batch_size", "steps_per_epoch", "epochs"])
+def test_counts_below_one_are_refused(name):
+    numbers = {"batch_size": 2, "length": 3, "steps_per_epoch": 4, "epochs": 5}
+    with pytest.raises(ValueError, match=f"{name}=0 must be at least 1"):
+        TrainingConfig(**(numbers | {name: 0}))
+
+
+@pytest.mark.parametrize("rate", [0.0, -1.0, math.nan, math.inf])
+def test_learning_rates_that_cannot_be_are_refused(rate):
+    with pytest.raises(ValueError, match="learning_rate="):
+        TrainingConfig(2, 3, 4, 5, learning_rate=rate)
+
+
+def test_learning_rate_rises_and_falls_along_half_a_cosine():
+    config = TrainingConfig(2, 3, 100, 10, learning_rate=0.5, warmup_steps=40)
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    compile_for_training(model, config)
+    schedule = model.optimizer._learning_rate
+    rates = np.array([float(schedule(step)) for step in (0, 20, 40, 520, 1000)])
+    np.testing.assert_allclose(rates, [0, 0.25, 0.5, 0.25, 0], atol=1e-6)
+    assert float(schedule(280)) == pytest.approx(0.25 * (1 + math.cos(math.pi / 4)))
+
+
+def test_held_out_loss_is_that_of_the_whole_text_with_carried_state():
+    model = small_model()
+    batches = next_character_streams(TEXT[:421], 3, 7)
+    twin = validator_of(model, 3, 7)
+    loss = HeldOutLoss(twin, batches).evaluate()
+    length = 420 // 3
+    rows = np.stack([TEXT[i * length : (i + 1) * length + 1] for i in range(3)])
+    assert loss == pytest.approx(
+        cross_entropy(model.predict_on_batch(rows[:, :-1]), rows[:, 1:]), abs=1e-5
+    )
+
+
+def test_validation_leaves_the_training_state_alone(tmp_path):
+    config = TrainingConfig(3, 8, 20, 3, learning_rate=0.01)
+    batches = next_character_streams(TEXT, 3, 8)
+    weights = []
+    for validate in (False, True):
+        model = small_model(dropout=0.3)
+        learner = learner_of(model, config)
+        twin = validator_of(model, 2, 10)
+        held_out = HeldOutLoss(twin, next_character_streams(TEXT[:101], 2, 10))
+        callbacks = [held_out] if validate else []
+        checkpoint = Checkpoint(tmp_path / f"{validate}.npz", {})
+        fit(learner, batches, config, callbacks, checkpoint)
+        state = [layer.states for layer in learner.layers if hasattr(layer, "states")]
+        weights.append([*model.get_weights(), *map(np.asarray, state[0])])
+        assert np.abs(weights[-1][-1]).max() > 0, "the state should be carried"
+    for one, other in zip(*weights, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_reset_carried_state_sets_zeros():
+    learner = learner_of(small_model(), TrainingConfig(3, 8, 1, 1))
+    first = learner.predict_on_batch(TEXT[:24].reshape(3, 8))
+    assert np.abs(learner.predict_on_batch(TEXT[:24].reshape(3, 8)) - first).max() > 0
+    reset_carried_state(learner)
+    again = learner.predict_on_batch(TEXT[:24].reshape(3, 8))
+    np.testing.assert_array_equal(again, first)
+
+
+def test_the_text_goes_on_from_epoch_to_epoch(tmp_path):
+    """Two epochs of half a pass read what one epoch of a pass reads."""
+    batches = next_character_streams(TEXT, 3, 8)
+    steps = int(batches.cardinality()) // 2
+    weights = []
+    for steps_per_epoch, epochs in ((2 * steps, 1), (steps, 2)):
+        config = TrainingConfig(3, 8, steps_per_epoch, epochs)
+        model = small_model()
+        checkpoint = Checkpoint(tmp_path / f"{epochs}.npz", {})
+        fit(learner_of(model, config), batches, config, [], checkpoint)
+        weights.append(model.get_weights())
+    for one, other in zip(*weights, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_perplexity_is_the_exponential_of_the_loss():
+    logs = {"loss": 2.0, "val_loss": 800.0}
+    Perplexity().on_epoch_end(0, logs)
+    assert logs["perplexity"] == pytest.approx(math.e**2)
+    assert math.isfinite(logs["val_perplexity"])
+
+
+def test_history_is_a_whole_file_after_each_epoch(tmp_path):
+    path = tmp_path / "history.csv"
+    history = HistoryFile(path)
+    for epoch, loss in enumerate([3.5, 2.25]):
+        history.on_epoch_end(epoch, {"loss": np.float32(loss), "val_loss": loss + 1})
+        rows = list(csv.DictReader(path.open()))
+        assert len(rows) == epoch + 1
+        assert rows[-1] == {
+            "epoch": str(epoch + 1),
+            "loss": str(loss),
+            "val_loss": str(loss + 1),
+        }
+    assert history.history["loss"] == [3.5, 2.25]
+
+
+@pytest.mark.parametrize("loss", [math.nan, math.inf])
+def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_checkpoint(
+    tmp_path, loss
+):
+    config = TrainingConfig(3, 8, 5, 3)
+    model = small_model()
+    learner = learner_of(model, config)
+    checkpoint = Checkpoint(tmp_path / "checkpoint.npz", {})
+
+    class Breaks(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if batch == 2 and (tmp_path / "checkpoint.npz").exists():
+                logs["loss"] = loss
+
+    with pytest.raises(FloatingPointError, match="at batch 3; lower the learning rate"):
+        batches = next_character_streams(TEXT, 3, 8)
+        fit(learner, batches, config, [Breaks(), StopAtNaN()], checkpoint)
+    assert checkpoint.read()[0]["epochs"] == 1
+
+
+def test_gradients_are_clipped_by_their_global_norm():
+    config = TrainingConfig(2, 3, 4, 5, clip_norm=0.25)
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    compile_for_training(model, config)
+    assert model.optimizer.global_clipnorm == 0.25
+
+
+def test_a_missing_tensorboard_is_named(monkeypatch, tmp_path):
+    monkeypatch.setattr(training.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ValueError, match=r"pip install 'kerasseq\[tensorboard\]'"):
+        tensorboard(tmp_path)
+
+
+def test_the_toy_language_is_learned_to_its_entropy(tmp_path):
+    """The held-out loss comes within 0.02 nats of the entropy, and not below it."""
+    corpus = toy_corpus()
+    vocabulary = Vocabulary.from_text(corpus.text)
+    ids, held_out = split_text(vocabulary.encode(corpus.text))
+    keras.utils.set_random_seed(0)
+    model = build_char_rnn(
+        CharRNNConfig(len(vocabulary), units=64, embedding_size=16)
+    )
+    config = TrainingConfig.for_text(len(ids), budget=300_000, learning_rate=6e-3)
+    learner = learner_of(model, config)
+    shape = validation_shape(len(held_out))
+    held_out_batches = next_character_streams(held_out, *shape)
+    measure = HeldOutLoss(validator_of(model, *shape), held_out_batches)
+    batches = next_character_streams(ids, config.batch_size, config.length)
+    checkpoint = Checkpoint(tmp_path / "checkpoint.npz", {})
+    fit(learner, batches, config, [measure], checkpoint)
+    loss = measure.evaluate()
+    assert abs(loss - corpus.entropy) < 0.02
+    assert loss < frequency_loss(ids) / 2
