@@ -29,7 +29,8 @@ class CharRNNConfig:
         units: H, state size of each recurrent layer.
         num_layers: recurrent layers, one reading the other's output.
         embedding_size: E, size of a character's vector.
-        dropout: fraction of each recurrent layer's outputs dropped in training.
+        dropout: fraction of each recurrent layer's outputs dropped in training, the
+            same ones at all steps of a batch.
     """
 
     vocabulary_size: int
@@ -65,7 +66,11 @@ def build_char_rnn(config: CharRNNConfig) -> keras.Model:
             config.units, return_sequences=True, name=f"{config.cell}_{index}"
         )(x)
         if config.dropout:
-            x = keras.layers.Dropout(config.dropout, name=f"dropout_{index}")(x)
+            # One mask for all steps (Gal and Ghahramani 2016, section 4): it keeps more
+            # than a new one each step, and random numbers are slow to make on a CPU.
+            x = keras.layers.Dropout(
+                config.dropout, noise_shape=(None, 1, None), name=f"dropout_{index}"
+            )(x)
     # Sampling and losses read float32 logits, whatever precision the layers have.
     outputs = keras.layers.Dense(
         config.vocabulary_size, dtype="float32", name="logits"

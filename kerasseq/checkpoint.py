@@ -76,8 +76,9 @@ class Checkpoint(keras.callbacks.Callback):
         if not self._path.exists():
             return {"epochs": 0, "ended": False, "run": self._run}, {}
         try:
-            with np.load(self._path, allow_pickle=False) as file:
-                arrays = dict(file)
+            # Opened here, since np.load leaves a damaged file open.
+            with self._path.open("rb") as opened:
+                arrays = dict(np.load(opened, allow_pickle=False))
             done = json.loads(str(arrays.pop("done")))
         except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
             raise ValueError(

@@ -175,7 +175,7 @@ def plot_attention(
             panel.set_title(f"head {head + 1}", fontsize=TEXT, color=INK)
         if 72 * min(width / num_columns, height / num_rows) >= 26:
             _write_numbers(panel, weights[head])
-    bar = figure.colorbar(image, ax=panels[:num_heads], shrink=0.8, pad=0.02)
+    bar = figure.colorbar(image, ax=panels[:num_heads], shrink=0.8, aspect=18 * rows)
     bar.outline.set_visible(False)
     bar.ax.tick_params(labelsize=TEXT - 1, labelcolor=INK, length=0)
     figure.suptitle(

@@ -1,0 +1,83 @@
+"""The gate lets a true file through and no other."""
+
+import keras
+import numpy as np
+import pytest
+
+from export.char_rnn import describe
+from export.gate import Gate, common_length, cross_entropy
+from kerasseq.char_rnn import CharRNNConfig, build_char_rnn, build_generating_module
+from kerasseq.convert import convert, write_tflite
+from kerasseq.text import Vocabulary
+
+VOCABULARY = Vocabulary.from_text("\n abcdefgh")
+HELD_OUT = np.random.default_rng(2).integers(0, 10, 401).astype(np.int32)
+
+
+def build(scale: float) -> keras.Model:
+    """The same model but for its weights' size."""
+    model = build_char_rnn(CharRNNConfig(10, units=13, embedding_size=7))
+    rng = np.random.default_rng(4)
+    model.set_weights([rng.normal(0, scale, w.shape) for w in model.get_weights()])
+    return model
+
+
+def write(path, model, quantization):
+    module = build_generating_module(model, VOCABULARY)
+    flatbuffer = convert(module, module.device_signatures(), quantization)
+    card = describe(model, {})
+    return write_tflite(
+        path, flatbuffer, card, {"vocabulary.json": VOCABULARY.to_json()}
+    )
+
+
+@pytest.fixture(scope="module")
+def gate() -> Gate:
+    model = build(0.8)
+    module = build_generating_module(model, VOCABULARY)
+    return Gate(model, module, VOCABULARY, HELD_OUT)
+
+
+@pytest.mark.parametrize("quantization", ["float32", "float16", "int8"])
+def test_a_true_file_passes(gate, tmp_path, quantization):
+    path = write(tmp_path / "true.tflite", build(0.8), quantization)
+    figures, checks = gate.check(path, quantization)
+    assert [check.promise for check in checks if not check.passed] == []
+    assert figures["bytes"] == path.stat().st_size
+    assert figures["characters a second, compiled_model"] > 0
+
+
+def test_a_file_of_other_weights_fails(gate, tmp_path):
+    path = write(tmp_path / "other.tflite", build(0.81), "float32")
+    figures, checks = gate.check(path, "float32")
+    failed = " ".join(check.promise for check in checks if not check.passed)
+    for runtime in ("interpreter", "compiled_model"):
+        assert f"largest difference of a logit from Keras's, {runtime}" in failed
+        assert figures[f"like Keras, seed 1, {runtime}"] < 500
+
+
+def test_the_loss_is_that_of_the_whole_text_read_once(gate):
+    model = build(0.8)
+    logits = model.predict_on_batch(HELD_OUT[None, :-1])[0]
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    assert gate.loss == pytest.approx(float(loss(HELD_OUT[1:], logits)), abs=1e-5)
+    assert gate.num_characters == 400
+
+
+def test_cross_entropy_of_one_place_by_hand():
+    logits = np.log(np.array([[0.2, 0.5, 0.3]]))
+    assert cross_entropy(logits, np.array([2])) == pytest.approx(-np.log(0.3))
+
+
+def test_common_length_is_the_first_difference():
+    assert common_length("abcd", "abxd") == 2
+    assert common_length("abc", "abcd") == 3
+    assert common_length("", "a") == 0
+
+
+@pytest.mark.parametrize("length", [2, 3, 50, 1002])
+def test_a_short_held_out_text_will_do(length):
+    model = build(0.8)
+    module = build_generating_module(model, VOCABULARY)
+    held_out = np.resize(HELD_OUT, length)
+    assert Gate(model, module, VOCABULARY, held_out).num_characters == length - 1

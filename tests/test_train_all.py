@@ -1,0 +1,245 @@
+"""The run: what it leaves, what it refuses, and that nothing is lost."""
+
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+import train_all
+from kerasseq.convert import list_operators, read_tflite
+from kerasseq.files import load_model
+
+ROOT = Path(__file__).parents[1]
+PNG = b"\x89PNG\r\n\x1a\n"
+PARTS = {
+    "attention": "demo.md weights.png scaling.png",
+    "encoder": "encoder.keras vocabulary.json embeddings.md heatmap_1_block_1.png "
+    "saved_model encoder_float32.tflite encoder_float16.tflite encoder_int8.tflite",
+    "char_rnn": "char_rnn.keras vocabulary.json history.csv loss.png samples.md "
+    "saved_model char_rnn_float32.tflite char_rnn_float16.tflite char_rnn_int8.tflite",
+}
+# Signs of several scripts, an emoji of two code points, and Windows' line ends.
+TEXT = "Γειά σου, κόσμε! 👩‍🚀 好き\r\n" * 120
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> Path:
+    """The whole run on a small text, in this process."""
+    folder = tmp_path_factory.mktemp("run")
+    corpus = folder / "chat.txt"
+    corpus.write_bytes(TEXT.encode())
+    seen = []
+
+    class Counts(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            seen.append(dict(logs))
+
+    arguments = ["--quick", "--corpus", str(corpus), "--out", str(folder / "out")]
+    code = train_all.main([*arguments, "--units", "24", "--epochs", "30"], [Counts()])
+    assert code == 0
+    assert seen and {"loss", "val_loss", "perplexity", "val_perplexity"} <= set(seen[0])
+    return folder / "out"
+
+
+def test_it_leaves_what_it_says(run):
+    for part, names in PARTS.items():
+        for name in names.split():
+            path = run / part / name
+            assert path.exists(), path
+            if path.suffix == ".png":
+                assert path.read_bytes().startswith(PNG)
+    assert not [path for path in run.rglob(".*")], "nothing half written stays"
+
+
+def test_the_report_has_every_file_and_every_check(run):
+    report = json.loads((run / "report.json").read_text())
+    assert set(report) == {
+        "attention",
+        "encoder",
+        "encoder_export",
+        "char_rnn",
+        "char_rnn_export",
+    }
+    for key in ("encoder_export", "char_rnn_export"):
+        assert len(report[key]["files"]) == 3
+        assert all(check["passed"] for check in report[key]["checks"])
+        for name, figures in report[key]["files"].items():
+            assert figures["bytes"] == (run / key.split("_export")[0] / name).stat().st_size
+    page = (run / "REPORT.md").read_text()
+    assert "char_rnn_int8.tflite" in page
+
+
+def test_the_encoder_is_trained_and_ends_below_half_the_frequencies_loss(run):
+    section = json.loads((run / "report.json").read_text())["encoder"]
+    assert section["loss of masked words"] <= section["loss by the words' frequencies"] / 2
+
+
+def test_the_same_word_at_the_same_place_gets_two_vectors(run):
+    encoder = load_model(run / "encoder" / "encoder.keras")
+    words = json.loads((run / "encoder" / "vocabulary.json").read_text())["words"]
+    ids = [
+        [words.index(word) for word in line.split()]
+        for line in ("the bank of the river was", "the bank lends money to the")
+    ]
+    vectors = encoder.predict_on_batch(np.array(ids))["embeddings"][:, 1]
+    assert np.linalg.norm(vectors[0] - vectors[1]) > 0.5 * np.linalg.norm(vectors[0])
+
+
+def test_the_text_was_read_to_the_last_sign(run):
+    path = run / "char_rnn" / "vocabulary.json"
+    characters = json.loads(path.read_text())["characters"]
+    assert characters == sorted(set(TEXT))
+    assert {"\r", "\u200d", "👩", "好"} <= set(characters)
+
+
+@pytest.mark.parametrize("variant", ["float32", "float16", "int8"])
+@pytest.mark.parametrize("part", ["encoder", "char_rnn"])
+def test_each_file_holds_built_in_operations_its_card_and_its_vocabulary(
+    run, part, variant
+):
+    path = run / part / f"{part}_{variant}.tflite"
+    flatbuffer, attached = read_tflite(path)
+    operators = list_operators(flatbuffer)
+    assert operators and not [name for name in operators if "CUSTOM" in name]
+    card = json.loads(attached["card.json"])
+    assert (card["contract"], card["weights"]) == (1, variant)
+    saved = (run / part / "vocabulary.json").read_text()
+    assert json.loads(attached["vocabulary.json"]) == json.loads(saved)
+    with zipfile.ZipFile(path) as archive:
+        assert archive.testzip() is None
+
+
+def test_the_export_is_repeated_in_a_fresh_process(run):
+    path = run / "char_rnn" / "char_rnn_int8.tflite"
+    before = path.read_bytes()
+    others = (run / "encoder" / "encoder_int8.tflite").read_bytes()
+    path.unlink()
+    done = subprocess.run(
+        [sys.executable, "-m", "export.char_rnn", str(run)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert path.read_bytes() == before, "equal models should give equal files"
+    assert (run / "encoder" / "encoder_int8.tflite").read_bytes() == others
+
+
+@pytest.fixture
+def copied(run, tmp_path) -> Path:
+    """The saved models of the run, to be damaged."""
+    for name in ("char_rnn/char_rnn.keras", "char_rnn/vocabulary.json"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes((run / name).read_bytes())
+    held_out = (run / "char_rnn" / "held_out.txt").read_bytes()
+    (tmp_path / "char_rnn" / "held_out.txt").write_bytes(held_out)
+    return tmp_path
+
+
+def refuse_export(directory: Path, monkeypatch, capsys) -> str:
+    """Run the recipe in this process; gives the one line that it says."""
+    from export.char_rnn import export_char_rnn
+    from export.report import run_recipe
+
+    monkeypatch.setattr(sys, "argv", ["export", str(directory)])
+    before = {path.name for path in (directory / "char_rnn").iterdir()}
+    assert run_recipe(export_char_rnn) == 2
+    assert {path.name for path in (directory / "char_rnn").iterdir()} == before
+    error = capsys.readouterr().err.strip()
+    assert "\n" not in error
+    return error
+
+
+def test_a_truncated_keras_file_is_refused(copied, monkeypatch, capsys):
+    path = copied / "char_rnn" / "char_rnn.keras"
+    path.write_bytes(path.read_bytes()[:-1000])
+    assert str(path) in refuse_export(copied, monkeypatch, capsys)
+
+
+def test_a_vocabulary_that_does_not_fit_is_refused(copied, monkeypatch, capsys):
+    (copied / "char_rnn" / "vocabulary.json").write_text('{"characters": ["a", "b"]}')
+    error = refuse_export(copied, monkeypatch, capsys)
+    assert "the vocabulary has 2 characters but the model's logits" in error
+
+
+BAD_TEXTS = {
+    "empty": (b"", "is empty"),
+    "binary": (b"ab\0cd", "byte 2 is NUL"),
+    "latin1": ("naïve".encode("latin1") * 100, "byte 2 is 0xef"),
+    "short": (b"too short", "fewer than a sequence of 64"),
+    "one": (b"a" * 1000, "the single character 'a'"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_TEXTS)
+def test_a_text_that_cannot_be_used_is_refused_and_nothing_is_written(
+    name, tmp_path, capsys
+):
+    content, quoted = BAD_TEXTS[name]
+    path, out = tmp_path / f"{name}.txt", tmp_path / "out"
+    path.write_bytes(content)
+    assert train_all.main(["--corpus", str(path), "--out", str(out)]) == 2
+    error = capsys.readouterr().err.strip()
+    assert quoted in error and "\n" not in error
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "quoted"),
+    [
+        (["--corpus", "missing.txt"], "missing.txt does not exist"),
+        (["--corpus", "."], ". is a directory"),
+        (["--sentences", "missing.txt"], "missing.txt does not exist"),
+        (["--out", "file/out"], "file/out cannot be written to"),
+    ],
+)
+def test_what_is_not_there_is_refused(arguments, quoted, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("file").write_text("x")
+    assert train_all.main(["--corpus", "toy", *arguments]) == 2
+    error = capsys.readouterr().err.strip()
+    assert quoted in error and "\n" not in error
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_resume_with_another_text_is_refused_and_nothing_is_lost(
+    run, tmp_path, capsys
+):
+    corpus = tmp_path / "other.txt"
+    corpus.write_text("abc" * 1000)
+    before = {path: path.stat().st_mtime_ns for path in run.rglob("*")}
+    arguments = ["--corpus", str(corpus), "--out", str(run), "--resume", "--quick"]
+    assert train_all.main([*arguments, "--units", "24", "--epochs", "30"]) == 2
+    assert "is of a run with corpus=" in capsys.readouterr().err
+    assert {path: path.stat().st_mtime_ns for path in run.rglob("*")} == before
+
+
+def test_a_check_that_fails_ends_the_run_with_1(run, monkeypatch, capsys):
+    from export import gate
+    from export.char_rnn import export_char_rnn
+    from export.report import run_recipe
+
+    monkeypatch.setattr(sys, "argv", ["export", str(run)])
+    monkeypatch.setitem(gate.ALLOWED_LOSS, "int8", -1.0)
+    assert run_recipe(export_char_rnn) == 1
+    error = capsys.readouterr().err
+    assert "char_rnn_int8.tflite: held-out loss above Keras's" in error
+    assert "char_rnn_float32.tflite" not in error
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    "KERASSEQ_DATA" not in os.environ,
+    reason="KERASSEQ_DATA names no folder with tinyshakespeare.txt",
+)
+def test_tinyshakespeare_in_six_minutes_has_at_most_1_55_nats(tmp_path):
+    corpus = Path(os.environ["KERASSEQ_DATA"]) / "tinyshakespeare.txt"
+    assert train_all.main(["--corpus", str(corpus), "--out", str(tmp_path)]) == 0
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["char_rnn"]["held-out loss"] <= 1.55
