@@ -72,7 +72,7 @@ def write_demo(
 
 def _section(sentence: str, tokens: Sequence[str], vectors: np.ndarray) -> list[str]:
     rows = [
-        f"| {_escaped(token)} | {', '.join(f'{value:.3f}' for value in vector)} |"
+        f"| {_escaped(token)} | {', '.join(f'{value:.2f}' for value in vector)} |"
         for token, vector in zip(tokens, vectors, strict=True)
     ]
     return [

@@ -195,10 +195,20 @@ def test_a_greedy_text_follows_the_largest_logits(module):
 
 
 @pytest.mark.parametrize("characters", ["\nabcdef", "abcdefg", "\t\nabcde"])
-@pytest.mark.parametrize("prompt", ["", "XYZ"])
+@pytest.mark.parametrize("prompt", ["", "XYZ", "xy😀"])
 def test_an_empty_prompt_stands_for_a_newline_or_the_first_id(characters, prompt):
     (text,) = write(make_module(characters), [prompt], 31)
     assert text == plain_text("", 31, characters=characters)
+
+
+def test_bytes_that_are_no_utf_8_are_left_out(module):
+    texts = module.generate(
+        prompt=tf.constant([b"\xffa\xf0\x9f\n\xc3"]),
+        length=tf.constant(31),
+        seed=tf.constant(0),
+        **settings_of()._asdict(),
+    )
+    assert texts["text"][0].numpy().decode() == plain_text("a\n", 31)
 
 
 def test_each_prompt_is_written_on_as_if_it_were_alone(module):
