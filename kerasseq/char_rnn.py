@@ -155,7 +155,7 @@ def build_generating_module(
         step_function(model),
         [variable.value for variable in model.variables],
         state_shapes(model),
-        vocabulary.code_points,
+        vocabulary.code_points.tolist(),
     )
 
 

@@ -58,7 +58,7 @@ class Checkpoint(keras.callbacks.Callback):
         }
         arrays["done"] = np.array(json.dumps(done))
         with replacing(self._path) as beside, beside.open("wb") as file:
-            np.savez(file, **arrays)
+            np.savez(file, allow_pickle=False, **arrays)
             file.flush()
             os.fsync(file.fileno())
 

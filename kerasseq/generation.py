@@ -117,7 +117,9 @@ def generate_tokens(
         start = index * CHUNK
         count = tf.minimum(length - start, CHUNK)
         uniforms = uniform_numbers(seed, start, CHUNK)
-        tokens, new_states = _write(step, token, count, uniforms, settings, states)
+        tokens, new_states = _write(
+            step, token, count, uniforms, settings, list(states)
+        )
         chunks = chunks.write(index, tokens)
         return (index + 1, tokens[count - 1], chunks, *new_states)
 

@@ -70,14 +70,19 @@ def test_the_report_has_every_file_and_every_check(run):
         assert len(report[key]["files"]) == 3
         assert all(check["passed"] for check in report[key]["checks"])
         for name, figures in report[key]["files"].items():
-            assert figures["bytes"] == (run / key.split("_export")[0] / name).stat().st_size
+            assert (
+                figures["bytes"]
+                == (run / key.split("_export")[0] / name).stat().st_size
+            )
     page = (run / "REPORT.md").read_text()
     assert "char_rnn_int8.tflite" in page
 
 
 def test_the_encoder_is_trained_and_ends_below_half_the_frequencies_loss(run):
     section = json.loads((run / "report.json").read_text())["encoder"]
-    assert section["loss of masked words"] <= section["loss by the words' frequencies"] / 2
+    assert (
+        section["loss of masked words"] <= section["loss by the words' frequencies"] / 2
+    )
 
 
 def test_the_same_word_at_the_same_place_gets_two_vectors(run):
@@ -115,9 +120,34 @@ def test_each_file_holds_built_in_operations_its_card_and_its_vocabulary(
         assert archive.testzip() is None
 
 
+def write(path: Path) -> str:
+    """What the runner for devices writes with a file."""
+    runner = ROOT / "export" / "on_device" / "generate.py"
+    command = [sys.executable, runner, path, "--prompt", "σ", "--length", "99"]
+    done = subprocess.run(command, capture_output=True, check=True)
+    assert len(done.stdout.decode()) == 99
+    return done.stdout.decode()
+
+
+def test_what_a_file_holds_is_shown(run):
+    show = ROOT / "export" / "on_device" / "show.py"
+    for part, signature in (("encoder", "encode"), ("char_rnn", "generate")):
+        path = run / part / f"{part}_int8.tflite"
+        done = subprocess.run([sys.executable, show, path], capture_output=True)
+        page = done.stdout.decode()
+        assert done.returncode == 0
+        assert f"signature {signature}" in page and '"contract": 1' in page
+    assert "input  uniforms       float32[256]" in page
+    done = subprocess.run(
+        [sys.executable, show, run / "report.json"], capture_output=True
+    )
+    assert done.returncode == 2
+    assert done.stderr.decode().count("\n") == 1
+
+
 def test_the_export_is_repeated_in_a_fresh_process(run):
     path = run / "char_rnn" / "char_rnn_int8.tflite"
-    before = path.read_bytes()
+    text = write(path)
     others = (run / "encoder" / "encoder_int8.tflite").read_bytes()
     path.unlink()
     done = subprocess.run(
@@ -127,7 +157,7 @@ def test_the_export_is_repeated_in_a_fresh_process(run):
         text=True,
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    assert path.read_bytes() == before, "equal models should give equal files"
+    assert write(path) == text
     assert (run / "encoder" / "encoder_int8.tflite").read_bytes() == others
 
 

@@ -6,11 +6,7 @@ Its card, its vocabulary and its signatures; numpy and ai-edge-litert are all it
 import json
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
-
-# Run as a file, it finds its neighbour; run as a module of the checkout, too.
-sys.path.insert(0, str(Path(__file__).parent))
 
 from generate import Model
 
