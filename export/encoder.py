@@ -134,7 +134,6 @@ def check_tflite(
     operators = list_operators(device.flatbuffer)
     custom = [name for name in operators if name.startswith("CUSTOM")]
     figures: dict[str, Any] = {
-        "file": path.name,
         "bytes": path.stat().st_size,
         "bytes a parameter": len(device.flatbuffer) / encoder.count_params(),
     }

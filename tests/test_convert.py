@@ -252,6 +252,8 @@ def test_any_zip_reader_opens_a_tflite(written):
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         assert archive.testzip() is None
         assert archive.namelist() == ["card.json", "vocabulary.json", "é.txt"]
+        dates = {info.date_time for info in archive.infolist()}
+    assert dates == {(1980, 1, 1, 0, 0, 0)}, "the same model is the same file any day"
 
 
 def test_runtimes_ignore_what_follows_the_flatbuffer(exported, tmp_path):

@@ -145,6 +145,7 @@ def test_what_a_file_holds_is_shown(run):
     assert done.stderr.decode().count("\n") == 1
 
 
+@pytest.mark.slow
 def test_the_export_is_repeated_in_a_fresh_process(run):
     path = run / "char_rnn" / "char_rnn_int8.tflite"
     text = write(path)
