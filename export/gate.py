@@ -107,7 +107,7 @@ class Gate:
                 kind = "greedy" if temperature == 0 else f"seed {SEED}"
                 written = self._write(signatures["generate"], shapes, temperature)
                 same = common_length(written, expected)
-                figures[f"like Keras, {kind}, {runtime}"] = same
+                figures[f"characters like Keras's, {kind}, {runtime}"] = same
                 if quantization == "float32":
                     promise = f"characters equal to Keras's, {kind}, {runtime}"
                     checks.append(Check(path.name, promise, same, expected=TEXT_LENGTH))

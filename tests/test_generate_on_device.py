@@ -341,7 +341,9 @@ def bare_python(tmp_path_factory):
 
 def test_the_command_needs_nothing_but_numpy_and_litert(exported, module, bare_python):
     code = "import importlib.metadata as m; print(*[d.name for d in m.distributions()])"
-    listed = subprocess.run([bare_python, "-c", code], capture_output=True, check=True)
+    listed = subprocess.run(
+        [bare_python, "-I", "-c", code], capture_output=True, check=True
+    )
     installed = set(listed.stdout.decode().lower().split())
     assert "numpy" in installed
     assert not installed & {"tensorflow", "keras", "kerasseq"}
