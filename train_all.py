@@ -35,6 +35,7 @@ from kerasseq.corpora import Corpus, load_corpus
 from kerasseq.encoder_demo import write_demo as write_encoder_demo
 from kerasseq.files import save_model, write_file
 from kerasseq.generation import GeneratingModule
+from kerasseq.masked_words import masked_word_batches, unigram_loss
 from kerasseq.plots import plot_losses
 from kerasseq.text import (
     Vocabulary,
@@ -62,9 +63,7 @@ from kerasseq.transformer import (
 from kerasseq.words import (
     SENTENCES,
     WordVocabulary,
-    masked_word_batches,
     read_sentences,
-    unigram_loss,
 )
 
 # What fits six minutes on two cores, and one minute: sizes of the character model, the

@@ -25,6 +25,7 @@ from kerasseq.convert import (
 from kerasseq.corpora import Corpus, load_corpus
 from kerasseq.files import load_model, save_model
 from kerasseq.generation import GeneratingModule
+from kerasseq.masked_words import masked_word_batches
 from kerasseq.plots import plot_attention, plot_losses, plot_scaling
 from kerasseq.recurrent import FusedRNN
 from kerasseq.sampling import Settings, choose_token, uniform_numbers
@@ -50,7 +51,6 @@ from kerasseq.transformer import (
 from kerasseq.words import (
     WordTable,
     WordVocabulary,
-    masked_word_batches,
     read_sentences,
     split_words,
 )
