@@ -71,7 +71,7 @@ from kerasseq.words import (
 DEFAULT = {"units": 512, "layers": 1, "dropout": 0.2, "learning_rate": 6e-3}
 DEFAULT |= {"characters": 3_000_000, "encoder_steps": 600}
 QUICK = {"units": 128, "layers": 1, "dropout": 0.0, "learning_rate": 6e-3}
-QUICK |= {"characters": 600_000, "encoder_steps": 300}
+QUICK |= {"characters": 1_200_000, "encoder_steps": 300}
 MOST_WORDS = 5000
 TEMPERATURES = (0.7, 1.0, 1.2)
 VERBOSE = 1 if sys.stdout.isatty() else 2
