@@ -167,6 +167,8 @@ def train_encoder(
     loss = float(learner.evaluate(others.take(100), verbose=0))
     frequencies = unigram_loss(sequences)
     print(f"hidden words: {loss:.3f} nats; by frequency alone: {frequencies:.3f}")
+    if loss > frequencies / 2:
+        print("More than half of it: with fewer sentences the pictures would say more.")
 
     save_model(encoder, folder / "encoder.keras")
     vocabulary.save(folder / "vocabulary.json")
