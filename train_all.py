@@ -248,6 +248,8 @@ def train_char_rnn(
     corpus, vocabulary, config, training, checkpoint = plan
     ids, held_out = split_text(vocabulary.encode(corpus.text))
     print(f"\n{corpus.name}: {len(corpus.text):,} characters, {config}")
+    if unknown := vocabulary.unknown(options.prompt):
+        print(f"left out of the prompt, since the text lacks them: {unknown}")
 
     keras.utils.set_random_seed(options.seed)
     model = build_char_rnn(config)

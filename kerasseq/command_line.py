@@ -47,23 +47,27 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         "--corpus",
         default="pydoc",
         metavar="FILE|toy|pydoc",
-        help="text of the character model: a UTF-8 file; toy, random words of known "
-        "entropy; pydoc, the manual that every Python carries (default)",
+        help="text of the character model (pydoc): a UTF-8 file; toy, random words of "
+        "known entropy; pydoc, the manual that every Python carries",
     )
     what.add_argument(
         "--sentences",
         metavar="FILE",
-        help="sentences of the encoder, one a line (default: twelve that are built in)",
+        help="sentences of the encoder, one a line (twelve are built in)",
     )
     what.add_argument(
-        "--out", type=Path, default=Path("out"), metavar="DIR", help="default: out"
+        "--out",
+        type=Path,
+        default=Path("out"),
+        metavar="DIR",
+        help="where the files go (out)",
     )
     what.add_argument(
         "--only",
         type=parts,
         default=PARTS,
         metavar="PART,...",
-        help=f"some of {', '.join(PARTS)} (default: all)",
+        help=f"some of {', '.join(PARTS)} (all)",
     )
     how = parser.add_argument_group("how")
     how.add_argument("--quick", action="store_true", help="small: about a minute")
@@ -74,33 +78,70 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         "--epochs",
         type=number(int, 1),
         metavar="N",
-        help="times to read the text (default: as many as fit about five minutes)",
+        help="times to read the text (default: for 3 million characters in all)",
     )
     how.add_argument(
-        "--cell", choices=CELLS, default="gru", help="of the character model"
+        "--cell", choices=CELLS, default="gru", help="of the character model (gru)"
     )
-    how.add_argument("--units", type=number(int, 1), help="of each recurrent layer")
-    how.add_argument("--layers", type=number(int, 1), help="recurrent layers")
     how.add_argument(
-        "--dropout", type=number(float, 0, 0.95), help="fraction of outputs dropped"
+        "--units",
+        type=number(int, 1),
+        metavar="N",
+        help="size of a recurrent layer (512; 128 with --quick)",
     )
-    how.add_argument("--learning-rate", type=number(float, 0, 1), help="its highest")
-    how.add_argument("--seed", type=number(int, 0, 2**31 - 1), default=0)
+    how.add_argument(
+        "--layers", type=number(int, 1), metavar="N", help="recurrent layers (1)"
+    )
+    how.add_argument(
+        "--dropout",
+        type=number(float, 0, 0.95),
+        metavar="X",
+        help="fraction of a recurrent layer's outputs dropped (0.2; 0 with --quick)",
+    )
+    how.add_argument(
+        "--learning-rate",
+        type=number(float, 0, 1),
+        metavar="X",
+        help="the highest, after the warm-up (0.006)",
+    )
+    how.add_argument(
+        "--seed",
+        type=number(int, 0, 2**31 - 1),
+        default=0,
+        metavar="N",
+        help="of weights, dropout and samples (0)",
+    )
     how.add_argument(
         "--tensorboard", metavar="DIR", help="write TensorBoard's logs there"
     )
     samples = parser.add_argument_group("sample texts")
-    samples.add_argument("--prompt", default="\n", help="what they go on from")
     samples.add_argument(
-        "--length", type=number(int, 0), default=500, help="characters (default: 500)"
+        "--prompt",
+        default="\n",
+        metavar="TEXT",
+        help="what they go on from (a newline)",
+    )
+    samples.add_argument(
+        "--length",
+        type=number(int, 0),
+        default=500,
+        metavar="N",
+        help="characters (500)",
     )
     samples.add_argument(
         "--temperature",
         type=number(float, 0),
         action="append",
-        help="0 is the likeliest text; repeatable (default: 0.7, 1.0 and 1.2)",
+        metavar="X",
+        help="0 is the likeliest text, 1 the model's own; repeatable (0.7, 1.0, 1.2)",
     )
-    samples.add_argument("--top-p", type=number(float, 0, 1), default=1.0)
+    samples.add_argument(
+        "--top-p",
+        type=number(float, 0, 1),
+        default=1.0,
+        metavar="X",
+        help="keep the likeliest characters up to this sum (1 keeps all)",
+    )
     return parser.parse_args(arguments)
 
 
