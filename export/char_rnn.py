@@ -7,9 +7,7 @@ from typing import Any, get_args
 import keras
 import tensorflow as tf
 
-import kerasseq
-from export.gate import Gate, common_length
-from export.on_device.generate import CONTRACT_VERSION
+from export.gate import Gate, about, common_length
 from export.report import Check, read_report, record, require, run_recipe
 from kerasseq.char_rnn import build_generating_module, state_shapes
 from kerasseq.convert import Quantization, convert, write_saved_model, write_tflite
@@ -95,24 +93,16 @@ def describe(model: keras.Model, training: dict[str, Any]) -> dict[str, Any]:
     """The card that travels inside the files."""
     recurrent = [layer for layer in model.layers if isinstance(layer, keras.layers.RNN)]
     return {
-        "contract": CONTRACT_VERSION,
-        "kind": "character model",
+        **about("character model", model),
         "cell": type(recurrent[0]).__name__,
         "units": recurrent[0].units,
         "layers": len(recurrent),
         "vocabulary_size": model.output_shape[-1],
-        "parameters": model.count_params(),
         "state_shapes": state_shapes(model),
         "corpus": training.get("corpus"),
         "corpus_sha256": training.get("corpus SHA-256"),
         "held_out_loss": training.get("held-out loss"),
         "sampling_defaults": SAMPLING_DEFAULTS,
-        "versions": {
-            "kerasseq": kerasseq.__version__,
-            "tensorflow": tf.__version__,
-            "keras": keras.__version__,
-        },
-        "licence": "the model is its maker's; check the rights to the text it learned",
     }
 
 

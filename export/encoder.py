@@ -10,14 +10,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-import kerasseq
-from export.on_device.generate import CONTRACT_VERSION, Model
+from export.gate import about, file_figures
+from export.on_device.generate import Model
 from export.report import Check, read_report, record, require, run_recipe
 from kerasseq.convert import (
     Quantization,
     Runtime,
     convert,
-    list_operators,
     open_signatures,
     write_saved_model,
     write_tflite,
@@ -131,13 +130,8 @@ def check_tflite(
     """
     device = Model(path)
     length = device.card["length"]
-    operators = list_operators(device.flatbuffer)
-    custom = [name for name in operators if name.startswith("CUSTOM")]
-    figures: dict[str, Any] = {
-        "bytes": path.stat().st_size,
-        "bytes a parameter": len(device.flatbuffer) / encoder.count_params(),
-    }
-    checks = [Check(path.name, "operations not built in", custom, expected=[])]
+    figures, check = file_figures(path, device, encoder.count_params())
+    checks = [check]
     token_ids = pad([vocabulary.encode(line) for line in sentences], length)
     token_ids = np.pad(token_ids, ((0, 0), (0, length - token_ids.shape[1])))
     expected, _ = encode_by_keras(encoder, token_ids)
@@ -157,7 +151,7 @@ def check_tflite(
         checks.append(Check(path.name, promise, max(differences), allowed))
         figures[f"largest difference, {runtime}"] = max(differences)
         figures[f"sentences a second, {runtime}"] = round(1 / median(seconds))
-    return {**figures, "operations": ", ".join(operators)}, checks
+    return figures, checks
 
 
 def encode_by_keras(
@@ -174,20 +168,12 @@ def describe(
 ) -> dict[str, Any]:
     """The card that travels inside the files."""
     return {
-        "contract": CONTRACT_VERSION,
-        "kind": "encoder",
+        **about("encoder", encoder),
         "length": min(LENGTH, module.max_length),
         "model_size": encoder.get_layer("embedding").output_dim,
         "vocabulary_size": encoder.get_layer("embedding").input_dim,
-        "parameters": encoder.count_params(),
         "sentences": training.get("sentences"),
         "masked_word_loss": training.get("loss of masked words"),
-        "versions": {
-            "kerasseq": kerasseq.__version__,
-            "tensorflow": tf.__version__,
-            "keras": keras.__version__,
-        },
-        "licence": "the model is its maker's; check the rights to the text it learned",
     }
 
 

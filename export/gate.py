@@ -11,8 +11,10 @@ from typing import Any, get_args
 
 import keras
 import numpy as np
+import tensorflow as tf
 
-from export.on_device.generate import Model, write_tokens
+import kerasseq
+from export.on_device.generate import CONTRACT_VERSION, Model, write_tokens
 from export.report import Check
 from kerasseq.char_rnn import build_stateful_model, generate
 from kerasseq.convert import (
@@ -82,13 +84,8 @@ class Gate:
             What was measured, by name, and the checks.
         """
         device = Model(path)
-        operators = list_operators(device.flatbuffer)
-        custom = [name for name in operators if name.startswith("CUSTOM")]
-        figures: dict[str, Any] = {
-            "bytes": path.stat().st_size,
-            "bytes a parameter": len(device.flatbuffer) / self._parameters,
-        }
-        checks = [Check(path.name, "operations not built in", custom, expected=[])]
+        figures, check = file_figures(path, device, self._parameters)
+        checks = [check]
         for runtime in get_args(Runtime):
             signatures = open_signatures(device.flatbuffer, runtime)
             shapes = device.state_shapes()
@@ -119,7 +116,7 @@ class Gate:
                 )
             speed = self._characters_a_second(signatures["generate"], shapes)
             figures[f"characters a second, {runtime}"] = speed
-        return {**figures, "operations": ", ".join(operators)}, checks
+        return figures, checks
 
     def _write(
         self, signature: Signature, shapes: dict[str, list[int]], temperature: float
@@ -143,6 +140,35 @@ class Gate:
             self._write(signature, shapes, 1.0)
             seconds.append(time.perf_counter() - start)
         return round((len(self._prompt) + TEXT_LENGTH) / median(seconds))
+
+
+def file_figures(
+    path: Path, device: Model, parameters: int
+) -> tuple[dict[str, Any], Check]:
+    """What holds of any file: its size, its operations, and that all are built in."""
+    operators = list_operators(device.flatbuffer)
+    custom = [name for name in operators if name.startswith("CUSTOM")]
+    figures = {
+        "bytes": path.stat().st_size,
+        "bytes a parameter": len(device.flatbuffer) / parameters,
+        "operations": ", ".join(operators),
+    }
+    return figures, Check(path.name, "operations not built in", custom, expected=[])
+
+
+def about(kind: str, model: keras.Model) -> dict[str, Any]:
+    """What the card of any model says."""
+    return {
+        "contract": CONTRACT_VERSION,
+        "kind": kind,
+        "parameters": model.count_params(),
+        "versions": {
+            "kerasseq": kerasseq.__version__,
+            "tensorflow": tf.__version__,
+            "keras": keras.__version__,
+        },
+        "licence": "the model is its maker's; check the rights to the text it learned",
+    }
 
 
 def keras_logits(model: keras.Model, inputs: np.ndarray) -> np.ndarray:
