@@ -88,8 +88,8 @@ def main(
         callbacks: further ones for the training of the character model.
 
     Returns:
-        The exit code: 0; 1 where training fails or a file does not keep its promises;
-        2 where what was asked for cannot be done.
+        The exit code: 0; 1 where training fails, a file cannot be written or does not
+        keep its promises; 2 where what was asked for cannot be done.
     """
     options = parse_arguments(arguments)
     preset = QUICK if options.quick else DEFAULT
@@ -117,6 +117,9 @@ def main(
         return 1
     except ChecksFailed as error:
         print(f"train_all.py: checks failed:\n{error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"train_all.py: cannot go on: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\ntrain_all.py: stopped; --resume goes on from here", file=sys.stderr)

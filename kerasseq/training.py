@@ -76,7 +76,8 @@ class TrainingConfig:
 
         Args:
             num_characters: N, of the text to train on.
-            budget: characters to read in all, where `passes` is None.
+            budget: characters to read in all, where `passes` is None: less than the
+                text where that is long.
             passes: how often to read the text.
             batch_size: at most so many; a short text gets fewer.
             length: characters a stream in one batch.
@@ -93,16 +94,16 @@ class TrainingConfig:
         # Sixteen batches a pass at least, or the carried state is hardly used.
         batch_size = max(1, min(batch_size, num_characters // (16 * length)))
         steps_a_pass = (num_characters - 1) // batch_size // length
-        if passes is None:
-            passes = max(1, round(budget / num_characters))
         least, most = CHARACTERS_A_ROUND
         if num_characters > most:
-            parts = math.ceil(num_characters / most)
-            steps_per_epoch, epochs = steps_a_pass // parts, passes * parts
+            steps_per_epoch = steps_a_pass // math.ceil(num_characters / most)
         else:
-            together = min(passes, math.ceil(least / num_characters))
-            steps_per_epoch = steps_a_pass * together
-            epochs = math.ceil(passes / together)
+            together = math.ceil(least / num_characters)
+            steps_per_epoch = steps_a_pass * min(passes or together, together)
+        if passes is None:
+            epochs = max(1, round(budget / (steps_per_epoch * batch_size * length)))
+        else:
+            epochs = math.ceil(passes * steps_a_pass / steps_per_epoch)
         return cls(batch_size, length, steps_per_epoch, epochs, **others)
 
 

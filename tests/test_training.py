@@ -68,13 +68,20 @@ def cross_entropy(logits: np.ndarray, targets: np.ndarray) -> float:
 )
 def test_a_text_of_any_size_gets_a_plan_that_reads_it(characters, budget, passes):
     config = TrainingConfig.for_text(characters, budget=budget, passes=passes)
-    a_pass = (characters - 1) // config.batch_size // config.length
+    a_step = config.batch_size * config.length
+    a_pass = (characters - 1) // a_step
     assert a_pass >= 1
-    wanted = passes or max(1, round(budget / characters))
-    read = config.steps_per_epoch * config.epochs / a_pass
-    # Rounds are whole, so a short text may be read a little more than was asked for.
-    together = max(1, math.ceil(config.steps_per_epoch / a_pass))
-    assert wanted * 0.9 - 1 <= read <= wanted + together
+    read = config.steps_per_epoch * config.epochs
+    if passes:
+        assert passes * a_pass <= read < passes * a_pass + config.steps_per_epoch
+    elif config.epochs > 1:
+        assert abs(read * a_step - budget) <= config.steps_per_epoch * a_step / 2
+    assert config.steps_per_epoch * a_step <= 1_200_000
+
+
+def test_a_long_text_is_read_in_part_where_the_budget_is_short():
+    config = TrainingConfig.for_text(20_000_000, budget=3_000_000)
+    assert config.steps_per_epoch * config.epochs * 32 * 64 < 3_600_000
 
 
 def test_a_text_of_a_sequence_is_refused():
