@@ -44,11 +44,18 @@ def write_saved_model(
         module: what tracks every variable that the signatures read.
         path: the directory.
         signatures: concrete functions by name.
+
+    Raises:
+        OSError: it cannot be written.
     """
-    return replace_directory(
-        path,
-        lambda beside: tf.saved_model.save(module, str(beside), dict(signatures)),
-    )
+
+    def save(beside: Path) -> None:
+        try:
+            tf.saved_model.save(module, str(beside), dict(signatures))
+        except tf.errors.OpError as error:
+            raise OSError(error.message) from error
+
+    return replace_directory(path, save)
 
 
 def convert(

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -402,3 +403,21 @@ def test_a_saved_model_is_replaced_whole(tmp_path, monkeypatch):
     write_saved_model(module, path, signatures)
     assert not (path / "of the old one").exists()
     assert [child.name for child in tmp_path.iterdir()] == ["saved_model"]
+
+
+def test_a_saved_model_that_does_not_fit_the_disk_leaves_the_old_one(
+    tmp_path, monkeypatch
+):
+    _, module = build()
+    path = write_saved_model(module, tmp_path / "model", {"generate": module.generate})
+    before = {file: file.read_bytes() for file in path.rglob("*") if file.is_file()}
+
+    def full(module, directory, signatures):
+        (Path(directory) / "assets").mkdir(parents=True)
+        raise tf.errors.ResourceExhaustedError(None, None, "No space left on device")
+
+    monkeypatch.setattr(tf.saved_model, "save", full)
+    with pytest.raises(OSError, match="No space left on device"):
+        write_saved_model(module, path, {"generate": module.generate})
+    assert {f: f.read_bytes() for f in path.rglob("*") if f.is_file()} == before
+    assert [file.name for file in tmp_path.iterdir()] == ["model"]
