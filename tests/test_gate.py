@@ -53,6 +53,7 @@ def test_a_file_of_other_weights_fails(gate, tmp_path):
     failed = " ".join(check.promise for check in checks if not check.passed)
     for runtime in ("interpreter", "compiled_model"):
         assert f"largest difference of a logit from Keras's, {runtime}" in failed
+        assert f"characters equal to Keras's, seed 1, {runtime}" in failed
         assert figures[f"characters like Keras's, seed 1, {runtime}"] < 500
 
 
