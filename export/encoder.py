@@ -160,7 +160,8 @@ def encode_by_keras(
     """Vectors (B, T, C) and attention weights (B, N, H, T, T) of the Keras model."""
     outputs = encoder.predict_on_batch(token_ids)
     embeddings = outputs.pop("embeddings")
-    return embeddings, np.stack([outputs[name] for name in sorted(outputs)], axis=1)
+    weights = [outputs[f"attention_{block}"] for block in range(len(outputs))]
+    return embeddings, np.stack(weights, axis=1)
 
 
 def describe(

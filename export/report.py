@@ -66,7 +66,7 @@ def run_recipe(recipe: Callable[[str], Any]) -> int:
 
     Returns:
         The exit code: 0, or 2 where the directory cannot be used, or 1 where a file
-        does not keep its promises.
+        cannot be written or does not keep its promises.
     """
     if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
         print("usage: python -m export.NAME DIR, the folder of a run", file=sys.stderr)
@@ -78,6 +78,9 @@ def run_recipe(recipe: Callable[[str], Any]) -> int:
         return 2
     except ChecksFailed as error:
         print(f"checks failed:\n{error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"cannot go on: {error}", file=sys.stderr)
         return 1
     print(f"written and checked; see {Path(sys.argv[1]) / 'REPORT.md'}")
     return 0

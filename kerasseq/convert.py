@@ -48,14 +48,14 @@ def write_saved_model(
     Raises:
         OSError: it cannot be written.
     """
+    return replace_directory(path, lambda beside: _save(module, beside, signatures))
 
-    def save(beside: Path) -> None:
-        try:
-            tf.saved_model.save(module, str(beside), dict(signatures))
-        except tf.errors.OpError as error:
-            raise OSError(error.message) from error
 
-    return replace_directory(path, save)
+def _save(module: tf.Module, directory: Path, signatures: Mapping[str, Any]) -> None:
+    try:
+        tf.saved_model.save(module, str(directory), dict(signatures))
+    except tf.errors.OpError as error:
+        raise OSError(error.message) from error
 
 
 def convert(
@@ -73,9 +73,10 @@ def convert(
 
     Raises:
         ValueError: an operation has no built-in form; the message names it.
+        OSError: there is no room for temporary files.
     """
     with tempfile.TemporaryDirectory() as directory:
-        tf.saved_model.save(module, directory, dict(signatures))
+        _save(module, Path(directory), signatures)
         converter = tf.lite.TFLiteConverter.from_saved_model(
             directory, signature_keys=list(signatures)
         )
@@ -234,11 +235,9 @@ def _quiet() -> Iterator[None]:
 
 
 def _compiled(model: CompiledModel, name: str) -> Signature:
-    inputs = {
-        key: model.create_input_buffer_by_name(name, key)
-        for key in model.get_input_tensor_details(name)
-    }
+    inputs = {}
     for key, detail in model.get_input_tensor_details(name).items():
+        inputs[key] = model.create_input_buffer_by_name(name, key)
         # The first thing written makes the runtime look for hardware once more.
         inputs[key].write(np.zeros(detail["shape"], detail["dtype"]))
     details = model.get_output_tensor_details(name)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from export.encoder import encode_by_keras
 from kerasseq.convert import convert, list_operators, open_signatures, write_saved_model
 from kerasseq.encoding import EncodingModule, SentenceModule
 from kerasseq.transformer import EncoderConfig, build_encoder
@@ -110,3 +111,12 @@ def test_a_vocabulary_that_does_not_fit_is_refused(encoder):
     other = WordVocabulary.from_sentences(["one two"])
     with pytest.raises(ValueError, match="vocabulary has 5 words but the model's"):
         SentenceModule(EncodingModule(encoder), other)
+
+
+def test_blocks_keep_their_order_beyond_the_tenth():
+    keras.utils.set_random_seed(6)
+    deep = build_encoder(EncoderConfig(len(VOCABULARY), 4, 2, 12, 3, max_length=5))
+    ids = VOCABULARY.encode("the dog and the cat")[None]
+    exported = EncodingModule(deep).encode(tf.constant(ids), tf.ones_like(ids))
+    _, weights = encode_by_keras(deep, ids)
+    np.testing.assert_allclose(exported["weights"], weights, atol=1e-5)
