@@ -117,6 +117,7 @@ def test_blocks_keep_their_order_beyond_the_tenth():
     keras.utils.set_random_seed(6)
     deep = build_encoder(EncoderConfig(len(VOCABULARY), 4, 2, 12, 3, max_length=5))
     ids = VOCABULARY.encode("the dog and the cat")[None]
-    exported = EncodingModule(deep).encode(tf.constant(ids), tf.ones_like(ids))
+    module = EncodingModule(deep)
+    exported = module.encode(tf.constant(ids), tf.ones_like(ids))
     _, weights = encode_by_keras(deep, ids)
     np.testing.assert_allclose(exported["weights"], weights, atol=1e-5)
