@@ -45,6 +45,7 @@ def export_char_rnn(directory: str | Path) -> dict[str, Any]:
     held_out = vocabulary.encode(read_text(folder / "held_out.txt"))
     gate = Gate(model, module, vocabulary, held_out)
 
+    module = build_generating_module(model, vocabulary, frozen=True)
     signatures = module.device_signatures()
     saved_model = write_saved_model(
         module,

@@ -21,9 +21,9 @@ from kerasseq.convert import (
     Quantization,
     Runtime,
     Signature,
-    list_operators,
     open_signatures,
 )
+from kerasseq.flatbuffer import list_operators
 from kerasseq.generation import GeneratingModule
 from kerasseq.text import Vocabulary
 

@@ -16,7 +16,6 @@ from kerasseq.char_rnn import (
 )
 from kerasseq.checkpoint import Checkpoint
 from kerasseq.convert import (
-    list_operators,
     open_signatures,
     read_tflite,
     write_saved_model,
@@ -24,6 +23,7 @@ from kerasseq.convert import (
 )
 from kerasseq.corpora import Corpus, load_corpus
 from kerasseq.files import load_model, save_model
+from kerasseq.flatbuffer import list_operators
 from kerasseq.generation import GeneratingModule
 from kerasseq.masked_words import masked_word_batches
 from kerasseq.plots import plot_attention, plot_losses, plot_scaling

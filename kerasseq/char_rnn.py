@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from kerasseq.generation import GeneratingModule, States, Step
+from kerasseq.inference import InferenceStep
 from kerasseq.recurrent import FusedRNN
 from kerasseq.sampling import Settings
 from kerasseq.text import Vocabulary
@@ -138,12 +139,19 @@ def state_shapes(model: keras.Model) -> list[tuple[int, ...]]:
 
 
 def build_generating_module(
-    model: keras.Model, vocabulary: Vocabulary
+    model: keras.Model, vocabulary: Vocabulary, *, frozen: bool = False
 ) -> GeneratingModule:
     """The model with the signatures that are exported.
 
+    Args:
+        model: from `build_char_rnn`.
+        vocabulary: its characters.
+        frozen: copy the weights and lay them out for speed, as the exported files have
+            them; otherwise Keras's own layers run, with the weights as they are then.
+
     Raises:
-        ValueError: the vocabulary does not fit the weights.
+        ValueError: the vocabulary does not fit the weights, or a layer that is to be
+            frozen is not one of `build_char_rnn`'s.
     """
     vocabulary_size = model.output_shape[-1]
     if len(vocabulary) != vocabulary_size:
@@ -151,9 +159,11 @@ def build_generating_module(
             f"the vocabulary has {len(vocabulary)} characters but the model's logits "
             f"{vocabulary_size}; use the vocabulary.json written beside the model"
         )
+    step = InferenceStep(model) if frozen else step_function(model)
+    weights = [] if frozen else [variable.value for variable in model.variables]
     return GeneratingModule(
-        step_function(model),
-        [variable.value for variable in model.variables],
+        step,
+        weights,
         state_shapes(model),
         vocabulary.code_points.tolist(),
     )

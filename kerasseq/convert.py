@@ -17,7 +17,6 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import tensorflow as tf
-from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.compiled_model import CompiledModel
 from ai_edge_litert.environment import Environment, EnvironmentOptions
 from ai_edge_litert.hardware_accelerator import HardwareAccelerator
@@ -26,6 +25,7 @@ from ai_edge_litert.options import CpuOptions, Options
 from tensorflow.lite.python.convert import ConverterError
 
 from kerasseq.files import replace_directory, write_file
+from kerasseq.flatbuffer import slim
 
 Quantization: TypeAlias = Literal["float32", "float16", "int8"]
 Runtime: TypeAlias = Literal["interpreter", "compiled_model"]
@@ -86,7 +86,7 @@ def convert(
         if quantization == "float16":
             converter.target_spec.supported_types = [tf.float16]
         try:
-            return converter.convert()
+            return slim(converter.convert())
         except ConverterError as error:
             found = re.search("Select ops: (.*)", str(error))
             raise ValueError(
@@ -151,26 +151,6 @@ def read_tflite(path: str | os.PathLike) -> tuple[bytes, dict[str, str]]:
             f"{expected}; export or copy it again"
         )
     return flatbuffer, attachments
-
-
-def list_operators(flatbuffer: bytes) -> list[str]:
-    """Names of the operations in a flatbuffer; custom ones as `CUSTOM:name`.
-
-    Flex operations, which need TensorFlow on the device, are among the custom ones.
-    """
-    model = schema.ModelT.InitFromPackedBuf(flatbuffer)
-    names = {
-        value: name
-        for name, value in vars(schema.BuiltinOperator).items()
-        if not name.startswith("_")
-    }
-    found = set()
-    for code in model.operatorCodes:
-        # Codes above 127 do not fit the older of the two fields.
-        builtin = max(code.builtinCode, code.deprecatedBuiltinCode)
-        custom = code.customCode
-        found.add(f"CUSTOM:{custom.decode()}" if custom else names[builtin])
-    return sorted(found)
 
 
 def open_signatures(

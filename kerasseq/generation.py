@@ -10,7 +10,13 @@ from typing import TypeAlias
 
 import tensorflow as tf
 
-from kerasseq.sampling import Settings, choose_token, uniform_numbers
+from kerasseq.sampling import (
+    LARGEST_UNIFORM,
+    Settings,
+    filters,
+    sampler,
+    uniform_numbers,
+)
 
 States: TypeAlias = list[tf.Tensor]
 Step: TypeAlias = Callable[[tf.Tensor, States], tuple[tf.Tensor, States]]
@@ -44,14 +50,20 @@ def generate_chunk(
         but the last: that one is the next call's prompt.
     """
     states = _read(step, prompt, prompt_length - 1, states)
-    return _write(step, prompt[prompt_length - 1], length, uniforms, settings, states)
+    last = prompt[prompt_length - 1]
+    # What cannot differ from one call to the next token is decided outside the loop.
+    return tf.cond(
+        filters(settings),
+        lambda: _write(step, last, length, uniforms, sampler(settings, True), states),
+        lambda: _write(step, last, length, uniforms, sampler(settings, False), states),
+    )
 
 
 def _read(step: Step, tokens: tf.Tensor, count: tf.Tensor, states: States) -> States:
     """Let the model read the first `count` of `tokens`."""
 
     def body(index: tf.Tensor, *states: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        _, new_states = step(tokens[index][None], list(states))
+        _, new_states = step(tf.reshape(tf.gather(tokens, index), (1,)), list(states))
         return (index + 1, *new_states)
 
     _, *states = tf.while_loop(
@@ -65,17 +77,18 @@ def _write(
     token: tf.Tensor,
     length: tf.Tensor,
     uniforms: tf.Tensor,
-    settings: Settings,
+    choose_token: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
     states: States,
 ) -> tuple[tf.Tensor, States]:
     """Write `length` tokens, the first of them following `token`."""
     places = tf.range(uniforms.shape[0])
+    uniforms = tf.minimum(uniforms, LARGEST_UNIFORM)
 
     def body(
         index: tf.Tensor, token: tf.Tensor, tokens: tf.Tensor, *states: tf.Tensor
     ) -> tuple[tf.Tensor, ...]:
-        logits, new_states = step(token[None], list(states))
-        token = choose_token(logits[0], uniforms[index], settings)
+        logits, new_states = step(tf.reshape(token, (1,)), list(states))
+        token = choose_token(tf.reshape(logits, (-1,)), tf.gather(uniforms, index))
         tokens = tf.where(places == index, token, tokens)
         return (index + 1, token, tokens, *new_states)
 
@@ -117,8 +130,8 @@ def generate_tokens(
         start = index * CHUNK
         count = tf.minimum(length - start, CHUNK)
         uniforms = uniform_numbers(seed, start, CHUNK)
-        tokens, new_states = _write(
-            step, token, count, uniforms, settings, list(states)
+        tokens, new_states = generate_chunk(
+            step, token[None], tf.constant(1), count, uniforms, settings, list(states)
         )
         chunks = chunks.write(index, tokens)
         return (index + 1, tokens[count - 1], chunks, *new_states)

@@ -46,10 +46,11 @@ def _gru_forward(
     x: tf.Tensor, a: tf.Tensor, states: Tensors
 ) -> tuple[Tensors, Tensors]:
     (h,) = states
-    x_gates, x_candidate = tf.split(x, [2 * h.shape[1], h.shape[1]], axis=1)
-    a_gates, a_candidate = tf.split(a, [2 * h.shape[1], h.shape[1]], axis=1)
-    update, reset = tf.split(tf.sigmoid(x_gates + a_gates), 2, axis=1)
-    candidate = tf.tanh(x_candidate + reset * a_candidate)
+    two = 2 * h.shape[1]
+    # Slices, since LiteRT's fast kernels have no split into unequal parts.
+    update, reset = tf.split(tf.sigmoid(x[:, :two] + a[:, :two]), 2, axis=1)
+    a_candidate = a[:, two:]
+    candidate = tf.tanh(x[:, two:] + reset * a_candidate)
     new = candidate + update * (h - candidate)
     return (new,), (update, reset, candidate, a_candidate)
 
@@ -114,6 +115,41 @@ EQUATIONS = {
     keras.layers.LSTMCell: Equations(5, 0, _lstm_forward, _lstm_backward),
     keras.layers.SimpleRNNCell: Equations(1, 0, _simple_forward, _simple_backward),
 }
+
+
+def why_not_covered(cell: keras.Layer) -> str | None:
+    """Why a cell is not one that EQUATIONS describe, or None where it is."""
+    if type(cell) not in EQUATIONS:
+        return f"{type(cell).__name__} is not one of its cells"
+    activations = {
+        "activation": keras.activations.tanh,
+        "recurrent_activation": keras.activations.sigmoid,
+    }
+    for name, expected in activations.items():
+        if getattr(cell, name, expected) is not expected:
+            return f"{name} is not {expected.__name__}"
+    if not getattr(cell, "reset_after", True):
+        return "reset_after is not set"
+    return None
+
+
+def cell_weights(cell: keras.Layer) -> Tensors:
+    """What a covered cell multiplies by and adds.
+
+    Returns:
+        kernel (E, G*H) and bias (G*H,) for the inputs, kernel (H, G*H) and bias (G*H,)
+        for the state.
+    """
+    kernel = tf.convert_to_tensor(cell.kernel)
+    recurrent_kernel = tf.convert_to_tensor(cell.recurrent_kernel)
+    if cell.bias is None:
+        input_bias = recurrent_bias = tf.zeros(kernel.shape[1:], kernel.dtype)
+    elif isinstance(cell, keras.layers.GRUCell):
+        input_bias, recurrent_bias = tf.unstack(tf.convert_to_tensor(cell.bias))
+    else:
+        input_bias = tf.convert_to_tensor(cell.bias)
+        recurrent_bias = tf.zeros_like(input_bias)
+    return kernel, input_bias, recurrent_kernel, recurrent_bias
 
 
 def run_steps(
@@ -245,48 +281,33 @@ class FusedRNN(keras.layers.RNN):
         if reason:
             _log_once(f"{self.name} runs on Keras's own loop: {reason}")
             return super().inner_loop(sequences, initial_state, mask, training)
-        cell, bias = self.cell, self.cell.bias
         states = tuple(keras.tree.flatten(initial_state))
-        kernel = tf.convert_to_tensor(cell.kernel)
-        recurrent_kernel = tf.convert_to_tensor(cell.recurrent_kernel)
-        if bias is None:
-            input_bias = recurrent_bias = tf.zeros(kernel.shape[1:], kernel.dtype)
-        elif isinstance(cell, keras.layers.GRUCell):
-            input_bias, recurrent_bias = tf.unstack(tf.convert_to_tensor(bias))
-        else:
-            input_bias = tf.convert_to_tensor(bias)
-            recurrent_bias = tf.zeros_like(input_bias)
+        kernel, input_bias, recurrent_kernel, recurrent_bias = cell_weights(self.cell)
         batch, num_steps, size = sequences.shape
         by_step = tf.reshape(tf.transpose(sequences, (1, 0, 2)), (-1, size))
         inputs = tf.matmul(by_step, kernel) + input_bias
         inputs = tf.reshape(inputs, (num_steps, batch, kernel.shape[1]))
         outputs, last = run_steps(
-            EQUATIONS[type(cell)], inputs, states, recurrent_kernel, recurrent_bias
+            EQUATIONS[type(self.cell)],
+            inputs,
+            states,
+            recurrent_kernel,
+            recurrent_bias,
         )
         return last[0], tf.transpose(outputs, (1, 0, 2)), list(last)
 
     def _not_covered(self, sequences: Any, mask: Any, training: bool) -> str | None:
         """Why the fast loop cannot run, or None where it can."""
-        cell = self.cell
         if keras.backend.backend() != "tensorflow":
             return "the backend is not TensorFlow"
-        if type(cell) not in EQUATIONS:
-            return f"{type(cell).__name__} is not one of its cells"
+        if reason := why_not_covered(self.cell):
+            return reason
         if mask is not None:
             return "there is a mask"
-        if training and (cell.dropout or cell.recurrent_dropout):
+        if training and (self.cell.dropout or self.cell.recurrent_dropout):
             return "the cell has dropout"
         if self.go_backwards or self.unroll:
             return "go_backwards or unroll is set"
-        activations = {
-            "activation": keras.activations.tanh,
-            "recurrent_activation": keras.activations.sigmoid,
-        }
-        for name, expected in activations.items():
-            if getattr(cell, name, expected) is not expected:
-                return f"{name} is not {expected.__name__}"
-        if not getattr(cell, "reset_after", True):
-            return "reset_after is not set"
         if not all(sequences.shape[:2]):
             return "batch or length is not static"
         return None

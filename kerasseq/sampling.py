@@ -4,6 +4,7 @@ The order of the steps and the arithmetic are those of the contract that every r
 speaks (export/on_device/README.md); only operations that TFLite has built in are used.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -11,6 +12,8 @@ import tensorflow as tf
 # Below this a temperature is greedy but for exact ties, and dividing by it is safe in
 # float32 on runtimes that flush denormal numbers to zero.
 SMALLEST_TEMPERATURE = 1e-6
+LARGEST_LOGIT = 1e30
+LARGEST_UNIFORM = 1 - 2.0**-24
 
 
 class Settings(NamedTuple):
@@ -50,65 +53,78 @@ class Settings(NamedTuple):
         return self
 
 
+def filters(settings: Settings) -> tf.Tensor:
+    """Whether top-k, top-p or min-p drops tokens, bool ()."""
+    return (settings.top_k > 0) | (settings.top_p < 1.0) | (settings.min_p > 0.0)
+
+
+def sampler(
+    settings: Settings, filtered: bool
+) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    """A function that chooses tokens: `choose_token(logits, uniform)`.
+
+    What does not depend on the logits is computed here, outside of the loop that calls
+    the function. A logit that is not a number counts as the lowest, and all are held
+    within -1e30 and 1e30.
+
+    Args:
+        settings: scalar tensors: float32, but int32 for top_k.
+        filtered: what `filters` says of them. Sorting is only worth its time where
+            something is dropped, and a condition inside the loop costs as much.
+
+    Returns:
+        A function from logits float32 (V,) and a uniform number float32 () to a token
+        int32 (), which inverts the distribution at that number.
+    """
+    temperature = tf.maximum(settings.temperature, SMALLEST_TEMPERATURE)
+    greedy = tf.equal(settings.temperature, 0.0)
+    most = tf.where(settings.top_k > 0, settings.top_k, tf.int32.max)
+    # No running sum reaches twice the sum, so 1 keeps all whatever the rounding.
+    head = tf.where(settings.top_p < 1.0, tf.maximum(settings.top_p, 1e-30), 2.0)
+
+    def choose_token(logits: tf.Tensor, uniform: tf.Tensor) -> tf.Tensor:
+        logits = tf.where(
+            logits > -LARGEST_LOGIT, tf.minimum(logits, LARGEST_LOGIT), -LARGEST_LOGIT
+        )
+        # Taking the maximum away first keeps the division from overflowing.
+        scaled = (logits - tf.reduce_max(logits)) / temperature
+        if filtered:
+            weights = _kept_weights(scaled, most, settings.min_p, head)
+        else:
+            weights = tf.exp(scaled)
+        sums = tf.cumsum(weights)
+        # A number below 1 times the last sum is below it, so one exceeds it.
+        exceeds = sums > uniform * sums[-1]
+        sampled = tf.argmax(tf.cast(exceeds, tf.float32), output_type=tf.int32)
+        return tf.where(greedy, tf.argmax(logits, output_type=tf.int32), sampled)
+
+    return choose_token
+
+
 def choose_token(
     logits: tf.Tensor, uniform: tf.Tensor, settings: Settings
 ) -> tf.Tensor:
-    """Choose a token by inverting the distribution at a uniform number.
-
-    Args:
-        logits: float32 (V,).
-        uniform: float32 (), from 0 to below 1.
-        settings: scalar tensors: float32, but int32 for top_k.
-
-    Returns:
-        int32 ().
-    """
-    vocabulary_size = logits.shape[0]
-    greedy = tf.argmax(logits, output_type=tf.int32)
-    # Taking the maximum away first keeps the division from overflowing.
-    scaled = (logits - tf.reduce_max(logits)) / tf.maximum(
-        settings.temperature, SMALLEST_TEMPERATURE
+    """Choose one token; see `sampler`."""
+    return tf.cond(
+        filters(settings),
+        lambda: sampler(settings, filtered=True)(logits, uniform),
+        lambda: sampler(settings, filtered=False)(logits, uniform),
     )
-    filtered = (settings.top_k > 0) | (settings.top_p < 1.0) | (settings.min_p > 0.0)
-    # Sorting costs as much as a small model, so it is done only where it is needed.
-    kept = tf.cond(
-        filtered,
-        lambda: _kept(scaled, settings),
-        lambda: tf.ones((vocabulary_size,)),
-    )
-    probabilities = kept * tf.exp(scaled)
-    probabilities /= tf.reduce_sum(probabilities)
-    # How many running sums are not above the number is the id of the first that is.
-    below = tf.cumsum(probabilities) <= uniform
-    index = tf.reduce_sum(tf.cast(below, tf.int32))
-    ids = tf.range(vocabulary_size)
-    last = tf.reduce_max(ids * tf.cast(kept, tf.int32))
-    sampled = tf.minimum(index, last)
-    return tf.where(settings.temperature > 0.0, sampled, greedy)
 
 
-def _kept(scaled: tf.Tensor, settings: Settings) -> tf.Tensor:
-    """Which tokens top-k, min-p and top-p keep: 1.0 or 0.0, float32 (V,).
-
-    In order of probability each of the three keeps a head, so together they keep the
-    shortest of the three heads, and its last token says for every other whether it is
-    in.
-    """
+def _kept_weights(
+    scaled: tf.Tensor, most: tf.Tensor, min_p: tf.Tensor, head: tf.Tensor
+) -> tf.Tensor:
+    """Weights of the tokens that top-k, min-p and top-p keep, 0 for others, (V,)."""
     vocabulary_size = scaled.shape[0]
     ordered, ids = tf.math.top_k(scaled, vocabulary_size)  # ties by lower id
-    ranks = tf.range(vocabulary_size)
-    top_k = tf.where(settings.top_k > 0, settings.top_k, vocabulary_size)
-    kept = tf.cast(ranks < top_k, tf.float32)
-    weights = kept * tf.exp(ordered)
+    weights = tf.exp(ordered)
     # The largest weight is exp(0), so min_p compares with it as it stands.
-    kept *= tf.cast(weights >= settings.min_p, tf.float32)
-    weights *= kept
-    before = tf.cumsum(weights, exclusive=True) / tf.reduce_sum(weights)
-    kept *= tf.cast((before < settings.top_p) | (ranks == 0), tf.float32)
-    last = tf.cast(tf.reduce_sum(kept), tf.int32) - 1
-    lowest, lowest_id = tf.gather(ordered, last), tf.gather(ids, last)
-    tied = (scaled == lowest) & (tf.range(vocabulary_size) <= lowest_id)
-    return tf.cast((scaled > lowest) | tied, tf.float32)
+    kept = (tf.range(vocabulary_size) < most) & (weights >= min_p)
+    weights = tf.where(kept, weights, 0.0)
+    before = tf.cumsum(weights, exclusive=True)
+    weights = tf.where(before < head * tf.reduce_sum(weights), weights, 0.0)
+    return tf.scatter_nd(ids[:, None], weights, (vocabulary_size,))
 
 
 def uniform_numbers(seed: tf.Tensor, start: tf.Tensor, count: int) -> tf.Tensor:

@@ -25,12 +25,12 @@ from kerasseq.char_rnn import (
 )
 from kerasseq.convert import (
     convert,
-    list_operators,
     open_signatures,
     read_tflite,
     write_saved_model,
     write_tflite,
 )
+from kerasseq.flatbuffer import list_operators
 from kerasseq.text import Vocabulary
 
 VOCABULARY = Vocabulary.from_text("\n abcdefghé")
@@ -50,7 +50,8 @@ class Exported:
 
     def __init__(self, *sizes):
         self.model, self.module = build(*sizes)
-        self.flatbuffer = convert(self.module, self.module.device_signatures())
+        frozen = build_generating_module(self.model, VOCABULARY, frozen=True)
+        self.flatbuffer = convert(frozen, frozen.device_signatures())
         self.shapes = {
             f"state_{index}": list(shape)
             for index, shape in enumerate(state_shapes(self.model))
@@ -168,7 +169,8 @@ def test_only_built_in_operations_are_in_the_file(exported):
 
 @pytest.mark.parametrize("exported", [("gru", 1)], indirect=True, ids=["gru-1"])
 def test_the_same_model_is_the_same_file(exported, tmp_path):
-    again = convert(exported.module, exported.module.device_signatures())
+    frozen = build_generating_module(exported.model, VOCABULARY, frozen=True)
+    again = convert(frozen, frozen.device_signatures())
     assert again == exported.flatbuffer
     files = [
         write_tflite(tmp_path / name, again, {"kind": "a"}, {"b.txt": "c"}).read_bytes()

@@ -10,8 +10,9 @@ import pytest
 import tensorflow as tf
 
 from export.encoder import encode_by_keras
-from kerasseq.convert import convert, list_operators, open_signatures, write_saved_model
+from kerasseq.convert import convert, open_signatures, write_saved_model
 from kerasseq.encoding import EncodingModule, SentenceModule
+from kerasseq.flatbuffer import list_operators
 from kerasseq.transformer import EncoderConfig, build_encoder
 from kerasseq.words import WordVocabulary, pad
 

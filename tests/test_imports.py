@@ -18,7 +18,8 @@ PACKAGE = {
     "corpora": {"files"},
     "attention": {"files"},
     "sampling": {"files"},
-    "convert": {"files"},
+    "flatbuffer": set(),
+    "convert": {"files", "flatbuffer"},
     "plots": {"files"},
     "recurrent": set(),
     "checkpoint": {"files"},
@@ -27,7 +28,15 @@ PACKAGE = {
     "attention_demo": {"attention", "files", "plots"},
     "transformer": {"attention", "files"},
     "generation": {"sampling"},
-    "char_rnn": {"files", "generation", "recurrent", "sampling", "text"},
+    "inference": {"generation", "recurrent"},
+    "char_rnn": {
+        "files",
+        "generation",
+        "inference",
+        "recurrent",
+        "sampling",
+        "text",
+    },
     "training": {"checkpoint", "files"},
     "encoding": {"transformer", "words"},
     "encoder_demo": {"files", "plots", "words"},
@@ -39,7 +48,9 @@ EXPORT = {
     "char_rnn": {"gate", "report", "on_device.generate"},
     "encoder": {"gate", "report", "on_device.generate", "on_device.show"},
     "on_device.generate": set(),
+    "on_device.sampling": set(),
     "on_device.show": {"on_device.generate"},
+    "on_device.web.serve": set(),
 }
 ON_DEVICE = {"numpy", "ai_edge_litert"}
 
@@ -71,6 +82,7 @@ SOURCES = {
         *sorted((ROOT / "export").rglob("*.py")),
         ROOT / "train_all.py",
     )
+    if "node_modules" not in path.parts
 }
 
 

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 import train_all
-from kerasseq.convert import list_operators, read_tflite
+from kerasseq.convert import read_tflite
 from kerasseq.files import load_model
+from kerasseq.flatbuffer import list_operators
 
 ROOT = Path(__file__).parents[1]
 PNG = b"\x89PNG\r\n\x1a\n"

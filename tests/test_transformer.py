@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from kerasseq.convert import convert, list_operators, open_signatures
+from kerasseq.convert import convert, open_signatures
+from kerasseq.flatbuffer import list_operators
 from kerasseq.transformer import (
     EncoderBlock,
     EncoderConfig,
