@@ -25,6 +25,7 @@ from kerasseq.encoding import EncodingModule, SentenceModule
 from kerasseq.files import load_model
 from kerasseq.words import WordVocabulary, pad, read_sentences
 
+VARIANTS: tuple[Quantization, ...] = ("float32", "float16", "int8")
 # Words that a `.tflite` reads at once.
 LENGTH = 32
 CHECKED_SENTENCES = 50
@@ -61,7 +62,7 @@ def export_encoder(directory: str | Path) -> dict[str, Any]:
     signatures = module.device_signatures(min(LENGTH, module.max_length))
     card = describe(encoder, module, read_report(directory).get("encoder", {}))
     files, operations = {}, {}
-    for quantization in get_args(Quantization):
+    for quantization in VARIANTS:
         path = write_tflite(
             folder / f"encoder_{quantization}.tflite",
             convert(module, signatures, quantization),
@@ -130,8 +131,7 @@ def check_tflite(
     """
     device = Model(path)
     length = device.card["length"]
-    figures, check = file_figures(path, device, encoder.count_params())
-    checks = [check]
+    figures, checks = file_figures(path, device, encoder.count_params())
     token_ids = pad([vocabulary.encode(line) for line in sentences], length)
     token_ids = np.pad(token_ids, ((0, 0), (0, length - token_ids.shape[1])))
     expected, _ = encode_by_keras(encoder, token_ids)

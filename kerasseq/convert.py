@@ -25,9 +25,9 @@ from ai_edge_litert.options import CpuOptions, Options
 from tensorflow.lite.python.convert import ConverterError
 
 from kerasseq.files import replace_directory, write_file
-from kerasseq.flatbuffer import slim
+from kerasseq.flatbuffer import quantize_recurrent_kernels, slim
 
-Quantization: TypeAlias = Literal["float32", "float16", "int8"]
+Quantization: TypeAlias = Literal["float32", "float16", "int8", "int4"]
 Runtime: TypeAlias = Literal["interpreter", "compiled_model"]
 Signature: TypeAlias = Callable[..., dict[str, np.ndarray]]
 
@@ -68,8 +68,9 @@ def convert(
     Args:
         module: what tracks every variable that the signatures read.
         signatures: concrete functions by name, of static shapes.
-        quantization: how weights are stored: as they are, in half precision, or in
-            eight bits with a scale (dynamic range: what is computed stays float32).
+        quantization: how weights are stored: as they are, in half precision, in eight
+            bits with a scale (dynamic range: what is computed stays float32), or the
+            same with four bits for the matrices that multiply a state.
 
     Raises:
         ValueError: an operation has no built-in form; the message names it.
@@ -86,13 +87,16 @@ def convert(
         if quantization == "float16":
             converter.target_spec.supported_types = [tf.float16]
         try:
-            return slim(converter.convert())
+            flatbuffer = slim(converter.convert())
         except ConverterError as error:
             found = re.search("Select ops: (.*)", str(error))
             raise ValueError(
                 f"{', '.join(signatures)} cannot be converted with TFLite's built-in "
                 f"operations alone; in the way: {found[1] if found else error}"
             ) from error
+    if quantization == "int4":
+        return quantize_recurrent_kernels(flatbuffer)
+    return flatbuffer
 
 
 def write_tflite(
@@ -104,7 +108,8 @@ def write_tflite(
     """Write a `.tflite` that carries its card and files, whole or not at all.
 
     A flatbuffer ignores what follows it, so the files follow it as a ZIP: the
-    convention of TFLite metadata. The flatbuffer's SHA-256 is added to the card.
+    convention of TFLite metadata. The SHA-256 of the flatbuffer and of each further
+    file are added to the card.
 
     Args:
         path: where the file is to be.
@@ -112,7 +117,14 @@ def write_tflite(
         card: what a person should know of the model, as JSON values.
         attachments: further files, as text by name.
     """
-    card = {**card, "sha256": hashlib.sha256(flatbuffer).hexdigest()}
+    card = {
+        **card,
+        "sha256": hashlib.sha256(flatbuffer).hexdigest(),
+        "attachments": {
+            name: hashlib.sha256(text.encode()).hexdigest()
+            for name, text in attachments.items()
+        },
+    }
     texts = {"card.json": json.dumps(card, indent=1) + "\n", **attachments}
     content = io.BytesIO(flatbuffer)
     with zipfile.ZipFile(content, "a", zipfile.ZIP_DEFLATED) as archive:
@@ -138,7 +150,11 @@ def read_tflite(path: str | os.PathLike) -> tuple[bytes, dict[str, str]]:
             start = min(info.header_offset for info in archive.infolist())
             names = archive.namelist()
             attachments = {name: archive.read(name).decode() for name in names}
-        expected = json.loads(attachments["card.json"])["sha256"]
+        card = json.loads(attachments["card.json"])
+        expected, others = card["sha256"], card["attachments"]
+        for name, wanted in others.items():
+            if hashlib.sha256(attachments[name].encode()).hexdigest() != wanted:
+                raise ValueError(f"{name} is not what the card says")
     except Exception as error:  # zipfile has many for flipped bits
         raise ValueError(
             f"{path} is not a whole .tflite of this project ({error}); export it again"

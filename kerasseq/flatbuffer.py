@@ -69,25 +69,80 @@ def slim(flatbuffer: bytes) -> bytes:
     model = schema.ModelT.InitFromPackedBuf(flatbuffer)
     model.description = model.metadata = model.metadataBuffer = None
     signatures = {each.subgraphIndex: each for each in model.signatureDefs}
-    scales: dict[int, _Once] = {}
     for index, graph in enumerate(model.subgraphs):
         signature = signatures.get(index)
         graph.name = signature.signatureKey if signature else b"graph_%d" % index
         for tensor in graph.tensors:
             tensor.name = b""
-            if (
-                tensor.quantization is not None
-                and model.buffers[tensor.buffer].data is not None
-            ):
-                # Tensors of one buffer are one matrix.
-                part = scales.setdefault(tensor.buffer, _Once(tensor.quantization))
-                tensor.quantization = part
         for end in (*signature.inputs, *signature.outputs) if signature else ():
             graph.tensors[end.tensorIndex].name = end.name
+    return _pack(model)
+
+
+def quantize_recurrent_kernels(flatbuffer: bytes) -> bytes:
+    """Store in four bits what is multiplied by a state, which is most of the weights.
+
+    What a state is multiplied by bears the rounding best: over many steps it averages
+    out. Each row has the scale, between its largest weight and 0.6 of it, at which the
+    sum of the squared errors is least.
+
+    Args:
+        flatbuffer: in eight bits, with a signature `step` whose states are `state_0`
+            and so on.
+    """
+    model = schema.ModelT.InitFromPackedBuf(flatbuffer)
+    step = next(each for each in model.signatureDefs if each.signatureKey == b"step")
+    graph = model.subgraphs[step.subgraphIndex]
+    states = {end.tensorIndex for end in step.inputs if end.name.startswith(b"state_")}
+    kernels = {
+        graph.tensors[operator.inputs[1]].buffer
+        for operator in graph.operators
+        if operator.inputs[0] in states
+        and graph.tensors[operator.inputs[1]].type == schema.TensorType.INT8
+    }
+    scales = {}
+    for tensor in (tensor for graph in model.subgraphs for tensor in graph.tensors):
+        if tensor.buffer not in kernels:
+            continue
+        if tensor.buffer not in scales:
+            buffer = model.buffers[tensor.buffer]
+            weights = buffer.data.view(np.int8).reshape(tensor.shape)
+            weights = weights * tensor.quantization.scale[:, None]
+            buffer.data, scales[tensor.buffer] = _four_bits(weights)
+        tensor.type = schema.TensorType.INT4
+        tensor.quantization.scale = scales[tensor.buffer]
+    return _pack(model)
+
+
+def _four_bits(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Weights (G*H, H) as pairs in bytes, the first in the lower half, and scales."""
+    largest = np.abs(weights).max(axis=1, keepdims=True)
+    least = np.full_like(largest, np.inf)
+    best, scales = np.zeros_like(weights), np.ones_like(largest)
+    for part in np.linspace(0.6, 1, 17):
+        scale = np.maximum(part * largest / 7, np.float32(1e-30))
+        rounded = np.clip(np.round(weights / scale), -8, 7)
+        error = np.square(rounded * scale - weights).sum(axis=1, keepdims=True)
+        better = error < least
+        best = np.where(better, rounded, best)
+        scales, least = np.where(better, scale, scales), np.where(better, error, least)
+    halves = best.astype(np.int8).view(np.uint8).reshape(-1) & 15
+    halves = np.append(halves, np.zeros(halves.size % 2, np.uint8))
+    return halves[0::2] | halves[1::2] << 4, scales[:, 0].astype(np.float32)
+
+
+def _pack(model: schema.ModelT) -> bytes:
+    scales: dict[int, _Once] = {}
+    for tensor in (tensor for graph in model.subgraphs for tensor in graph.tensors):
+        constant = model.buffers[tensor.buffer].data is not None
+        if constant and tensor.quantization is not None:
+            # Tensors of one buffer are one matrix.
+            part = scales.setdefault(tensor.buffer, _Once(tensor.quantization))
+            tensor.quantization = part
     model.buffers = [
         buffer if buffer.data is None else _Weights(buffer.data)
         for buffer in model.buffers
     ]
-    builder = flatbuffers.Builder(len(flatbuffer))
+    builder = flatbuffers.Builder(1024)
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())

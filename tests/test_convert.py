@@ -245,7 +245,13 @@ def test_a_tflite_is_read_back_as_it_was_written(written):
     flatbuffer, files = read_tflite(written)
     assert flatbuffer == b"FLATBUFFER" * 13
     card = json.loads(files.pop("card.json"))
-    assert card == CARD | {"sha256": hashlib.sha256(flatbuffer).hexdigest()}
+    attachments = {
+        name: hashlib.sha256(text.encode()).hexdigest() for name, text in files.items()
+    }
+    assert card == CARD | {
+        "sha256": hashlib.sha256(flatbuffer).hexdigest(),
+        "attachments": attachments,
+    }
     assert files == {"vocabulary.json": VOCABULARY.to_json(), "é.txt": "𝄞\r\n"}
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from export.char_rnn import describe
-from export.gate import Gate, common_length, cross_entropy
+from export.gate import Gate, close_call, common_length, cross_entropy
 from kerasseq.char_rnn import CharRNNConfig, build_char_rnn, build_generating_module
 from kerasseq.convert import convert, write_tflite
 from kerasseq.text import Vocabulary
@@ -23,7 +23,7 @@ def build(scale: float) -> keras.Model:
 
 
 def write(path, model, quantization):
-    module = build_generating_module(model, VOCABULARY)
+    module = build_generating_module(model, VOCABULARY, frozen=True)
     flatbuffer = convert(module, module.device_signatures(), quantization)
     card = describe(model, {})
     return write_tflite(
@@ -38,13 +38,17 @@ def gate() -> Gate:
     return Gate(model, module, VOCABULARY, HELD_OUT)
 
 
-@pytest.mark.parametrize("quantization", ["float32", "float16", "int8"])
+@pytest.mark.parametrize("quantization", ["float32", "float16", "int8", "int4"])
 def test_a_true_file_passes(gate, tmp_path, quantization):
     path = write(tmp_path / "true.tflite", build(0.8), quantization)
     figures, checks = gate.check(path, quantization)
     assert [check.promise for check in checks if not check.passed] == []
     assert figures["bytes"] == path.stat().st_size
-    assert figures["characters a second, compiled_model"] > 0
+    for runtime in ("interpreter", "compiled_model"):
+        assert figures[f"characters read a second, {runtime}"] > 0
+        assert figures[f"characters written a second, {runtime}"] > 0
+    assert 0 < figures["seconds from the command to the first character"] < 60
+    assert 10 < figures["megabytes of memory that the command held"] < 1000
 
 
 def test_a_file_of_other_weights_fails(gate, tmp_path):
@@ -53,8 +57,33 @@ def test_a_file_of_other_weights_fails(gate, tmp_path):
     failed = " ".join(check.promise for check in checks if not check.passed)
     for runtime in ("interpreter", "compiled_model"):
         assert f"largest difference of a logit from Keras's, {runtime}" in failed
-        assert f"characters equal to Keras's, seed 1, {runtime}" in failed
+        assert f"text parts from Keras's, seed 1, {runtime}" in failed
         assert figures[f"characters like Keras's, seed 1, {runtime}"] < 500
+    assert "text parts from Keras's, generate.py" in failed
+
+
+def test_a_text_parts_where_rounding_cannot_be_why(gate):
+    expected = gate.texts[1.0]
+    assert gate.parts(expected, expected, 1.0) == "no"
+    for place in (0, 7, 499):
+        other = "a" if expected[place] != "a" else "b"
+        changed = expected[:place] + other + expected[place + 1 :]
+        assert gate.parts(changed, expected, 1.0) == f"at character {place}"
+    assert gate.parts(expected[:-1], expected, 1.0) == "at character 499"
+
+
+def test_a_close_call_is_a_number_at_the_border_of_two_tokens():
+    logits = np.log(np.array([0.2, 0.3, 0.00005, 0.49995]))
+    assert close_call(logits, 0.20005, 1.0, 0, 1)
+    assert not close_call(logits, 0.2002, 1.0, 0, 1)
+    assert not close_call(logits, 0.20005, 1.0, 1, 2)
+    # With a token between them that is next to nothing, two borders must be near.
+    assert close_call(logits, 0.50002, 1.0, 1, 3)
+    assert not close_call(logits, 0.20005, 1.0, 0, 3)
+    # Temperature changes the borders: weights of 0.04, 0.09, 0 and 0.25.
+    assert close_call(logits, 0.04 / 0.38, 0.5, 0, 1)
+    assert close_call(np.array([1.0, 1.00005, 0.0]), 0.9, 0.0, 0, 1)
+    assert not close_call(np.array([1.0, 1.0002, 0.0]), 0.9, 0.0, 0, 1)
 
 
 def test_the_loss_is_that_of_the_whole_text_read_once(gate):

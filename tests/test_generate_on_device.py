@@ -56,6 +56,7 @@ def exported(module, tmp_path_factory):
         "contract": CONTRACT_VERSION,
         "kind": "character model",
         "state_shapes": module.shapes,
+        "vocabulary_size": len(CHARACTERS),
         "sampling_defaults": DEFAULTS,
     }
     return write_tflite(
@@ -220,7 +221,7 @@ def test_a_cut_file_given_to_the_command(exported, tmp_path):
 
 def test_a_flipped_bit_is_seen_or_changes_nothing(tmp_path):
     path, flatbuffer = tmp_path / "m.tflite", b"FLATBUFFER" * 7
-    card = {"contract": 1, "kind": "character model", "state_shapes": [[1, 5]]}
+    card = {"contract": 1, "kind": "character model", "vocabulary_size": 2}
     files = {"vocabulary.json": '{"characters": ["a", "b"]}'}
     content = write_tflite(path, flatbuffer, card, files).read_bytes()
     whole = Model(path)

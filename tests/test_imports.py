@@ -44,7 +44,8 @@ PACKAGE = {
 }
 EXPORT = {
     "report": set(),
-    "gate": {"report", "on_device.generate"},
+    "device_command": set(),
+    "gate": {"device_command", "report", "on_device.generate"},
     "char_rnn": {"gate", "report", "on_device.generate"},
     "encoder": {"gate", "report", "on_device.generate", "on_device.show"},
     "on_device.generate": set(),

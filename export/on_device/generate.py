@@ -13,12 +13,21 @@ import sys
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 
 CONTRACT_VERSION = 1
 CHUNK = 256
+# Written between two looks at the screen: soon enough to be read as it is made.
+TOKENS_AT_ONCE = 64
+RANGES = {
+    "length": (0, 2**31 - 1),
+    "temperature": (0, sys.float_info.max),
+    "top_k": (0, 2**31 - 1),
+    "top_p": (0, 1),
+    "min_p": (0, 1),
+}
 
 
 class Model:
@@ -40,39 +49,69 @@ class Model:
             with zipfile.ZipFile(io.BytesIO(content)) as archive:
                 start = min(info.header_offset for info in archive.infolist())
                 self.card = json.loads(archive.read("card.json"))
-                vocabulary = json.loads(archive.read("vocabulary.json"))
-            expected, kind = self.card["sha256"], self.card["kind"]
-            version = self.card["contract"]
+                vocabulary = archive.read("vocabulary.json")
+            self.kind, version = self.card["kind"], self.card["contract"]
+            expected = self.card["sha256"]
+            expected_vocabulary = self.card["attachments"]["vocabulary.json"]
         except Exception as error:  # zipfile has many for flipped bits
             raise ValueError(
                 f"{path} is not a whole .tflite of this project ({error}); "
                 "copy or export it again"
             ) from None
-        self.flatbuffer = content[:start]
-        found = hashlib.sha256(self.flatbuffer).hexdigest()
-        if found != expected:
-            raise ValueError(
-                f"{path} is damaged: SHA-256 {found[:12]}... where its card says "
-                f"{expected[:12]}...; copy or export it again"
-            )
         if version != CONTRACT_VERSION:
             raise ValueError(
                 f"{path} speaks contract {version}, this program {CONTRACT_VERSION}; "
                 "take the program that came with the file"
             )
-        self.kind = kind
-        self.vocabulary = vocabulary
+        self.flatbuffer = content[:start]
+        for part, wanted in (
+            (self.flatbuffer, expected),
+            (vocabulary, expected_vocabulary),
+        ):
+            found = hashlib.sha256(part).hexdigest()
+            if found != wanted:
+                raise ValueError(
+                    f"{path} is damaged: SHA-256 {found[:12]}... where its card says "
+                    f"{wanted[:12]}...; copy or export it again"
+                )
+        self.vocabulary = json.loads(vocabulary)
+        (entries,) = self.vocabulary.values()
+        if len(entries) != self.card["vocabulary_size"]:
+            raise ValueError(
+                f"{path} has a vocabulary of {len(entries)}, its model one of "
+                f"{self.card['vocabulary_size']}; export it again"
+            )
 
     def signatures(self) -> dict[str, Callable[..., dict[str, np.ndarray]]]:
-        """The model's functions on arrays, by name, run by LiteRT's Interpreter."""
+        """The model's functions on arrays, by name, run by LiteRT's Interpreter.
+
+        Raises:
+            ValueError: LiteRT cannot open the model, or it is not what the card says.
+        """
         # Here, since opening the file should fail before a runtime is loaded.
         from ai_edge_litert.interpreter import Interpreter
 
-        interpreter = Interpreter(model_content=self.flatbuffer, num_threads=1)
-        return {
-            name: interpreter.get_signature_runner(name)
-            for name in interpreter.get_signature_list()
-        }
+        try:
+            interpreter = Interpreter(model_content=self.flatbuffer, num_threads=1)
+            runners = {
+                name: interpreter.get_signature_runner(name)
+                for name in interpreter.get_signature_list()
+            }
+        except (RuntimeError, ValueError) as error:
+            raise ValueError(f"LiteRT cannot open the model: {error}") from None
+        if self.kind == "character model":
+            logits = runners["step"].get_output_details()["logits"]["shape"].tolist()
+            states = [
+                runners["generate"].get_input_details()[name]["shape"].tolist()
+                for name in self.state_shapes()
+            ]
+            promised = [1, self.card["vocabulary_size"]], self.card["state_shapes"]
+            if (logits, states) != promised:
+                raise ValueError(
+                    f"the model's logits and states are {logits} and {states}, the "
+                    f"card says {promised[0]} and {promised[1]}; export it again"
+                )
+        return runners
 
     def state_shapes(self) -> dict[str, list[int]]:
         """Shape of each state by its name."""
@@ -190,6 +229,14 @@ class OneLineParser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: error: {message}; --help explains\n")
 
 
+def out_of_range(name: str, value: float) -> str | None:
+    """What to give instead, where a setting is out of its range."""
+    low, high = (0, 2**31 - 1) if name == "seed" else RANGES[name]
+    if low <= value <= high:
+        return None
+    return f"give {low} {f'to {high}' if high < 1e300 else 'up'}"
+
+
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line; exits with 2 and one line where it is wrong."""
     parser = OneLineParser(
@@ -212,21 +259,55 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         "--stop", action="append", default=[], help="end before this text; repeatable"
     )
     options = parser.parse_args(arguments)
-    for name, low, high in (
-        ("length", 0, 2**31 - 1),
-        ("temperature", 0, sys.float_info.max),
-        ("top_k", 0, 2**31 - 1),
-        ("top_p", 0, 1),
-        ("min_p", 0, 1),
-        ("seed", 0, 2**31 - 1),
-    ):
+    for name in (*RANGES, "seed"):
         value = getattr(options, name)
-        if value is not None and not low <= value <= high:
-            most = f"to {high}" if high < 1e300 else "up"
-            parser.error(f"--{name.replace('_', '-')} {value}: give {low} {most}")
+        complaint = None if value is None else out_of_range(name, value)
+        if complaint:
+            parser.error(f"--{name.replace('_', '-')} {value}: {complaint}")
     if "" in options.stop:
         parser.error("--stop '': give a text of at least one character")
     return options
+
+
+def chosen_settings(
+    card: dict[str, Any], options: argparse.Namespace
+) -> dict[str, Any]:
+    """Length and settings: the command line's, or else the card's.
+
+    Raises:
+        ValueError: one of the card's is out of its range.
+    """
+    settings = {}
+    for name in RANGES:
+        value = getattr(options, name)
+        if value is None:
+            value = card["sampling_defaults"][name]
+            if complaint := out_of_range(name, value):
+                raise ValueError(
+                    f"the card's default {name}={value} cannot be used; {complaint} "
+                    f"with --{name.replace('_', '-')}"
+                )
+        settings[name] = value
+    return settings
+
+
+def read_prompt() -> str:
+    """What comes on standard input, or nothing where that is a terminal.
+
+    Raises:
+        ValueError: it is not UTF-8.
+    """
+    if sys.stdin.isatty():
+        return ""
+    if hasattr(sys.stdin, "reconfigure"):
+        sys.stdin.reconfigure(encoding="utf-8")
+    try:
+        return sys.stdin.read()
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"standard input is not UTF-8 at byte {error.start}; convert it, for "
+            "example with iconv"
+        ) from None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -243,32 +324,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 f"{options.file} holds a {model.kind}, which writes no text; "
                 "show.py tells how to call it"
             )
+        settings = chosen_settings(model.card, options)
+        generate = model.signatures()["generate"]
+        prompt = read_prompt() if options.prompt is None else options.prompt
     except ValueError as error:
         print(f"generate.py: {error}", file=sys.stderr)
         return 2
-    prompt = options.prompt
-    if prompt is None:
-        prompt = "" if sys.stdin.isatty() else sys.stdin.read()
     characters = model.vocabulary["characters"]
     ids, unknown = encode_prompt(prompt, characters)
     if unknown:
+        more = f" and {len(unknown) - 50} more" if len(unknown) > 50 else ""
         print(
-            f"generate.py: left out, since the model does not know them: {unknown!r}",
+            "generate.py: left out, since the model does not know them: "
+            f"{unknown[:50]!r}{more}",
             file=sys.stderr,
         )
-    settings = dict(model.card["sampling_defaults"])
     length = settings.pop("length")
-    for name in settings:
-        value = getattr(options, name)
-        settings[name] = settings[name] if value is None else value
     tokens = write_tokens(
-        model.signatures()["generate"],
+        generate,
         model.state_shapes(),
         ids,
-        length if options.length is None else options.length,
+        length,
         options.seed,
         **settings,
-        tokens_a_call=8,
+        tokens_a_call=TOKENS_AT_ONCE,
     )
     texts = ("".join(characters[token] for token in part) for part in tokens)
     if hasattr(sys.stdout, "reconfigure"):
