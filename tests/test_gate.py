@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from export.char_rnn import describe
-from export.gate import Gate, close_call, common_length, cross_entropy
+from export.gate import Gate, common_length, cross_entropy, possible_tokens
 from kerasseq.char_rnn import CharRNNConfig, build_char_rnn, build_generating_module
 from kerasseq.convert import convert, write_tflite
 from kerasseq.text import Vocabulary
@@ -72,18 +72,20 @@ def test_a_text_parts_where_rounding_cannot_be_why(gate):
     assert gate.parts(expected[:-1], expected, 1.0) == "at character 499"
 
 
-def test_a_close_call_is_a_number_at_the_border_of_two_tokens():
-    logits = np.log(np.array([0.2, 0.3, 0.00005, 0.49995]))
-    assert close_call(logits, 0.20005, 1.0, 0, 1)
-    assert not close_call(logits, 0.2002, 1.0, 0, 1)
-    assert not close_call(logits, 0.20005, 1.0, 1, 2)
-    # With a token between them that is next to nothing, two borders must be near.
-    assert close_call(logits, 0.50002, 1.0, 1, 3)
-    assert not close_call(logits, 0.20005, 1.0, 0, 3)
-    # Temperature changes the borders: weights of 0.04, 0.09, 0 and 0.25.
-    assert close_call(logits, 0.04 / 0.38, 0.5, 0, 1)
-    assert close_call(np.array([1.0, 1.00005, 0.0]), 0.9, 0.0, 0, 1)
-    assert not close_call(np.array([1.0, 1.0002, 0.0]), 0.9, 0.0, 0, 1)
+def test_rounding_chooses_at_the_border_of_two_tokens_alone():
+    logits = np.log(np.array([0.2, 0.3, 0.5], np.float32))
+    assert possible_tokens(logits, 0.2) == {0, 1}
+    assert possible_tokens(logits, 0.20001) == {0, 1}
+    assert possible_tokens(logits, 0.2003) == {1}
+    assert possible_tokens(logits, 0.1997) == {0}
+    # Weights of 0.04, 0.09 and 0.25.
+    assert possible_tokens(logits, 0.04 / 0.38, temperature=0.5) == {0, 1}
+    assert possible_tokens(logits, 0.9, temperature=0.0) == {2}
+    # The first two are dropped or not, as 0.3 / 0.5 is 0.6 or less.
+    assert possible_tokens(logits, 0.1, min_p=0.6) == {1, 2}
+    close = np.array([1.0, 1.00003, 0.0], np.float32)
+    assert possible_tokens(close, 0.9, temperature=0.0) == {0, 1}
+    assert possible_tokens(close, 0.0, top_k=1) == {0, 1}
 
 
 def test_the_loss_is_that_of_the_whole_text_read_once(gate):

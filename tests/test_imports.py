@@ -45,7 +45,7 @@ PACKAGE = {
 EXPORT = {
     "report": set(),
     "device_command": set(),
-    "gate": {"device_command", "report", "on_device.generate"},
+    "gate": {"device_command", "report", "on_device.generate", "on_device.sampling"},
     "char_rnn": {"gate", "report", "on_device.generate"},
     "encoder": {"gate", "report", "on_device.generate", "on_device.show"},
     "on_device.generate": set(),

@@ -1,0 +1,257 @@
+"""Does the same seed give the same text in every runtime?
+
+    python benchmarks/same_text.py [--characters 10000] [--seeds 5]
+
+Every cell with vocabularies of 27, 65 and 3,000 characters, every setting of the
+sampler alone and all together. Keras's stateful sampling model, the SavedModel and the
+float32 `.tflite` in LiteRT's Interpreter and CompiledModel write; the Interpreter's
+text is what the others are compared with. Where one parts from it, the logits at that
+place are looked at: rounding is the reason if noise of the size of float32 rounding, on
+those logits, leads to either character. Anything else ends the run with exit code 1.
+
+Keras's sampling model, which is slow, writes for one seed of each combination, in turn.
+"""
+
+import argparse
+import itertools
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from export.gate import keras_logits, possible_tokens
+from export.on_device.generate import uniform_numbers, write_tokens
+from kerasseq.char_rnn import (
+    CELLS,
+    CharRNNConfig,
+    build_char_rnn,
+    build_generating_module,
+    build_sampling_model,
+    state_shapes,
+)
+from kerasseq.convert import convert, open_signatures, write_saved_model
+from kerasseq.sampling import Settings, filters, sampler
+from kerasseq.text import Vocabulary
+
+UNITS = {27: 64, 65: 128, 3000: 96}
+SETTINGS = (
+    {},
+    {"temperature": 0.0},
+    {"temperature": 0.7},
+    {"top_k": 10},
+    {"top_p": 0.9},
+    {"min_p": 0.05},
+    {"temperature": 0.8, "top_k": 20, "top_p": 0.95, "min_p": 0.02},
+)
+PROMPT = [1, 2, 0, 3]
+Write = Callable[[int, int, dict], np.ndarray]
+
+
+class Parting(NamedTuple):
+    """Where a runtime's text is another from there on."""
+
+    runtime: str
+    cell: str
+    vocabulary_size: int
+    settings: dict
+    seed: int
+    place: int
+    rounding: bool
+
+
+def build(cell: str, vocabulary_size: int) -> tuple[keras.Model, Vocabulary]:
+    """A model whose next character is neither certain nor a matter of chance."""
+    units = UNITS[vocabulary_size]
+    model = build_char_rnn(CharRNNConfig(vocabulary_size, cell, units))
+    rng = np.random.default_rng(vocabulary_size)
+    weights = [
+        rng.normal(0, 3 / np.sqrt(w.shape[0]) if w.ndim == 2 else 0.1, w.shape)
+        for w in model.get_weights()
+    ]
+    weights[0] *= 3
+    model.set_weights(weights)
+    points = range(0x4E00, 0x4E00 + vocabulary_size)
+    return model, Vocabulary.from_text("".join(map(chr, points)))
+
+
+def write_with_keras(model: keras.Model) -> Write:
+    """The stateful sampling model, one character a call of it."""
+    sampling_model = build_sampling_model(model)
+
+    @tf.function
+    def run(uniforms: tf.Tensor, settings: Settings) -> tf.Tensor:
+        def write(choose_token: Callable) -> tf.Tensor:
+            def body(
+                place: tf.Tensor, token: tf.Tensor, tokens: tf.TensorArray
+            ) -> tuple:
+                logits = sampling_model(tf.reshape(token, (1, 1)), training=False)
+                token = choose_token(logits[0, 0], uniforms[place])
+                return place + 1, token, tokens.write(place, token)
+
+            length = tf.size(uniforms)
+            tokens = tf.TensorArray(tf.int32, length)
+            start = (tf.constant(0), tf.constant(PROMPT[-1]), tokens)
+            return tf.while_loop(lambda i, *_: i < length, body, start)[2].stack()
+
+        return tf.cond(
+            filters(settings),
+            lambda: write(sampler(settings, filtered=True)),
+            lambda: write(sampler(settings, filtered=False)),
+        )
+
+    def write(length: int, seed: int, settings: dict) -> np.ndarray:
+        for layer in sampling_model.layers:
+            if hasattr(layer, "reset_state"):
+                layer.reset_state()
+        for token in PROMPT[:-1]:
+            sampling_model(np.array([[token]]))
+        numbers = Settings(**settings)
+        tensors = Settings(
+            tf.constant(numbers.temperature, tf.float32),
+            tf.constant(numbers.top_k, tf.int32),
+            tf.constant(numbers.top_p, tf.float32),
+            tf.constant(numbers.min_p, tf.float32),
+        )
+        return run(tf.constant(uniform_numbers(seed, 0, length)), tensors).numpy()
+
+    return write
+
+
+def write_with_saved_model(path: Path, vocabulary: Vocabulary) -> Write:
+    """The SavedModel, loaded again: strings in, strings out."""
+    loaded = tf.saved_model.load(str(path))
+
+    def write(length: int, seed: int, settings: dict) -> np.ndarray:
+        numbers = Settings(**settings)
+        text = loaded.generate(
+            prompt=tf.constant([vocabulary.decode(np.array(PROMPT)).encode()]),
+            length=tf.constant(length),
+            temperature=tf.constant(numbers.temperature, tf.float32),
+            top_k=tf.constant(numbers.top_k),
+            top_p=tf.constant(numbers.top_p, tf.float32),
+            min_p=tf.constant(numbers.min_p, tf.float32),
+            seed=tf.constant(seed),
+        )["text"][0]
+        return vocabulary.encode(text.numpy().decode())
+
+    return write
+
+
+def write_with_tflite(flatbuffer: bytes, runtime: str, model: keras.Model) -> Write:
+    """A file's `generate`, in either of LiteRT's runtimes."""
+    signature = open_signatures(flatbuffer, runtime)["generate"]
+    shapes = {f"state_{i}": shape for i, shape in enumerate(state_shapes(model))}
+
+    def write(length: int, seed: int, settings: dict) -> np.ndarray:
+        parts = write_tokens(signature, shapes, PROMPT, length, seed, **settings)
+        return np.concatenate(list(parts))
+
+    return write
+
+
+def compare(
+    cell: str, vocabulary_size: int, length: int, seeds: int
+) -> Iterator[tuple[str, int, list[Parting]]]:
+    """Write all texts of one model.
+
+    Yields:
+        A runtime, how many texts it wrote, and where they part.
+    """
+    model, vocabulary = build(cell, vocabulary_size)
+    frozen = build_generating_module(model, vocabulary, frozen=True)
+    flatbuffer = convert(frozen, frozen.device_signatures())
+    writers = {
+        "CompiledModel": write_with_tflite(flatbuffer, "compiled_model", model),
+        "Keras": write_with_keras(model),
+    }
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "saved_model"
+        write_saved_model(frozen, path, {"generate": frozen.generate})
+        writers["SavedModel"] = write_with_saved_model(path, vocabulary)
+    reference = write_with_tflite(flatbuffer, "interpreter", model)
+    expected = {
+        (index, seed): reference(length, seed, settings)
+        for index, settings in enumerate(SETTINGS)
+        for seed in range(seeds if settings.get("temperature") != 0 else 1)
+    }
+    for runtime, write in writers.items():
+        partings, count = [], 0
+        for (index, seed), tokens in expected.items():
+            greedy = SETTINGS[index].get("temperature") == 0
+            if runtime == "Keras" and not greedy and seed != index % seeds:
+                continue
+            found = write(length, seed, SETTINGS[index])
+            count += 1
+            places = np.flatnonzero(found != tokens)
+            if len(places):
+                place = int(places[0])
+                rounding = explained(
+                    model, tokens, found[place], place, seed, SETTINGS[index]
+                )
+                partings.append(
+                    Parting(
+                        runtime,
+                        cell,
+                        vocabulary_size,
+                        SETTINGS[index],
+                        seed,
+                        place,
+                        rounding,
+                    )
+                )
+        yield runtime, count, partings
+
+
+def explained(
+    model: keras.Model,
+    tokens: np.ndarray,
+    other: int,
+    place: int,
+    seed: int,
+    settings: dict,
+) -> bool:
+    """Whether rounding decides between the token at a place and another one."""
+    logits = keras_logits(model, np.append(PROMPT, tokens[:place]))[-1]
+    uniform = uniform_numbers(seed, place, 1)[0]
+    possible = possible_tokens(logits, uniform, **settings)
+    return possible >= {int(tokens[place]), int(other)}
+
+
+def main() -> int:
+    """Print a row for each model and runtime, and give the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--characters", type=int, default=10_000)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--cells", default=",".join(CELLS))
+    parser.add_argument("--vocabularies", default=",".join(map(str, UNITS)))
+    options = parser.parse_args()
+    print(f"{options.characters} characters a text, beside LiteRT's Interpreter")
+    print("| cell | vocabulary | runtime | texts | part | at character |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    sizes = map(int, options.vocabularies.split(","))
+    unexplained = []
+    for cell, size in itertools.product(options.cells.split(","), sizes):
+        for runtime, count, partings in compare(
+            cell, size, options.characters, options.seeds
+        ):
+            places = ", ".join(str(parting.place) for parting in partings) or "-"
+            row = [cell, size, runtime, count, len(partings), places]
+            print(f"| {' | '.join(map(str, row))} |", flush=True)
+            unexplained += [parting for parting in partings if not parting.rounding]
+    for parting in unexplained:
+        print(f"rounding is not the reason: {parting}")
+    return 1 if unexplained else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
