@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 CONTRACT_VERSION = 1
+CHARACTERS = "character model"
 CHUNK = 256
 # Written between two looks at the screen: soon enough to be read as it is made.
 TOKENS_AT_ONCE = 64
@@ -50,7 +51,7 @@ class Model:
                 start = min(info.header_offset for info in archive.infolist())
                 self.card = json.loads(archive.read("card.json"))
                 vocabulary = archive.read("vocabulary.json")
-            self.kind, version = self.card["kind"], self.card["contract"]
+            kind, version = self.card["kind"], self.card["contract"]
             expected = self.card["sha256"]
             expected_vocabulary = self.card["attachments"]["vocabulary.json"]
         except Exception as error:  # zipfile has many for flipped bits
@@ -63,7 +64,7 @@ class Model:
                 f"{path} speaks contract {version}, this program {CONTRACT_VERSION}; "
                 "take the program that came with the file"
             )
-        self.flatbuffer = content[:start]
+        self.kind, self.flatbuffer = kind, content[:start]
         for part, wanted in (
             (self.flatbuffer, expected),
             (vocabulary, expected_vocabulary),
@@ -72,14 +73,26 @@ class Model:
             if found != wanted:
                 raise ValueError(
                     f"{path} is damaged: SHA-256 {found[:12]}... where its card says "
-                    f"{wanted[:12]}...; copy or export it again"
+                    f"{str(wanted)[:12]}...; copy or export it again"
                 )
-        self.vocabulary = json.loads(vocabulary)
-        (entries,) = self.vocabulary.values()
-        if len(entries) != self.card["vocabulary_size"]:
+        try:
+            self.vocabulary = json.loads(vocabulary)
+            ((name, entries),) = self.vocabulary.items()
+            singles = "".join(entries) and {len(entry) for entry in entries} == {1}
+        except (AttributeError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"{path} has no list of texts in vocabulary.json ({error}); "
+                "export it again"
+            ) from None
+        if kind == CHARACTERS and not (name == "characters" and singles):
+            raise ValueError(
+                f"{path} has no list of single characters in vocabulary.json; "
+                "export it again"
+            )
+        if len(entries) != self.card.get("vocabulary_size"):
             raise ValueError(
                 f"{path} has a vocabulary of {len(entries)}, its model one of "
-                f"{self.card['vocabulary_size']}; export it again"
+                f"{self.card.get('vocabulary_size')}; export it again"
             )
 
     def signatures(self) -> dict[str, Callable[..., dict[str, np.ndarray]]]:
@@ -99,19 +112,27 @@ class Model:
             }
         except (RuntimeError, ValueError) as error:
             raise ValueError(f"LiteRT cannot open the model: {error}") from None
-        if self.kind == "character model":
-            logits = runners["step"].get_output_details()["logits"]["shape"].tolist()
-            states = [
-                runners["generate"].get_input_details()[name]["shape"].tolist()
-                for name in self.state_shapes()
-            ]
-            promised = [1, self.card["vocabulary_size"]], self.card["state_shapes"]
-            if (logits, states) != promised:
-                raise ValueError(
-                    f"the model's logits and states are {logits} and {states}, the "
-                    f"card says {promised[0]} and {promised[1]}; export it again"
-                )
+        if self.kind == CHARACTERS:
+            self._check_shapes(runners)
         return runners
+
+    def _check_shapes(self, runners: dict[str, Any]) -> None:
+        """Check that the model behind a card has what the contract wants."""
+        for name in ("step", "generate"):
+            if name not in runners:
+                raise ValueError(f"the model has no signature {name}; export it again")
+        logits = runners["step"].get_output_details().get("logits", {})
+        inputs = runners["generate"].get_input_details()
+        count = sum(name.startswith("state_") for name in inputs)
+        states = [inputs.get(f"state_{index}", {}) for index in range(count)]
+        shapes = [list(map(int, each.get("shape", ()))) for each in (logits, *states)]
+        found = shapes[0], shapes[1:]
+        promised = [1, self.card["vocabulary_size"]], self.card.get("state_shapes")
+        if found != promised:
+            raise ValueError(
+                f"the model's logits and states have the shapes {found}, where its "
+                f"card says {promised}; export it again"
+            )
 
     def state_shapes(self) -> dict[str, list[int]]:
         """Shape of each state by its name."""
@@ -278,13 +299,17 @@ def chosen_settings(
         ValueError: one of the card's is out of its range.
     """
     settings = {}
+    defaults = card.get("sampling_defaults")
     for name in RANGES:
         value = getattr(options, name)
         if value is None:
-            value = card["sampling_defaults"][name]
-            if complaint := out_of_range(name, value):
+            value = defaults.get(name) if isinstance(defaults, dict) else None
+            kind = int if name in ("length", "top_k") else (int, float)
+            usable = isinstance(value, kind) and not isinstance(value, bool)
+            if not usable or (complaint := out_of_range(name, value)):
+                complaint = complaint if usable else "give a number"
                 raise ValueError(
-                    f"the card's default {name}={value} cannot be used; {complaint} "
+                    f"the card's default {name}={value!r} cannot be used; {complaint} "
                     f"with --{name.replace('_', '-')}"
                 )
         settings[name] = value
@@ -319,7 +344,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parse_arguments(arguments)
     try:
         model = Model(options.file)
-        if model.kind != "character model":
+        if model.kind != CHARACTERS:
             raise ValueError(
                 f"{options.file} holds a {model.kind}, which writes no text; "
                 "show.py tells how to call it"
