@@ -74,6 +74,10 @@ QUICK = {"units": 128, "layers": 1, "dropout": 0.0, "learning_rate": 6e-3}
 QUICK |= {"characters": 1_200_000, "encoder_steps": 300}
 MOST_WORDS = 5000
 TEMPERATURES = (0.7, 1.0, 1.2)
+HOW_TO_WRITE = """To write with the model, here or in a browser:
+  python export/on_device/generate.py {file} --prompt "The "
+  python export/on_device/web/serve.py {file}
+The browser's page is built once: npm ci && npm run build, in export/on_device/web."""
 VERBOSE = 1 if sys.stdout.isatty() else 2
 
 
@@ -125,6 +129,8 @@ def main(
         print("\ntrain_all.py: stopped; --resume goes on from here", file=sys.stderr)
         return 130
     print(f"\nEverything is in {options.out}; {options.out / 'REPORT.md'} sums it up.")
+    if "char_rnn" in options.only:
+        print(HOW_TO_WRITE.format(file=options.out / "char_rnn/char_rnn_int8.tflite"))
     return 0
 
 

@@ -1,6 +1,6 @@
 """Does the same seed give the same text in every runtime?
 
-    python benchmarks/same_text.py [--characters 10000] [--seeds 5]
+    python benchmarks/same_text.py [--characters 10000] [--seeds 5] [--browser]
 
 Every cell with vocabularies of 27, 65 and 3,000 characters, every setting of the
 sampler alone and all together. Keras's stateful sampling model, the SavedModel and the
@@ -9,17 +9,22 @@ text is what the others are compared with. Where one parts from it, the logits a
 place are looked at: rounding is the reason if noise of the size of float32 rounding, on
 those logits, leads to either character. Anything else ends the run with exit code 1.
 
-Keras's sampling model, which is slow, writes for one seed of each combination, in turn.
+Keras's sampling model, which is slow, and with --browser the page in Chromium (built:
+see export/on_device/web; `pip install playwright`) write for one seed of each
+combination, in turn.
 """
 
 import argparse
+import contextlib
 import itertools
 import os
+import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -29,6 +34,7 @@ import tensorflow as tf
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from export.char_rnn import describe
 from export.gate import keras_logits, possible_tokens
 from export.on_device.generate import uniform_numbers, write_tokens
 from kerasseq.char_rnn import (
@@ -39,7 +45,12 @@ from kerasseq.char_rnn import (
     build_sampling_model,
     state_shapes,
 )
-from kerasseq.convert import convert, open_signatures, write_saved_model
+from kerasseq.convert import (
+    convert,
+    open_signatures,
+    write_saved_model,
+    write_tflite,
+)
 from kerasseq.sampling import Settings, filters, sampler
 from kerasseq.text import Vocabulary
 
@@ -54,15 +65,20 @@ SETTINGS = (
     {"temperature": 0.8, "top_k": 20, "top_p": 0.95, "min_p": 0.02},
 )
 PROMPT = [1, 2, 0, 3]
+PAGE = Path(__file__).parents[1] / "export" / "on_device" / "web"
 Write = Callable[[int, int, dict], np.ndarray]
 
 
 class Parting(NamedTuple):
-    """Where a runtime's text is another from there on."""
+    """Where a runtime's text is another from there on.
 
-    runtime: str
-    cell: str
-    vocabulary_size: int
+    Attributes:
+        settings: that it was written with.
+        seed: too.
+        place: of the first character that differs.
+        rounding: whether rounding explains it.
+    """
+
     settings: dict
     seed: int
     place: int
@@ -70,16 +86,21 @@ class Parting(NamedTuple):
 
 
 def build(cell: str, vocabulary_size: int) -> tuple[keras.Model, Vocabulary]:
-    """A model whose next character is neither certain nor a matter of chance."""
-    units = UNITS[vocabulary_size]
-    model = build_char_rnn(CharRNNConfig(vocabulary_size, cell, units))
+    """A model whose next character is neither certain nor a matter of chance.
+
+    As in a trained model, what a state once was fades: with larger recurrent weights
+    the last digit of one step would become the first of another, in any arithmetic.
+    """
+    model = build_char_rnn(CharRNNConfig(vocabulary_size, cell, UNITS[vocabulary_size]))
     rng = np.random.default_rng(vocabulary_size)
-    weights = [
-        rng.normal(0, 3 / np.sqrt(w.shape[0]) if w.ndim == 2 else 0.1, w.shape)
-        for w in model.get_weights()
-    ]
-    weights[0] *= 3
-    model.set_weights(weights)
+    scales = {"embeddings": 1.0, "kernel": 1.0, "recurrent_kernel": 0.8, "bias": 0.1}
+    for variable in model.trainable_variables:
+        scale = scales[variable.path.split("/")[-1]]
+        if variable.path.startswith("logits"):
+            scale *= 5
+        if variable.path.endswith("kernel"):
+            scale /= np.sqrt(variable.shape[0])
+        variable.assign(rng.normal(0, scale, variable.shape))
     points = range(0x4E00, 0x4E00 + vocabulary_size)
     return model, Vocabulary.from_text("".join(map(chr, points)))
 
@@ -159,72 +180,126 @@ def write_with_tflite(flatbuffer: bytes, runtime: str, model: keras.Model) -> Wr
     return write
 
 
+@contextlib.contextmanager
+def browser() -> Iterator[Any]:
+    """Chromium without a window."""
+    from playwright.sync_api import sync_playwright
+
+    flags = "--headless --no-sandbox --disable-gpu --disable-background-networking"
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=flags.split()
+        )
+        yield chromium
+        chromium.close()
+
+
+@contextlib.contextmanager
+def write_in_page(
+    chromium: Any, flatbuffer: bytes, model: keras.Model, vocabulary: Vocabulary
+) -> Iterator[Write]:
+    """The page, filled in and read as a person would."""
+    card = {
+        **describe(model, {}),
+        "sampling_defaults": {"length": 0, **Settings()._asdict()},
+    }
+    server = PAGE / "serve.py"
+    with tempfile.TemporaryDirectory() as directory:
+        path = write_tflite(
+            Path(directory) / "model.tflite",
+            flatbuffer,
+            card,
+            {"vocabulary.json": vocabulary.to_json()},
+        )
+        command = [sys.executable, str(server), "--port=0", str(path)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as serving:
+            assert serving.stdout  # a pipe was asked for
+            page = chromium.new_page()
+            page.goto(serving.stdout.readline().split()[0])
+            page.get_by_text("model.tflite is open.").wait_for()
+            page.get_by_label("Prompt").fill(vocabulary.decode(np.array(PROMPT)))
+            if page.locator("#settings").get_attribute("open") is None:
+                page.get_by_text("Settings", exact=True).click()
+
+            def write(length: int, seed: int, settings: dict) -> np.ndarray:
+                values = Settings(**settings)._asdict() | {
+                    "length": length,
+                    "seed": seed,
+                }
+                for name, value in values.items():
+                    label = name.capitalize().replace("_", "-")
+                    page.get_by_label(label, exact=True).fill(str(value))
+                page.get_by_role("button", name="Write").click()
+                page.get_by_text(f"Wrote {length:,} characters").wait_for(
+                    timeout=600_000
+                )
+                text = page.locator("#text").text_content()
+                page.get_by_label("Length", exact=True).fill("0")
+                page.get_by_role("button", name="Write").click()
+                page.get_by_text("Wrote 0 characters").wait_for()
+                return vocabulary.encode(text)[len(PROMPT) :]
+
+            yield write
+            page.close()
+            serving.kill()
+
+
 def compare(
-    cell: str, vocabulary_size: int, length: int, seeds: int
+    cell: str, vocabulary_size: int, length: int, seeds: int, chromium: Any = None
 ) -> Iterator[tuple[str, int, list[Parting]]]:
     """Write all texts of one model.
 
     Yields:
-        A runtime, how many texts it wrote, and where they part.
+        A runtime, how many texts it wrote, and where they part from the Interpreter's.
     """
     model, vocabulary = build(cell, vocabulary_size)
     frozen = build_generating_module(model, vocabulary, frozen=True)
     flatbuffer = convert(frozen, frozen.device_signatures())
-    writers = {
-        "CompiledModel": write_with_tflite(flatbuffer, "compiled_model", model),
-        "Keras": write_with_keras(model),
-    }
-    with tempfile.TemporaryDirectory() as directory:
-        path = Path(directory) / "saved_model"
-        write_saved_model(frozen, path, {"generate": frozen.generate})
-        writers["SavedModel"] = write_with_saved_model(path, vocabulary)
     reference = write_with_tflite(flatbuffer, "interpreter", model)
     expected = {
         (index, seed): reference(length, seed, settings)
         for index, settings in enumerate(SETTINGS)
         for seed in range(seeds if settings.get("temperature") != 0 else 1)
     }
-    for runtime, write in writers.items():
-        partings, count = [], 0
-        for (index, seed), tokens in expected.items():
-            greedy = SETTINGS[index].get("temperature") == 0
-            if runtime == "Keras" and not greedy and seed != index % seeds:
-                continue
-            found = write(length, seed, SETTINGS[index])
-            count += 1
-            places = np.flatnonzero(found != tokens)
-            if len(places):
-                place = int(places[0])
-                rounding = explained(
-                    model, tokens, found[place], place, seed, SETTINGS[index]
-                )
-                partings.append(
-                    Parting(
-                        runtime,
-                        cell,
-                        vocabulary_size,
-                        SETTINGS[index],
-                        seed,
-                        place,
-                        rounding,
-                    )
-                )
-        yield runtime, count, partings
+    few = {
+        (index, seed): tokens
+        for (index, seed), tokens in expected.items()
+        if seed == index % seeds or SETTINGS[index].get("temperature") == 0
+    }
+    with contextlib.ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        path = directory / "saved_model"
+        write_saved_model(frozen, path, {"generate": frozen.generate})
+        writers = {
+            "CompiledModel": (
+                write_with_tflite(flatbuffer, "compiled_model", model),
+                expected,
+            ),
+            "SavedModel": (write_with_saved_model(path, vocabulary), expected),
+            "Keras": (write_with_keras(model), few),
+        }
+        if chromium:
+            page = write_in_page(chromium, flatbuffer, model, vocabulary)
+            writers["browser"] = (stack.enter_context(page), few)
+        for runtime, (write, texts) in writers.items():
+            partings = []
+            for (index, seed), tokens in texts.items():
+                settings = SETTINGS[index]
+                places = np.flatnonzero(write(length, seed, settings) != tokens)
+                if len(places):
+                    place = int(places[0])
+                    rounding = explained(model, tokens, place, seed, settings)
+                    partings.append(Parting(settings, seed, place, rounding))
+            yield runtime, len(texts), partings
 
 
 def explained(
-    model: keras.Model,
-    tokens: np.ndarray,
-    other: int,
-    place: int,
-    seed: int,
-    settings: dict,
+    model: keras.Model, tokens: np.ndarray, place: int, seed: int, settings: dict
 ) -> bool:
-    """Whether rounding decides between the token at a place and another one."""
+    """Whether rounding can lead to another token than the one at a place."""
     logits = keras_logits(model, np.append(PROMPT, tokens[:place]))[-1]
     uniform = uniform_numbers(seed, place, 1)[0]
-    possible = possible_tokens(logits, uniform, **settings)
-    return possible >= {int(tokens[place]), int(other)}
+    return len(possible_tokens(logits, uniform, **settings)) > 1
 
 
 def main() -> int:
@@ -234,22 +309,24 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--cells", default=",".join(CELLS))
     parser.add_argument("--vocabularies", default=",".join(map(str, UNITS)))
+    parser.add_argument("--browser", action="store_true", help="the page as well")
     options = parser.parse_args()
     print(f"{options.characters} characters a text, beside LiteRT's Interpreter")
     print("| cell | vocabulary | runtime | texts | part | at character |")
     print("| --- | --- | --- | --- | --- | --- |")
     sizes = map(int, options.vocabularies.split(","))
-    unexplained = []
-    for cell, size in itertools.product(options.cells.split(","), sizes):
-        for runtime, count, partings in compare(
-            cell, size, options.characters, options.seeds
-        ):
-            places = ", ".join(str(parting.place) for parting in partings) or "-"
-            row = [cell, size, runtime, count, len(partings), places]
-            print(f"| {' | '.join(map(str, row))} |", flush=True)
-            unexplained += [parting for parting in partings if not parting.rounding]
-    for parting in unexplained:
-        print(f"rounding is not the reason: {parting}")
+    unexplained = 0
+    with browser() if options.browser else contextlib.nullcontext() as chromium:
+        for cell, size in itertools.product(options.cells.split(","), sizes):
+            rows = compare(cell, size, options.characters, options.seeds, chromium)
+            for runtime, count, partings in rows:
+                places = ", ".join(str(parting.place) for parting in partings) or "-"
+                row = [cell, size, runtime, count, len(partings), places]
+                print(f"| {' | '.join(map(str, row))} |", flush=True)
+                for parting in partings:
+                    if not parting.rounding:
+                        print(f"rounding is not the reason: {parting}")
+                        unexplained += 1
     return 1 if unexplained else 0
 
 

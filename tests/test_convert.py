@@ -14,8 +14,10 @@ import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.compiled_model import CompiledModel
 from ai_edge_litert.interpreter import Interpreter
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from export.on_device.generate import write_tokens
+from export.on_device.generate import uniform_numbers, write_tokens
 from kerasseq.char_rnn import (
     CharRNNConfig,
     build_char_rnn,
@@ -123,6 +125,55 @@ def test_prompts_and_texts_longer_than_a_call(exported, signatures, tokens_a_cal
         tokens_a_call=tokens_a_call,
     )
     assert VOCABULARY.decode(np.concatenate(list(tokens))) == expected
+
+
+@pytest.mark.parametrize("exported", [("gru", 1)], indirect=True, ids=["gru-1"])
+@settings(deadline=None, max_examples=40)
+@given(
+    reads=st.lists(st.integers(1, 256), max_size=4),
+    writes=st.lists(st.integers(0, 256), min_size=1, max_size=5),
+)
+def test_any_split_of_prompt_and_text_gives_the_same(exported, reads, writes):
+    generate_signature = open_signatures(exported.flatbuffer)["generate"]
+    numbers = np.random.default_rng(sum(reads) + sum(writes))
+    prompt = numbers.integers(0, V, sum(reads) + 1).astype(np.int32)
+    length = sum(writes)
+    whole = write_tokens(generate_signature, exported.shapes, prompt.tolist(), length)
+    states = {name: np.zeros(s, np.float32) for name, s in exported.shapes.items()}
+    neutral = {
+        "temperature": np.ones(1, np.float32),
+        "top_k": np.zeros(1, np.int32),
+        "top_p": np.ones(1, np.float32),
+        "min_p": np.zeros(1, np.float32),
+    }
+
+    def call(read, count, start):
+        outputs = generate_signature(
+            prompt=np.pad(read, (0, 256 - len(read))).astype(np.int32),
+            prompt_length=np.array([len(read)], np.int32),
+            length=np.array([count], np.int32),
+            uniforms=uniform_numbers(0, start, 256),
+            **neutral,
+            **states,
+        )
+        states.update({name: outputs[name] for name in states})
+        return outputs["tokens"][:count].tolist()
+
+    place = 0
+    for size in reads:
+        # A call leaves the last token of what it was given to be read by the next.
+        call([*prompt[place : place + min(size, 255)].tolist(), 0], 0, 0)
+        place += min(size, 255)
+    waiting, written = prompt[place:].tolist(), []
+    while len(waiting) > 256:
+        call(waiting[:256], 0, 0)
+        waiting = waiting[255:]
+    for count in writes:
+        tokens = call(waiting, count, len(written))
+        # A call of no characters has read all but the last.
+        waiting = tokens[-1:] or waiting[-1:]
+        written += tokens
+    assert written == np.concatenate([[], *whole]).tolist()
 
 
 def test_both_runtimes_give_the_same_at_every_call(exported):

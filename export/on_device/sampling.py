@@ -6,9 +6,9 @@ holds what must come out.
 
 import numpy as np
 
-SMALLEST_TEMPERATURE = np.float32(1e-6)
-LARGEST_LOGIT = np.float32(1e30)
-LARGEST_UNIFORM = np.float32(1 - 2.0**-24)
+SMALLEST_TEMPERATURE = 1e-6
+LARGEST_LOGIT = 1e30
+LARGEST_UNIFORM = 1 - 2.0**-24
 
 
 def choose_token(
@@ -30,31 +30,31 @@ def choose_token(
     Returns:
         The token's id.
     """
-    logits = np.where(
-        logits > -LARGEST_LOGIT, np.minimum(logits, LARGEST_LOGIT), -LARGEST_LOGIT
-    ).astype(np.float32)
+    # Python numbers beside arrays, since numpy's own scalars are slow.
+    if not np.abs(logits).max() < LARGEST_LOGIT:
+        held = np.minimum(logits, LARGEST_LOGIT)
+        logits = np.where(logits > -LARGEST_LOGIT, held, -LARGEST_LOGIT)
+        logits = logits.astype(np.float32)
     if temperature == 0:
-        return int(np.argmax(logits))
-    divisor = np.maximum(np.float32(temperature), SMALLEST_TEMPERATURE)
-    weights = np.exp((logits - logits.max()) / divisor)
+        return int(logits.argmax())
+    scaled = (logits - logits.max()) / max(temperature, SMALLEST_TEMPERATURE)
+    weights = np.exp(scaled)
     if top_k > 0 or top_p < 1 or min_p > 0:
-        weights = _kept(weights, top_k or len(weights), top_p, np.float32(min_p))
-    sums = np.cumsum(weights)
-    exceeds = sums > np.minimum(np.float32(uniform), LARGEST_UNIFORM) * sums[-1]
-    return int(np.argmax(exceeds))
+        weights = _kept(weights, top_k or len(weights), top_p, min_p)
+    sums = weights.cumsum()
+    threshold = np.float32(min(uniform, LARGEST_UNIFORM)) * sums[-1]
+    return int(sums.searchsorted(threshold, side="right"))
 
 
-def _kept(
-    weights: np.ndarray, top_k: int, top_p: float, min_p: np.float32
-) -> np.ndarray:
+def _kept(weights: np.ndarray, top_k: int, top_p: float, min_p: float) -> np.ndarray:
     """The weights with those set to 0 that top-k, min-p and top-p drop."""
     order = np.argsort(-weights, kind="stable")  # ties by lower id
     ordered = weights[order]
     ordered[top_k:] = 0
-    ordered[ordered < min_p] = 0
+    ordered[ordered < np.float32(min_p)] = 0
     if top_p < 1:
         before = np.cumsum(ordered) - ordered
-        head = before < np.float32(top_p) * ordered.sum()
+        head = before < top_p * ordered.sum()
         head[0] = True
         ordered[~head] = 0
     kept = np.zeros_like(weights)
