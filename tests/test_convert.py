@@ -128,7 +128,7 @@ def test_prompts_and_texts_longer_than_a_call(exported, signatures, tokens_a_cal
 
 
 @pytest.mark.parametrize("exported", [("gru", 1)], indirect=True, ids=["gru-1"])
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=20)
 @given(
     reads=st.lists(st.integers(1, 256), max_size=4),
     writes=st.lists(st.integers(0, 256), min_size=1, max_size=5),
