@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeAlias, get_args
 import keras
 import numpy as np
 import tensorflow as tf
+from ai_edge_litert.interpreter import Interpreter
 
 from export.char_rnn import describe
 from export.gate import step_logits
@@ -138,6 +139,8 @@ def our_writers(model: keras.Model, paths: dict[str, Path]) -> Iterator[Writer]:
         name = f"kerasseq .tflite, {RUNTIMES[runtime]}"
         yield Writer(name, "", weights, "step", True, stepping(step, shapes), logits)
         yield Writer(name, "", weights, "loop", True, looping(loop, shapes), logits)
+        if runtime == "interpreter":
+            yield in_place_writer(name, weights, paths[weights].read_bytes())
     loaded = tf.saved_model.load(str(paths["saved_model"]))
 
     def write(count: int) -> str:
@@ -174,6 +177,50 @@ def stepping(
         return tokens
 
     return write
+
+
+def in_place_writer(name: str, weights: str, flatbuffer: bytes) -> Writer:
+    """Write by running the file's first graph, `step`, on the runtime's own tensors."""
+    interpreter = Interpreter(model_content=flatbuffer, num_threads=1)
+    interpreter.allocate_tensors()
+    inputs, outputs = (
+        {each["name"]: interpreter.tensor(each["index"]) for each in details}
+        for details in (
+            interpreter.get_input_details(),
+            interpreter.get_output_details(),
+        )
+    )
+    token, logits = inputs.pop("token"), outputs.pop("logits")
+    states = [(inputs[name], outputs[name]) for name in inputs]
+
+    def begin() -> None:
+        for before, _ in states:
+            before()[:] = 0
+
+    def step(token_id: int) -> None:
+        token()[0] = token_id
+        interpreter.invoke()
+        for before, after in states:
+            before()[:] = after()
+
+    def write(count: int) -> list[int]:
+        begin()
+        token_id, tokens = FIRST_TOKEN, []
+        for uniform in uniform_numbers(SEED, 0, count):
+            step(token_id)
+            token_id = choose_token(logits()[0], uniform, temperature=TEMPERATURE)
+            tokens.append(token_id)
+        return tokens
+
+    def logits_of(ids: np.ndarray) -> np.ndarray:
+        begin()
+        rows = []
+        for token_id in ids:
+            step(token_id)
+            rows.append(logits()[0].copy())
+        return np.stack(rows)
+
+    return Writer(name, "tensors in place", weights, "step", True, write, logits_of)
 
 
 def looping(

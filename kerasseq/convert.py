@@ -67,7 +67,8 @@ def convert(
 
     Args:
         module: what tracks every variable that the signatures read.
-        signatures: concrete functions by name, of static shapes.
+        signatures: concrete functions by name, of static shapes. The first is also
+            what runs where a runtime is asked for no signature.
         quantization: how weights are stored: as they are, in half precision, in eight
             bits with a scale (dynamic range: what is computed stays float32), or the
             same with four bits for the matrices that multiply a state.
@@ -87,7 +88,7 @@ def convert(
         if quantization == "float16":
             converter.target_spec.supported_types = [tf.float16]
         try:
-            flatbuffer = slim(converter.convert())
+            flatbuffer = slim(converter.convert(), list(signatures))
         except ConverterError as error:
             found = re.search("Select ops: (.*)", str(error))
             raise ValueError(

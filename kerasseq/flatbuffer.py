@@ -1,5 +1,6 @@
 """What is inside a TFLite flatbuffer: its operations, and what it can do without."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import flatbuffers
@@ -8,6 +9,13 @@ from ai_edge_litert import schema_py_generated as schema
 
 # Kernels read weights from where they lie in the file, at this alignment.
 ALIGNMENT = 16
+# The fields of WHILE and IF that name a graph by its index.
+GRAPHS_OF_OPERATORS = (
+    "condSubgraphIndex",
+    "bodySubgraphIndex",
+    "thenSubgraphIndex",
+    "elseSubgraphIndex",
+)
 
 
 def list_operators(flatbuffer: bytes) -> list[str]:
@@ -59,24 +67,46 @@ class _Weights:
         return schema.BufferEnd(builder)
 
 
-def slim(flatbuffer: bytes) -> bytes:
+def slim(flatbuffer: bytes, signatures: Sequence[str]) -> bytes:
     """The same model in fewer bytes, and the same bytes for the same model.
 
     The converter writes the scales of a quantised matrix anew in each graph that uses
-    it, and names tensors and graphs after the process that it ran in. Here scales are
-    written once, and only what a signature speaks of keeps a name.
+    it, orders signatures by their names, and names tensors and graphs after the
+    process that it ran in. Here scales are written once, the graphs of signatures come
+    first, in the order asked for, and only what a signature speaks of keeps a name.
+
+    Args:
+        flatbuffer: as the converter gives it.
+        signatures: their names. The first one's graph is the one that a runtime runs
+            where no signature is named.
     """
     model = schema.ModelT.InitFromPackedBuf(flatbuffer)
     model.description = model.metadata = model.metadataBuffer = None
-    signatures = {each.subgraphIndex: each for each in model.signatureDefs}
+    wanted = [name.encode() for name in signatures]
+    model.signatureDefs.sort(key=lambda each: wanted.index(each.signatureKey))
+    first = [each.subgraphIndex for each in model.signatureDefs]
+    others = [i for i in range(len(model.subgraphs)) if i not in first]
+    _reorder(model, first + others)
     for index, graph in enumerate(model.subgraphs):
-        signature = signatures.get(index)
+        signature = model.signatureDefs[index] if index < len(first) else None
         graph.name = signature.signatureKey if signature else b"graph_%d" % index
         for tensor in graph.tensors:
             tensor.name = b""
         for end in (*signature.inputs, *signature.outputs) if signature else ():
             graph.tensors[end.tensorIndex].name = end.name
     return _pack(model)
+
+
+def _reorder(model: schema.ModelT, order: Sequence[int]) -> None:
+    """Put graphs in another order: `order` has the old index at each new one."""
+    model.subgraphs = [model.subgraphs[index] for index in order]
+    for signature in model.signatureDefs:
+        signature.subgraphIndex = order.index(signature.subgraphIndex)
+    for operator in (each for graph in model.subgraphs for each in graph.operators):
+        options = operator.builtinOptions
+        for name in GRAPHS_OF_OPERATORS:
+            if hasattr(options, name):
+                setattr(options, name, order.index(getattr(options, name)))
 
 
 def quantize_recurrent_kernels(flatbuffer: bytes) -> bytes:

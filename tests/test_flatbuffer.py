@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
+from ai_edge_litert.interpreter import Interpreter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -37,9 +38,11 @@ def both():
     _, frozen = build()
     kept = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("kerasseq.convert.slim", lambda fat: kept.append(fat) or fat)
+        patch.setattr(
+            "kerasseq.convert.slim", lambda fat, names: kept.append(fat) or fat
+        )
         convert(frozen, frozen.device_signatures(), "int8")
-    return kept[0], module.slim(kept[0])
+    return kept[0], module.slim(kept[0], ["step", "generate"])
 
 
 def run(flatbuffer, runtime):
@@ -79,6 +82,31 @@ def test_a_slim_flatbuffer_says_a_matrix_s_scales_once(both):
     ends = {"token", "logits", "prompt", "prompt_length", "length", "uniforms"}
     ends |= {"temperature", "top_k", "top_p", "min_p", "tokens", "state_0", ""}
     assert names == {name.encode() for name in ends}
+
+
+@pytest.mark.parametrize(
+    ("quantization", "cell"), [("float32", "lstm"), ("int4", "gru")]
+)
+def test_step_runs_where_no_signature_is_named(quantization, cell):
+    model, frozen = build(cell, 2)
+    flatbuffer = convert(frozen, frozen.device_signatures(), quantization)
+    interpreter = Interpreter(model_content=flatbuffer)
+    interpreter.allocate_tensors()
+    rng = np.random.default_rng(4)
+    inputs = {"token": np.array([7], np.int32)}
+    for index, shape in enumerate(state_shapes(model)):
+        inputs[f"state_{index}"] = rng.normal(size=shape).astype(np.float32)
+    for detail in interpreter.get_input_details():
+        interpreter.set_tensor(detail["index"], inputs[detail["name"]])
+    interpreter.invoke()
+    found = {
+        detail["name"]: interpreter.get_tensor(detail["index"])
+        for detail in interpreter.get_output_details()
+    }
+    expected = open_signatures(flatbuffer)["step"](**inputs)
+    assert found.keys() == expected.keys()
+    for name, values in expected.items():
+        np.testing.assert_array_equal(found[name], values)
 
 
 @pytest.mark.parametrize("quantization", ["int8", "int4"])
