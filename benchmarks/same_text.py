@@ -195,6 +195,18 @@ def browser() -> Iterator[Any]:
 
 
 @contextlib.contextmanager
+def serving(*paths: Path) -> Iterator[str]:
+    """The page's server in a process of its own: its address."""
+    command = [sys.executable, str(PAGE / "serve.py"), "--port=0", *map(str, paths)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout  # a pipe was asked for
+        try:
+            yield server.stdout.readline().split()[0]
+        finally:
+            server.kill()
+
+
+@contextlib.contextmanager
 def write_in_page(
     chromium: Any, flatbuffer: bytes, model: keras.Model, vocabulary: Vocabulary
 ) -> Iterator[Write]:
@@ -203,7 +215,6 @@ def write_in_page(
         **describe(model, {}),
         "sampling_defaults": {"length": 0, **Settings()._asdict()},
     }
-    server = PAGE / "serve.py"
     with tempfile.TemporaryDirectory() as directory:
         path = write_tflite(
             Path(directory) / "model.tflite",
@@ -211,11 +222,9 @@ def write_in_page(
             card,
             {"vocabulary.json": vocabulary.to_json()},
         )
-        command = [sys.executable, str(server), "--port=0", str(path)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as serving:
-            assert serving.stdout  # a pipe was asked for
+        with serving(path) as address:
             page = chromium.new_page()
-            page.goto(serving.stdout.readline().split()[0])
+            page.goto(address)
             page.get_by_text("model.tflite is open.").wait_for()
             page.get_by_label("Prompt").fill(vocabulary.decode(np.array(PROMPT)))
             if page.locator("#settings").get_attribute("open") is None:
@@ -241,7 +250,6 @@ def write_in_page(
 
             yield write
             page.close()
-            serving.kill()
 
 
 def compare(

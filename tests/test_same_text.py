@@ -4,8 +4,20 @@ import shutil
 
 import pytest
 
-from benchmarks.same_text import UNITS, browser, compare
-from kerasseq.char_rnn import CELLS
+from benchmarks.browser_loss import loss_in_browser, loss_in_python, open_page
+from benchmarks.same_text import (
+    PAGE,
+    UNITS,
+    browser,
+    build,
+    compare,
+    serving,
+    write_with_tflite,
+)
+from export.char_rnn import describe
+from export.on_device.generate import Model
+from kerasseq.char_rnn import CELLS, build_generating_module
+from kerasseq.convert import convert, write_tflite
 
 
 @pytest.mark.slow
@@ -53,8 +65,6 @@ def test_the_browser_writes_the_same():
     pytest.importorskip("playwright", reason="no playwright")
     if not shutil.which("chromium"):
         pytest.skip("chromium is not installed")
-    from benchmarks.same_text import PAGE
-
     if not (PAGE / "dist" / "worker.js").exists():
         pytest.skip("the page is not built")
     with browser() as chromium:
@@ -64,3 +74,33 @@ def test_the_browser_writes_the_same():
             count, partings = found["browser"]
             assert count == 7
             assert [parting for parting in partings if not parting.rounding] == []
+
+
+@pytest.mark.slow
+def test_small_variants_lose_the_same_in_the_browser(tmp_path):
+    pytest.importorskip("playwright", reason="no playwright")
+    if not shutil.which("chromium"):
+        pytest.skip("chromium is not installed")
+    if not (PAGE / "dist" / "worker.js").exists():
+        pytest.skip("the page is not built")
+    model, vocabulary = build("lstm", 65)
+    frozen = build_generating_module(model, vocabulary, frozen=True)
+    flatbuffers = {
+        name: convert(frozen, frozen.device_signatures(), name)
+        for name in ("float32", "float16", "int8")
+    }
+    # What it writes itself is what it foresees best.
+    text = write_with_tflite(flatbuffers["float32"], "interpreter", model)(2_000, 1, {})
+    with browser() as chromium, serving() as address:
+        page = open_page(chromium, address)
+        for name, flatbuffer in flatbuffers.items():
+            path = write_tflite(
+                tmp_path / f"{name}.tflite",
+                flatbuffer,
+                describe(model, {}),
+                {"vocabulary.json": vocabulary.to_json()},
+            )
+            device = Model(path)
+            here = loss_in_python(device, text)
+            assert 0.5 < here < 4  # neither certain nor as good as chance
+            assert abs(loss_in_browser(page, device, text) - here) < 0.001
