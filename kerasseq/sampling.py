@@ -10,8 +10,9 @@ from typing import NamedTuple
 import tensorflow as tf
 
 # Below this a temperature is greedy but for exact ties, and dividing by it is safe in
-# float32 on runtimes that flush denormal numbers to zero.
-SMALLEST_TEMPERATURE = 1e-6
+# float32 on runtimes that flush denormal numbers to zero. At the other all tokens are
+# as good as equally likely, and what is divided keeps its order on those runtimes too.
+SMALLEST_TEMPERATURE, LARGEST_TEMPERATURE = 1e-6, 1e6
 LARGEST_LOGIT = 1e30
 LARGEST_UNIFORM = 1 - 2.0**-24
 
@@ -76,7 +77,9 @@ def sampler(
         A function from logits float32 (V,) and a uniform number float32 () to a token
         int32 (), which inverts the distribution at that number.
     """
-    temperature = tf.maximum(settings.temperature, SMALLEST_TEMPERATURE)
+    temperature = tf.minimum(
+        tf.maximum(settings.temperature, SMALLEST_TEMPERATURE), LARGEST_TEMPERATURE
+    )
     greedy = tf.equal(settings.temperature, 0.0)
     most = tf.where(settings.top_k > 0, settings.top_k, tf.int32.max)
     # No running sum reaches twice the sum, so 1 keeps all whatever the rounding.

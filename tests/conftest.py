@@ -1,10 +1,15 @@
 """What the tests share: quiet TensorFlow, hypothesis's manners, others' warnings."""
 
 import os
+import shutil
+from pathlib import Path
 
 import hypothesis
+import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+PAGE = Path(__file__).parents[1] / "export" / "on_device" / "web"
 
 # The same examples at every run, and none kept in the checkout.
 hypothesis.settings.register_profile(
@@ -19,3 +24,13 @@ def pytest_configure(config):
         "filterwarnings",
         "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning",
     )
+
+
+@pytest.fixture(scope="session")
+def built_page():
+    """The page in the browser can be tried here; the test skips where it cannot."""
+    pytest.importorskip("playwright", reason="no playwright")
+    if not shutil.which("chromium"):
+        pytest.skip("chromium is not installed")
+    if not (PAGE / "dist" / "worker.js").exists():
+        pytest.skip(f"the page is not built: npm ci && npm run build, in {PAGE}")

@@ -9,8 +9,6 @@ what that refuses must not be written. It needs playwright, chromium and the bui
 
 import argparse
 import base64
-import shutil
-import subprocess
 import sys
 import tempfile
 from collections import Counter
@@ -19,10 +17,9 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from benchmarks.same_text import browser, serving
 from tests.fuzz_runner import LENGTH, Case, Outcome, cases, run, sample_files
 
-SERVER = Path(__file__).parents[1] / "export" / "on_device" / "web" / "serve.py"
-FLAGS = "--headless --no-sandbox --disable-gpu --disable-background-networking"
 # As a person does it, without the person: choose, wait, fill in, press, wait, read.
 PLAY = """async ({ content, prompt, fields }) => {
   const $ = (id) => document.getElementById(id);
@@ -76,8 +73,11 @@ def play(page: Any, case: Case, changed: bool) -> dict[str, str]:
     )
 
 
-def judge(case: Case, found: dict[str, str], outcome: Outcome) -> str:
-    """`refused`, `stricter` or `written`; or what is wrong, in capitals."""
+def judge(case: Case, found: dict[str, str], outcome: Outcome, whole: str) -> str:
+    """`refused`, `stricter` or `written`; or what is wrong, in capitals.
+
+    `whole` is what the undamaged file writes.
+    """
     if "refused" in found:
         if not found["refused"].strip() or "\n" in found["refused"]:
             return f"REFUSED WITHOUT ONE CLEAR SENTENCE: {found}"
@@ -87,6 +87,10 @@ def judge(case: Case, found: dict[str, str], outcome: Outcome) -> str:
     if outcome.code:
         # Where the card lacks a default, the page has a field with a neutral one.
         if any("card's default" in line for line in outcome.errors):
+            return "written"
+        # A ZIP says much twice, and the two programs do not look at the same place:
+        # what one takes for damage need not touch what the other reads and checks.
+        if case.kind in ("flipped", "tail") and found["text"].endswith(whole):
             return "written"
         return f"WRITTEN WHERE GENERATE.PY REFUSES: {found}, {outcome}"
     # The page shows the known part of the prompt before the text.
@@ -101,25 +105,19 @@ def fuzz(count: int) -> Counter:
     Raises:
         AssertionError: a case ended in another way than it must; the message has it.
     """
-    from playwright.sync_api import sync_playwright
-
     whole, others = sample_files()
     counts: Counter = Counter()
-    command = [sys.executable, str(SERVER), "--port=0"]
     with (
-        subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server,
-        sync_playwright() as playwright,
+        serving() as address,
+        browser() as chromium,
         tempfile.TemporaryDirectory() as directory,
     ):
-        assert server.stdout  # a pipe was asked for
-        chromium = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=FLAGS.split()
-        )
         page, failures = chromium.new_page(), []
-        page.on("pageerror", failures.append)
-        page.goto(server.stdout.readline().split()[0])
+        page.on("pageerror", lambda error: failures.append(error))
+        page.goto(address)
         path = Path(directory) / "model.tflite"
         open_now = None
+        undamaged = run(whole, "ab", (f"--length={LENGTH}",), path).text
         for index, case in enumerate(cases(whole, others, count)):
             if case.prompt != (case.prompt.encode("utf-8", "ignore").decode()):
                 # The browser driver cannot carry half a character.
@@ -128,14 +126,12 @@ def fuzz(count: int) -> Counter:
             outcome = run(case.content, case.prompt, arguments, path)
             found = play(page, case, case.content is not open_now)
             open_now = None if "refused" in found else case.content
-            verdict = judge(case, found, outcome)
+            verdict = judge(case, found, outcome, undamaged)
             assert verdict.islower(), f"case {index}, {case.kind}: {verdict}"
             assert not failures, f"case {index}, {case.kind}: {failures}"
             counts[case.kind, verdict] += 1
             if index % 200 == 199:
                 print(f"{index + 1} cases", file=sys.stderr, flush=True)
-        chromium.close()
-        server.kill()
     return counts
 
 

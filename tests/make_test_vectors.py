@@ -50,7 +50,8 @@ def choose(
     best = max(logits)
     if temperature == 0:
         return logits.index(best), math.inf
-    weights = [math.exp((x - best) / max(temperature, 1e-6)) for x in logits]
+    divisor = min(max(temperature, 1e-6), 1e6)
+    weights = [math.exp((x - best) / divisor) for x in logits]
     order = sorted(range(len(logits)), key=lambda i: (-logits[i], i))
     margin = math.inf
     kept = order[: top_k or None]
@@ -100,6 +101,20 @@ def by_hand() -> list[dict]:
         ("a small temperature", rising, 0.0, {"temperature": 1e-9}, 3),
         ("a small temperature, tie", [5.0, 5.0], 0.75, {"temperature": 1e-9}, 1),
         ("a large temperature", rising, 0.3, {"temperature": 1e30}, 1),
+        (
+            "the largest keeps the order",
+            rising,
+            0.0,
+            {"temperature": 3e38, "top_k": 1},
+            3,
+        ),
+        (
+            "the largest keeps the order of ties and others",
+            [1.0, 2.0, 2.0, 1.5],
+            most,
+            {"temperature": 1e30, "top_p": 0.5},
+            2,
+        ),
         ("top-k 1", rising, 0.0, {"top_k": 1}, 3),
         ("top-k, tie by lower id", four, most, {"top_k": 2}, 1),
         ("top-k above the vocabulary", four, most, {"top_k": 2**31 - 1}, 3),

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests import fuzz_page
 from tests.fuzz_runner import Case, Outcome, fuzz, judge, sample_files
 
 
@@ -24,6 +25,14 @@ def test_bad_input(files):
 @pytest.mark.slow
 def test_much_bad_input(files):
     assert sum(fuzz(*files, 10_000).values()) == 10_000
+
+
+@pytest.mark.slow
+def test_bad_input_to_the_page(built_page):
+    counts = fuzz_page.fuzz(900)
+    # Half characters cannot be carried to the browser.
+    assert 880 < sum(counts.values()) <= 900
+    assert len({kind for kind, _ in counts}) == 9
 
 
 @pytest.mark.parametrize(

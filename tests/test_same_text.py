@@ -1,12 +1,9 @@
 """The same seed gives the same text in every runtime, for ten thousand characters."""
 
-import shutil
-
 import pytest
 
 from benchmarks.browser_loss import loss_in_browser, loss_in_python, open_page
 from benchmarks.same_text import (
-    PAGE,
     UNITS,
     browser,
     build,
@@ -61,12 +58,7 @@ def test_a_parting_by_something_else_is_told_from_rounding(monkeypatch):
 
 
 @pytest.mark.slow
-def test_the_browser_writes_the_same():
-    pytest.importorskip("playwright", reason="no playwright")
-    if not shutil.which("chromium"):
-        pytest.skip("chromium is not installed")
-    if not (PAGE / "dist" / "worker.js").exists():
-        pytest.skip("the page is not built")
+def test_the_browser_writes_the_same(built_page):
     with browser() as chromium:
         for cell in CELLS:
             rows = compare(cell, 65, length=10_000, seeds=1, chromium=chromium)
@@ -77,12 +69,7 @@ def test_the_browser_writes_the_same():
 
 
 @pytest.mark.slow
-def test_small_variants_lose_the_same_in_the_browser(tmp_path):
-    pytest.importorskip("playwright", reason="no playwright")
-    if not shutil.which("chromium"):
-        pytest.skip("chromium is not installed")
-    if not (PAGE / "dist" / "worker.js").exists():
-        pytest.skip("the page is not built")
+def test_small_variants_lose_the_same_in_the_browser(built_page, tmp_path):
     model, vocabulary = build("lstm", 65)
     frozen = build_generating_module(model, vocabulary, frozen=True)
     flatbuffers = {

@@ -197,8 +197,8 @@ def write_tokens(
     """
     states = {name: np.zeros(shape, np.float32) for name, shape in state_shapes.items()}
     settings = {
-        # Beyond float32 all tokens are equally likely, as they are at its largest.
-        "temperature": np.array([min(temperature, 3e38)], np.float32),
+        # The model holds it within a million, but float32 must be able to hold it too.
+        "temperature": np.array([min(temperature, 1e6)], np.float32),
         "top_k": np.array([top_k], np.int32),
         "top_p": np.array([top_p], np.float32),
         "min_p": np.array([min_p], np.float32),

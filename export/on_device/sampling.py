@@ -6,7 +6,7 @@ holds what must come out.
 
 import numpy as np
 
-SMALLEST_TEMPERATURE = 1e-6
+SMALLEST_TEMPERATURE, LARGEST_TEMPERATURE = 1e-6, 1e6
 LARGEST_LOGIT = 1e30
 LARGEST_UNIFORM = 1 - 2.0**-24
 
@@ -37,7 +37,8 @@ def choose_token(
         logits = logits.astype(np.float32)
     if temperature == 0:
         return int(logits.argmax())
-    scaled = (logits - logits.max()) / max(temperature, SMALLEST_TEMPERATURE)
+    divisor = min(max(temperature, SMALLEST_TEMPERATURE), LARGEST_TEMPERATURE)
+    scaled = (logits - logits.max()) / divisor
     weights = np.exp(scaled)
     if top_k > 0 or top_p < 1 or min_p > 0:
         weights = _kept(weights, top_k or len(weights), top_p, min_p)

@@ -6,6 +6,7 @@
 
 const GOLDEN = 0x9e3779b9;
 const SMALLEST_TEMPERATURE = Math.fround(1e-6);
+const LARGEST_TEMPERATURE = 1e6;
 const LARGEST_LOGIT = Math.fround(1e30);
 const LARGEST_UNIFORM = 1 - 2 ** -24;
 const { fround } = Math;
@@ -55,7 +56,10 @@ export function chooseToken(logits, uniform, settings) {
   );
   const largest = finite.reduce((a, b) => Math.max(a, b));
   if (settings.temperature === 0) return finite.indexOf(largest);
-  const divisor = Math.max(fround(settings.temperature), SMALLEST_TEMPERATURE);
+  const divisor = Math.min(
+    Math.max(fround(settings.temperature), SMALLEST_TEMPERATURE),
+    LARGEST_TEMPERATURE,
+  );
   // The difference comes first, so that small temperatures do not overflow.
   const weights = finite.map((logit) =>
     Math.exp(fround(fround(logit - largest) / divisor)),
