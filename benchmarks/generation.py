@@ -54,6 +54,7 @@ NUM_CHECKED = 50
 ALLOWED = {"float32": 1e-4, "float16": 0.02, "int8": 0.5, "int4": 1.5}
 # Bytes of a weight, where others store them alike.
 COMPARED = {"float32": 4, "int8": 1}
+DRAWN = (*COMPARED, "int4")
 PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "torch", "onnxruntime")
 # The picture's bars, for each way: a label, and how the runtimes begin that it is the
 # fastest form of.
@@ -373,7 +374,7 @@ def bars(result: dict[str, Any]) -> list[tuple[str, bool, float]]:
     """Label, whether it is ours, and microseconds of each bar of one model."""
     found = []
     for way, runtimes in BARS.items():
-        for (label, start), weights in product(runtimes.items(), COMPARED):
+        for (label, start), weights in product(runtimes.items(), DRAWN):
             records = [r for r in result["writers"] if r["runtime"].startswith(start)]
             record = fastest({"writers": records}, way=way, weights=weights)
             if record:

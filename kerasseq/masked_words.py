@@ -80,7 +80,11 @@ def masked_word_batches(
         hidden = drawn <= tf.maximum(tf.reduce_min(drawn, 1, keepdims=True), rate)
         return tf.where(hidden, MASK, targets), targets, tf.cast(hidden, tf.float32)
 
-    return tf.data.Dataset.range(num_batches).map(batch).prefetch(2)
+    batches = tf.data.Dataset.range(num_batches).map(batch)
+    options = tf.data.Options()
+    # See `next_character_streams`: its end would be waited for.
+    options.autotune.enabled = False
+    return batches.with_options(options).prefetch(2)
 
 
 def _shuffled_passes(num_rows: int, count: int, seed: int) -> np.ndarray:

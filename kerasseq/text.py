@@ -217,4 +217,7 @@ def next_character_streams(
     batches = tf.data.Dataset.range(num_batches).map(batch)
     options = tf.data.Options()
     options.deterministic = True
+    # Whoever stops reading waits for the tuner's next turn, and its pauses double: up
+    # to a minute at the end of a training, with nothing here for it to tune.
+    options.autotune.enabled = False
     return batches.with_options(options).prefetch(2)

@@ -163,3 +163,8 @@ def test_unigram_loss_is_the_entropy_of_the_words():
 def test_unigram_loss_refuses(sequences):
     with pytest.raises(ValueError, match="hold no known word"):
         unigram_loss(sequences)
+
+
+def test_nothing_tunes_the_batches_and_holds_up_the_end_of_a_training():
+    batches = masked_word_batches([[3, 4, 5]], 1)
+    assert batches.options().autotune.enabled is False

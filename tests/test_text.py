@@ -258,3 +258,8 @@ def test_a_text_too_short_for_one_batch_is_refused_with_the_length_it_takes():
     with pytest.raises(ValueError, match="at least 22"):
         next_character_streams(np.arange(0), num_streams=3, length=7)
     assert len(next_character_streams(np.arange(22), num_streams=3, length=7)) == 1
+
+
+def test_nothing_tunes_the_batches_and_holds_up_the_end_of_a_training():
+    batches = next_character_streams(np.arange(100), 2, 5)
+    assert batches.repeat().options().autotune.enabled is False
