@@ -191,7 +191,7 @@ def in_place_writer(name: str, weights: str, flatbuffer: bytes) -> Writer:
         )
     )
     token, logits = inputs.pop("token"), outputs.pop("logits")
-    states = [(inputs[name], outputs[name]) for name in inputs]
+    states = [(inputs[key], outputs[key]) for key in inputs]
 
     def begin() -> None:
         for before, _ in states:

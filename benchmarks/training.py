@@ -19,6 +19,7 @@ PyTorch is needed for its own row alone: `pip install -e '.[benchmark]'`.
 
 import argparse
 import importlib.util
+import math
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -45,7 +46,6 @@ from kerasseq.training import TrainingConfig, compile_for_training
 LENGTH, VOCABULARY, EMBEDDING = 64, 65, 64
 # Unrolled, larger ones take minutes to compile.
 MOST_UNROLLED = 256
-GATES = {"gru": 3, "lstm": 4, "simple_rnn": 1}
 
 
 class Trainer(NamedTuple):
@@ -110,26 +110,29 @@ def torch_trainer(config: CharRNNConfig, batch: int) -> Trainer:
     optimizer = torch.optim.Adam(
         modules.parameters(), training.learning_rate, (0.9, training.beta_2)
     )
-    ids = torch.from_numpy(random_ids(batch, 50)[:-1].reshape(batch, -1, LENGTH))
+    batches = [
+        tuple(torch.from_numpy(ids).long() for ids in pair)
+        for pair in next_character_streams(
+            random_ids(batch, 50), batch, LENGTH
+        ).as_numpy_iterator()
+    ]
     carried: Any = None
 
     def train(steps: int) -> float:
         nonlocal carried
         start = time.perf_counter()
         for step in range(steps):
-            inputs = ids[:, step % ids.shape[1]]
+            inputs, targets = batches[step % len(batches)]
             outputs, carried = recurrent(embedding(inputs), carried)
             logits = dense(outputs)
             loss = torch.nn.functional.cross_entropy(
-                logits.reshape(-1, VOCABULARY), inputs.reshape(-1)
+                logits.reshape(-1, VOCABULARY), targets.reshape(-1)
             )
             optimizer.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(modules.parameters(), training.clip_norm)
             optimizer.step()
-            both = carried if isinstance(carried, tuple) else (carried,)
-            carried = tuple(state.detach() for state in both)
-            carried = carried if len(carried) > 1 else carried[0]
+            carried = keras.tree.map_structure(lambda state: state.detach(), carried)
         return time.perf_counter() - start
 
     return Trainer("torch.nn", train(1), train)
@@ -165,11 +168,12 @@ def product_rate() -> float:
 
 def operations_a_character(config: CharRNNConfig) -> int:
     """Of the matrix products: forward, and twice as many backward."""
-    gates = GATES[config.cell] * config.units
-    inputs = config.embedding_size + (config.num_layers - 1) * config.units
-    recurrent = config.num_layers * config.units
-    products = (inputs + recurrent) * gates + config.units * VOCABULARY
-    return 3 * 2 * products
+    kernels = [
+        weights.shape
+        for weights in build_char_rnn(config).trainable_variables
+        if weights.path.endswith("kernel")
+    ]
+    return 3 * 2 * sum(map(math.prod, kernels))
 
 
 def measure(config: CharRNNConfig, batch: int, turns: int) -> dict[str, Any]:
