@@ -27,7 +27,7 @@ from kerasseq.flatbuffer import list_operators
 from kerasseq.generation import GeneratingModule
 from kerasseq.masked_words import masked_word_batches
 from kerasseq.plots import plot_attention, plot_losses, plot_scaling
-from kerasseq.recurrent import FusedRNN
+from kerasseq.recurrent import GRU, LSTM, FusedRNN, SimpleRNN
 from kerasseq.sampling import Settings, choose_token, uniform_numbers
 from kerasseq.text import Vocabulary, next_character_streams, split_text
 from kerasseq.training import (
@@ -58,6 +58,8 @@ from kerasseq.words import (
 __version__ = "0.1.0"
 
 __all__ = [
+    "GRU",
+    "LSTM",
     "Attention",
     "CharRNNConfig",
     "Checkpoint",
@@ -72,6 +74,7 @@ __all__ = [
     "Perplexity",
     "SampleTexts",
     "Settings",
+    "SimpleRNN",
     "SinusoidalPositions",
     "StopAtNaN",
     "TrainingConfig",

@@ -1,4 +1,8 @@
-"""The character model: Embedding -> GRU, LSTM or SimpleRNN layers -> Dense."""
+"""The character model: Embedding -> GRU, LSTM or SimpleRNN layers -> Dense.
+
+Each recurrent layer after the first adds to what it reads (He et al. 2016, section 3.2),
+so that every layer has a short way to the logits.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,7 +32,7 @@ class CharRNNConfig:
         vocabulary_size: V, how many characters there are.
         cell: the kind of recurrent layer.
         units: H, state size of each recurrent layer.
-        num_layers: recurrent layers, one reading the other's output.
+        num_layers: recurrent layers, each but the first adding to what it reads.
         embedding_size: E, size of a character's vector.
         dropout: fraction of each recurrent layer's outputs dropped in training, the
             same ones at all steps of a batch.
@@ -63,6 +67,7 @@ def build_char_rnn(config: CharRNNConfig) -> keras.Model:
         config.vocabulary_size, config.embedding_size, name="embedding"
     )(inputs)
     for index in range(config.num_layers):
+        before = x
         x = CELLS[config.cell](
             config.units, return_sequences=True, name=f"{config.cell}_{index}"
         )(x)
@@ -72,6 +77,8 @@ def build_char_rnn(config: CharRNNConfig) -> keras.Model:
             x = keras.layers.Dropout(
                 config.dropout, noise_shape=(None, 1, None), name=f"dropout_{index}"
             )(x)
+        if index:
+            x = keras.layers.Add(name=f"add_{index}")([before, x])
     # Sampling and losses read float32 logits, whatever precision the layers have.
     outputs = keras.layers.Dense(
         config.vocabulary_size, dtype="float32", name="logits"
@@ -94,15 +101,16 @@ def build_stateful_model(
     Returns:
         A functional model from ids int32 (B, T) to logits float32 (B, T, V).
     """
+
+    def twin(layer: keras.Layer) -> keras.Layer:
+        if not isinstance(layer, keras.layers.RNN):
+            return layer
+        return FusedRNN(
+            layer.cell, return_sequences=True, stateful=True, name=layer.name
+        )
+
     inputs = keras.Input(batch_shape=(batch_size, length), dtype="int32")
-    x = inputs
-    for layer in model.layers[1:]:
-        if isinstance(layer, keras.layers.RNN):
-            layer = FusedRNN(
-                layer.cell, return_sequences=True, stateful=True, name=layer.name
-            )
-        x = layer(x)
-    return keras.Model(inputs, x, name=f"stateful_{model.name}")
+    return keras.models.clone_model(model, inputs, clone_function=twin)
 
 
 def build_sampling_model(model: keras.Model) -> keras.Model:
@@ -121,10 +129,12 @@ def step_function(model: keras.Model) -> Step:
         x, remaining, new_states = token, list(states), []
         for layer in model.layers[1:]:
             if isinstance(layer, keras.layers.RNN):
-                count = len(layer.state_size)
+                count, before = len(layer.state_size), x
                 x, after = layer.cell(x, remaining[:count])
                 new_states += after
                 remaining = remaining[count:]
+            elif isinstance(layer, keras.layers.Add):
+                x = layer([before, x])
             else:
                 x = layer(x)
         return x, new_states

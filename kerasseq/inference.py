@@ -23,6 +23,7 @@ class Layer(NamedTuple):
             for the first layer where the table has done that.
         recurrent_kernel, recurrent_bias: (H, G*H) and (G*H,).
         num_states: how many tensors the cell carries.
+        adds: whether the layer adds to what it reads.
     """
 
     equations: Equations
@@ -31,6 +32,7 @@ class Layer(NamedTuple):
     recurrent_kernel: tf.Variable
     recurrent_bias: tf.Variable
     num_states: int
+    adds: bool
 
 
 class InferenceStep(tf.Module):
@@ -56,6 +58,9 @@ class InferenceStep(tf.Module):
         table = tf.convert_to_tensor(embedding.embeddings)
         self._layers: list[Layer] = []
         for layer in layers:
+            if isinstance(layer, keras.layers.Add):
+                self._layers[-1] = self._layers[-1]._replace(adds=True)
+                continue
             if reason := why_not_covered(layer.cell):
                 raise ValueError(f"layer {layer.name} cannot be exported: {reason}")
             kernel, bias, recurrent_kernel, recurrent_bias = cell_weights(layer.cell)
@@ -73,6 +78,7 @@ class InferenceStep(tf.Module):
                     _copy(recurrent_kernel),
                     _copy(recurrent_bias),
                     len(layer.state_size),
+                    adds=False,
                 )
             )
         self._table = _copy(table)
@@ -86,12 +92,13 @@ class InferenceStep(tf.Module):
                 remaining[: layer.num_states],
                 remaining[layer.num_states :],
             )
+            gates = x
             if layer.kernel is not None:
-                x = x @ layer.kernel + layer.bias
+                gates = x @ layer.kernel + layer.bias
             recurrent = before[0] @ layer.recurrent_kernel + layer.recurrent_bias
-            after, _ = layer.equations.forward(x, recurrent, before)
+            after, _ = layer.equations.forward(gates, recurrent, before)
             new_states += after
-            x = after[0]
+            x = x + after[0] if layer.adds else after[0]
         return x @ self._kernel + self._bias, new_states
 
 

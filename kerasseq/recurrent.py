@@ -1,4 +1,4 @@
-"""A recurrent layer with a fast loop for the CPU, around Keras's own cells.
+"""Keras's recurrent layers with a fast loop for the CPU, around Keras's own cells.
 
 Keras multiplies inputs and weights anew at every step and adds up the weights' gradient
 step by step. Here the inputs are multiplied once, before the loop, and the gradient of
@@ -264,14 +264,13 @@ def _loop(
     return states, tuple(array.stack() for array in arrays)
 
 
-@keras.saving.register_keras_serializable(package="kerasseq")
-class FusedRNN(keras.layers.RNN):
-    """`keras.layers.RNN` that runs Keras's GRU, LSTM and SimpleRNN cells faster.
+class FastLoop:
+    """What the layers below have in common: the loop that they enter through Keras's
+    own hook, and Keras's loop for what it does not cover.
 
-    It takes the same arguments and gives the same numbers to float32 rounding. What
-    the fast loop does not cover runs on Keras's path: masks, dropout inside the cell,
-    other activations, a GRU that resets before the product, backward reading,
-    unrolling, zero steps, and batches or lengths that are not static.
+    That is masks, dropout inside the cell, other activations, a GRU that resets before
+    the product, backward reading, unrolling, and batches or lengths that are not
+    static.
     """
 
     def inner_loop(
@@ -311,6 +310,30 @@ class FusedRNN(keras.layers.RNN):
         if not all(sequences.shape[:2]):
             return "batch or length is not static"
         return None
+
+
+@keras.saving.register_keras_serializable(package="kerasseq")
+class FusedRNN(FastLoop, keras.layers.RNN):
+    """`keras.layers.RNN` that runs Keras's GRU, LSTM and SimpleRNN cells faster.
+
+    It takes the same arguments and gives the same numbers to float32 rounding; so do
+    the layers below. Two of them around one cell share its weights.
+    """
+
+
+@keras.saving.register_keras_serializable(package="kerasseq")
+class GRU(FastLoop, keras.layers.GRU):
+    """`keras.layers.GRU`, faster: its arguments, its weights and its numbers."""
+
+
+@keras.saving.register_keras_serializable(package="kerasseq")
+class LSTM(FastLoop, keras.layers.LSTM):
+    """`keras.layers.LSTM`, faster: its arguments, its weights and its numbers."""
+
+
+@keras.saving.register_keras_serializable(package="kerasseq")
+class SimpleRNN(FastLoop, keras.layers.SimpleRNN):
+    """`keras.layers.SimpleRNN`, faster: its arguments, weights and numbers."""
 
 
 _logged: set[str] = set()

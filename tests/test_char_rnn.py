@@ -84,7 +84,7 @@ def numpy_step(cell, weights, x, states):
 
 
 def numpy_logits(model, ids):
-    """The model written again: embedding, recurrent layers, dense."""
+    """The model written again: embedding, recurrent layers that add, dense."""
     embedding, *recurrent, kernel, bias = model.get_weights()
     cell = model.layers[2].name.rpartition("_")[0]
     x = embedding.astype(np.float64)[ids]
@@ -95,7 +95,9 @@ def numpy_logits(model, ids):
             weights = recurrent[3 * layer : 3 * layer + 3]
             states = numpy_step(cell, weights, x[:, step], states)
             outputs.append(states[0])
-        x = np.stack(outputs, axis=1)
+        read, x = x, np.stack(outputs, axis=1)
+        if layer:
+            x = read + x
     return x @ kernel + bias
 
 

@@ -7,14 +7,19 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from kerasseq import recurrent
-from kerasseq.recurrent import FusedRNN
+from kerasseq.files import load_model
+from kerasseq.recurrent import GRU, LSTM, FusedRNN, SimpleRNN
 
 LAYERS = {
     "gru": keras.layers.GRU,
     "lstm": keras.layers.LSTM,
     "simple_rnn": keras.layers.SimpleRNN,
 }
+OURS = {"gru": GRU, "lstm": LSTM, "simple_rnn": SimpleRNN}
 BATCH, STEPS, SIZE, UNITS = 3, 7, 5, 11
 
 
@@ -80,6 +85,55 @@ def test_values_and_gradients_are_those_of_keras(name, use_bias, jit, caplog):
     assert not messages(caplog), "the fast loop should have run"
     for ours, theirs in zip(found, run(layer, x, states, False), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=2e-5, atol=2e-5)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    name=st.sampled_from(list(LAYERS)),
+    batch=st.integers(1, 5),
+    steps=st.integers(1, 9),
+    size=st.integers(1, 7),
+    units=st.integers(1, 9),
+    use_bias=st.booleans(),
+    return_sequences=st.booleans(),
+    stateful=st.booleans(),
+    unit_forget_bias=st.booleans(),
+    seed=st.integers(0, 99),
+)
+def test_the_layers_are_those_of_keras_for_any_size_and_option(
+    name, batch, steps, size, units, seed, unit_forget_bias, **options
+):
+    rng = np.random.default_rng(seed)
+    options |= {"units": units, "return_state": True}
+    if name == "lstm":
+        options["unit_forget_bias"] = unit_forget_bias
+    theirs, ours = LAYERS[name](**options), OURS[name](**options)
+    assert ours.get_config() | {"name": ""} == theirs.get_config() | {"name": ""}
+    x = tf.constant(rng.normal(size=(batch, steps, size)), tf.float32)
+    for layer in (theirs, ours):
+        layer.build(x.shape)
+    theirs.set_weights([rng.normal(0, 0.5, w.shape) for w in theirs.get_weights()])
+    ours.set_weights(theirs.get_weights())
+    states = [
+        tf.constant(rng.normal(size=(batch, units)), tf.float32)
+        for _ in keras.tree.flatten(theirs.cell.state_size)
+    ]
+    found = run(ours, x, states, False)
+    for one, other in zip(found, run(theirs, x, states, False), strict=True):
+        np.testing.assert_allclose(one, other, rtol=5e-5, atol=5e-5)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_file_of_ours_has_the_weights_of_keras_and_loads_again(name, tmp_path):
+    inputs_ = keras.Input((STEPS, SIZE))
+    ours = keras.Model(inputs_, OURS[name](UNITS, name="layer")(inputs_))
+    theirs = keras.Model(inputs_, LAYERS[name](UNITS, name="layer")(inputs_))
+    ours.save(tmp_path / "ours.keras")
+    loaded = load_model(tmp_path / "ours.keras")
+    assert type(loaded.get_layer("layer")) is OURS[name]
+    theirs.load_weights(tmp_path / "ours.keras")
+    for model in (loaded, theirs):
+        np.testing.assert_allclose(model(inputs()), ours(inputs()), atol=1e-6)
 
 
 @pytest.mark.parametrize("name", LAYERS)
