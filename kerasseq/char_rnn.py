@@ -1,7 +1,7 @@
 """The character model: Embedding -> GRU, LSTM or SimpleRNN layers -> Dense.
 
-Each recurrent layer after the first adds to what it reads (He et al. 2016, section 3.2),
-so that every layer has a short way to the logits.
+Each recurrent layer after the first adds to what it reads (He et al. 2016, section
+3.2), so that every layer has a short way to the logits.
 """
 
 from collections.abc import Sequence

@@ -6,7 +6,6 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -30,6 +30,7 @@ from kerasseq.training import (
     fit,
     reset_carried_state,
     tensorboard,
+    window_loss,
 )
 
 TEXT = np.random.default_rng(5).integers(0, 7, 3001)
@@ -125,6 +126,24 @@ def test_held_out_loss_is_that_of_the_whole_text_with_carried_state():
     assert loss == pytest.approx(
         cross_entropy(model.predict_on_batch(rows[:, :-1]), rows[:, 1:]), abs=1e-5
     )
+
+
+def test_window_loss_is_the_mean_over_windows_that_begin_without_state():
+    keras.utils.set_random_seed(5)
+    model = build_char_rnn(CharRNNConfig(7, units=11, embedding_size=5))
+    model.set_weights([5 * weights for weights in model.get_weights()])
+    ids = np.random.default_rng(0).integers(0, 7, 30).astype(np.int32)
+    # Of a text of 30 a window of 256 leaves one place: the whole but the last.
+    logits = model(ids[None, :-1])[0].numpy().astype(np.float64)
+    losses = np.log(np.exp(logits).sum(-1)) - logits[np.arange(29), ids[1:]]
+    assert window_loss(model, ids, 3) == pytest.approx(losses.mean(), abs=1e-5)
+    # Of length 1, each window is a character and the next, whatever stood before.
+    pairs = model(ids[:-1, None])[:, 0].numpy().astype(np.float64)
+    losses = np.log(np.exp(pairs).sum(-1)) - pairs[np.arange(29), ids[1:]]
+    found = window_loss(model, ids, 20_000, length=1)
+    assert found == pytest.approx(losses.mean(), abs=0.05)
+    assert found == window_loss(model, ids, 20_000, length=1)
+    assert found != window_loss(model, ids, 20_000, length=1, seed=1)
 
 
 def test_validation_leaves_the_training_state_alone(tmp_path):
