@@ -1,7 +1,7 @@
-"""The character model: Embedding -> GRU, LSTM or SimpleRNN layers -> Dense.
+"""The character model: Embedding -> blocks of GRU, LSTM or SimpleRNN -> Dense.
 
-Each recurrent layer after the first adds to what it reads (He et al. 2016, section
-3.2), so that every layer has a short way to the logits.
+A block is a layer normalization (Ba et al. 2016) and a recurrent layer, and each block
+but the first adds to what it reads (He et al. 2016, section 3.2).
 """
 
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ class CharRNNConfig:
         vocabulary_size: V, how many characters there are.
         cell: the kind of recurrent layer.
         units: H, state size of each recurrent layer.
-        num_layers: recurrent layers, each but the first adding to what it reads.
+        num_layers: recurrent layers, one a block.
         embedding_size: E, size of a character's vector.
         dropout: fraction of each recurrent layer's outputs dropped in training, the
             same ones at all steps of a batch.
@@ -68,6 +68,7 @@ def build_char_rnn(config: CharRNNConfig) -> keras.Model:
     )(inputs)
     for index in range(config.num_layers):
         before = x
+        x = keras.layers.LayerNormalization(name=f"norm_{index}")(x)
         x = CELLS[config.cell](
             config.units, return_sequences=True, name=f"{config.cell}_{index}"
         )(x)
@@ -79,6 +80,7 @@ def build_char_rnn(config: CharRNNConfig) -> keras.Model:
             )(x)
         if index:
             x = keras.layers.Add(name=f"add_{index}")([before, x])
+    x = keras.layers.LayerNormalization(name="norm")(x)
     # Sampling and losses read float32 logits, whatever precision the layers have.
     outputs = keras.layers.Dense(
         config.vocabulary_size, dtype="float32", name="logits"
@@ -128,8 +130,10 @@ def step_function(model: keras.Model) -> Step:
     def step(token: tf.Tensor, states: States) -> tuple[tf.Tensor, States]:
         x, remaining, new_states = token, list(states), []
         for layer in model.layers[1:]:
-            if isinstance(layer, keras.layers.RNN):
-                count, before = len(layer.state_size), x
+            if isinstance(layer, keras.layers.LayerNormalization):
+                before, x = x, layer(x)
+            elif isinstance(layer, keras.layers.RNN):
+                count = len(layer.state_size)
                 x, after = layer.cell(x, remaining[:count])
                 new_states += after
                 remaining = remaining[count:]

@@ -19,11 +19,10 @@ class Layer(NamedTuple):
 
     Attributes:
         equations: of its cell.
-        kernel, bias: (E, G*H) and (G*H,), from the layer's inputs to the gates; None
-            for the first layer where the table has done that.
+        kernel, bias: (E, G*H) and (G*H,), from the standardized inputs to the gates;
+            None for the first layer where the table has done that.
         recurrent_kernel, recurrent_bias: (H, G*H) and (G*H,).
         num_states: how many tensors the cell carries.
-        adds: whether the layer adds to what it reads.
     """
 
     equations: Equations
@@ -32,7 +31,6 @@ class Layer(NamedTuple):
     recurrent_kernel: tf.Variable
     recurrent_bias: tf.Variable
     num_states: int
-    adds: bool
 
 
 class InferenceStep(tf.Module):
@@ -53,23 +51,31 @@ class InferenceStep(tf.Module):
         embedding, *layers, dense = (
             layer
             for layer in model.layers[1:]
-            if not isinstance(layer, keras.layers.Dropout)
+            if not isinstance(layer, keras.layers.Dropout | keras.layers.Add)
         )
+        *blocks, last_norm = layers
+        norms = [*blocks[::2], last_norm]
+        if any(type(norm) is not keras.layers.LayerNormalization for norm in norms):
+            names = ", ".join(layer.name for layer in model.layers)
+            raise ValueError(
+                f"the layers {names} are not those of build_char_rnn; train anew"
+            )
         table = tf.convert_to_tensor(embedding.embeddings)
         self._layers: list[Layer] = []
-        for layer in layers:
-            if isinstance(layer, keras.layers.Add):
-                self._layers[-1] = self._layers[-1]._replace(adds=True)
-                continue
+        for norm, layer in zip(blocks[::2], blocks[1::2], strict=True):
             if reason := why_not_covered(layer.cell):
                 raise ValueError(f"layer {layer.name} cannot be exported: {reason}")
             kernel, bias, recurrent_kernel, recurrent_bias = cell_weights(layer.cell)
-            # What a character adds to the first gates is a row of a table, which takes
-            # the place of embedding and kernel where it is smaller than the two.
-            smaller = len(table) * kernel.shape[1] < tf.size(table) + tf.size(kernel)
-            folded = smaller and not self._layers
-            if folded:
-                table = table @ kernel + bias
+            kernel, bias = _after_norm(norm, kernel, bias)
+            folded = False
+            if not self._layers:
+                # A character's row of the table is standardized once and for all, and
+                # what it adds to the first gates is a row too: that takes the place of
+                # embedding and kernel where it is smaller than the two.
+                table = standardize(table, norm.epsilon)
+                product = table @ kernel + bias
+                folded = tf.size(product) < tf.size(table) + tf.size(kernel)
+                table = product if folded else table
             self._layers.append(
                 Layer(
                     EQUATIONS[type(layer.cell)],
@@ -78,28 +84,57 @@ class InferenceStep(tf.Module):
                     _copy(recurrent_kernel),
                     _copy(recurrent_bias),
                     len(layer.state_size),
-                    adds=False,
                 )
             )
+        self._epsilon = last_norm.epsilon
         self._table = _copy(table)
-        self._kernel, self._bias = _copy(dense.kernel), _copy(dense.bias)
+        self._kernel, self._bias = map(
+            _copy, _after_norm(last_norm, dense.kernel, dense.bias)
+        )
 
     def __call__(self, token: tf.Tensor, states: States) -> tuple[tf.Tensor, States]:
         x, remaining = tf.gather(self._table, token), tuple(states)
         new_states: States = []
-        for layer in self._layers:
+        for index, layer in enumerate(self._layers):
             before, remaining = (
                 remaining[: layer.num_states],
                 remaining[layer.num_states :],
             )
             gates = x
+            if index:
+                gates = standardize(x, self._epsilon)
             if layer.kernel is not None:
-                gates = x @ layer.kernel + layer.bias
+                gates = gates @ layer.kernel + layer.bias
             recurrent = before[0] @ layer.recurrent_kernel + layer.recurrent_bias
             after, _ = layer.equations.forward(gates, recurrent, before)
             new_states += after
-            x = x + after[0] if layer.adds else after[0]
+            x = x + after[0] if index else after[0]
+        x = standardize(x, self._epsilon)
         return x @ self._kernel + self._bias, new_states
+
+
+def standardize(x: tf.Tensor, epsilon: float) -> tf.Tensor:
+    """Give each row a mean of 0 and a variance of 1: what a norm does before its scale.
+
+    Args:
+        x: (N, H).
+        epsilon: added to the variance.
+
+    Returns:
+        (N, H).
+    """
+    centered = x - tf.reduce_mean(x, axis=1, keepdims=True)
+    variance = tf.reduce_mean(centered * centered, axis=1, keepdims=True)
+    return centered * tf.math.rsqrt(variance + epsilon)
+
+
+def _after_norm(
+    norm: keras.layers.LayerNormalization, kernel: tf.Tensor, bias: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Kernel and bias for standardized rows, with a norm's scale and offset in them."""
+    kernel, bias = tf.convert_to_tensor(kernel), tf.convert_to_tensor(bias)
+    scale, offset = map(tf.convert_to_tensor, (norm.gamma, norm.beta))
+    return scale[:, None] * kernel, bias + tf.linalg.matvec(kernel, offset, True)
 
 
 def _copy(weights: tf.Tensor) -> tf.Variable:
