@@ -1,7 +1,7 @@
-"""The character model: Embedding -> blocks of GRU, LSTM or SimpleRNN -> Dense.
+"""The character model: Embedding -> GRU, LSTM or SimpleRNN layers -> Dense.
 
-A block is a layer normalization (Ba et al. 2016) and a recurrent layer, and each block
-but the first adds to what it reads (He et al. 2016, section 3.2).
+Each recurrent layer after the first adds to what it reads (He et al. 2016, section
+3.2), and reads it normalized (Ba et al. 2016), as do the logits then.
 """
 
 from collections.abc import Sequence
@@ -32,10 +32,10 @@ class CharRNNConfig:
         vocabulary_size: V, how many characters there are.
         cell: the kind of recurrent layer.
         units: H, state size of each recurrent layer.
-        num_layers: recurrent layers, one a block.
+        num_layers: recurrent layers.
         embedding_size: E, size of a character's vector.
-        dropout: fraction of each recurrent layer's outputs dropped in training, the
-            same ones at all steps of a batch.
+        dropout: fraction of what recurrent layers give to others and to the logits that
+            is dropped in training, the same at all steps of a batch.
     """
 
     vocabulary_size: int
@@ -66,21 +66,30 @@ def build_char_rnn(config: CharRNNConfig) -> keras.Model:
     x = keras.layers.Embedding(
         config.vocabulary_size, config.embedding_size, name="embedding"
     )(inputs)
+
+    def dropped(x: keras.KerasTensor, index: int) -> keras.KerasTensor:
+        if not config.dropout:
+            return x
+        # One mask for all steps (Gal and Ghahramani 2016, section 4): it keeps more
+        # than a new one each step, and random numbers are slow to make on a CPU. After
+        # a norm, which would undo the scaling of what is left.
+        return keras.layers.Dropout(
+            config.dropout, noise_shape=(None, 1, None), name=f"dropout_{index}"
+        )(x)
+
     for index in range(config.num_layers):
         before = x
-        x = keras.layers.LayerNormalization(name=f"norm_{index}")(x)
+        if index:
+            x = keras.layers.LayerNormalization(name=f"norm_{index - 1}")(x)
+            x = dropped(x, index - 1)
         x = CELLS[config.cell](
             config.units, return_sequences=True, name=f"{config.cell}_{index}"
         )(x)
-        if config.dropout:
-            # One mask for all steps (Gal and Ghahramani 2016, section 4): it keeps more
-            # than a new one each step, and random numbers are slow to make on a CPU.
-            x = keras.layers.Dropout(
-                config.dropout, noise_shape=(None, 1, None), name=f"dropout_{index}"
-            )(x)
         if index:
             x = keras.layers.Add(name=f"add_{index}")([before, x])
-    x = keras.layers.LayerNormalization(name="norm")(x)
+    if config.num_layers > 1:
+        x = keras.layers.LayerNormalization(name=f"norm_{index}")(x)
+    x = dropped(x, index)
     # Sampling and losses read float32 logits, whatever precision the layers have.
     outputs = keras.layers.Dense(
         config.vocabulary_size, dtype="float32", name="logits"
@@ -89,7 +98,7 @@ def build_char_rnn(config: CharRNNConfig) -> keras.Model:
 
 
 def build_stateful_model(
-    model: keras.Model, batch_size: int, length: int
+    model: keras.Model, batch_size: int, length: int, weight_drop: float = 0.0
 ) -> keras.Model:
     """A twin that shares the weights of `model` and keeps its state between calls.
 
@@ -99,6 +108,8 @@ def build_stateful_model(
         model: from `build_char_rnn`.
         batch_size: B, how many texts are read side by side.
         length: T, characters a call.
+        weight_drop: fraction of the recurrent weights dropped in training, see
+            `FusedRNN`.
 
     Returns:
         A functional model from ids int32 (B, T) to logits float32 (B, T, V).
@@ -108,7 +119,11 @@ def build_stateful_model(
         if not isinstance(layer, keras.layers.RNN):
             return layer
         return FusedRNN(
-            layer.cell, return_sequences=True, stateful=True, name=layer.name
+            layer.cell,
+            weight_drop,
+            return_sequences=True,
+            stateful=True,
+            name=layer.name,
         )
 
     inputs = keras.Input(batch_shape=(batch_size, length), dtype="int32")

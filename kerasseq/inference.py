@@ -19,8 +19,9 @@ class Layer(NamedTuple):
 
     Attributes:
         equations: of its cell.
-        kernel, bias: (E, G*H) and (G*H,), from the standardized inputs to the gates;
-            None for the first layer where the table has done that.
+        kernel, bias: (E, G*H) and (G*H,), from the layer's inputs to the gates,
+            standardized ones after the first layer, where it may be None: the table has
+            done that.
         recurrent_kernel, recurrent_bias: (H, G*H) and (G*H,).
         num_states: how many tensors the cell carries.
     """
@@ -53,29 +54,32 @@ class InferenceStep(tf.Module):
             for layer in model.layers[1:]
             if not isinstance(layer, keras.layers.Dropout | keras.layers.Add)
         )
-        *blocks, last_norm = layers
-        norms = [*blocks[::2], last_norm]
-        if any(type(norm) is not keras.layers.LayerNormalization for norm in norms):
+        num_norms = sum(isinstance(x, keras.layers.LayerNormalization) for x in layers)
+        num_layers = len(layers) - num_norms
+        if num_norms != (num_layers if num_layers > 1 else 0):
             names = ", ".join(layer.name for layer in model.layers)
             raise ValueError(
-                f"the layers {names} are not those of build_char_rnn; train anew"
+                f"the layers {names} are not those that build_char_rnn makes; train "
+                "the model anew"
             )
         table = tf.convert_to_tensor(embedding.embeddings)
+        norm, self._epsilon = None, 1e-3
         self._layers: list[Layer] = []
-        for norm, layer in zip(blocks[::2], blocks[1::2], strict=True):
+        for layer in layers:
+            if isinstance(layer, keras.layers.LayerNormalization):
+                norm, self._epsilon = layer, layer.epsilon
+                continue
             if reason := why_not_covered(layer.cell):
                 raise ValueError(f"layer {layer.name} cannot be exported: {reason}")
             kernel, bias, recurrent_kernel, recurrent_bias = cell_weights(layer.cell)
-            kernel, bias = _after_norm(norm, kernel, bias)
-            folded = False
-            if not self._layers:
-                # A character's row of the table is standardized once and for all, and
-                # what it adds to the first gates is a row too: that takes the place of
-                # embedding and kernel where it is smaller than the two.
-                table = standardize(table, norm.epsilon)
-                product = table @ kernel + bias
-                folded = tf.size(product) < tf.size(table) + tf.size(kernel)
-                table = product if folded else table
+            # What a character adds to the first gates is a row of a table, which takes
+            # the place of embedding and kernel where it is smaller than the two.
+            smaller = len(table) * kernel.shape[1] < tf.size(table) + tf.size(kernel)
+            folded = smaller and not self._layers
+            if folded:
+                table = table @ kernel + bias
+            elif norm:
+                kernel, bias = _after_norm(norm, kernel, bias)
             self._layers.append(
                 Layer(
                     EQUATIONS[type(layer.cell)],
@@ -86,11 +90,11 @@ class InferenceStep(tf.Module):
                     len(layer.state_size),
                 )
             )
-        self._epsilon = last_norm.epsilon
         self._table = _copy(table)
-        self._kernel, self._bias = map(
-            _copy, _after_norm(last_norm, dense.kernel, dense.bias)
-        )
+        kernel, bias = dense.kernel, dense.bias
+        if norm:
+            kernel, bias = _after_norm(norm, kernel, bias)
+        self._kernel, self._bias = _copy(kernel), _copy(bias)
 
     def __call__(self, token: tf.Tensor, states: States) -> tuple[tf.Tensor, States]:
         x, remaining = tf.gather(self._table, token), tuple(states)
@@ -100,16 +104,15 @@ class InferenceStep(tf.Module):
                 remaining[: layer.num_states],
                 remaining[layer.num_states :],
             )
-            gates = x
-            if index:
-                gates = standardize(x, self._epsilon)
+            gates = standardize(x, self._epsilon) if index else x
             if layer.kernel is not None:
                 gates = gates @ layer.kernel + layer.bias
             recurrent = before[0] @ layer.recurrent_kernel + layer.recurrent_bias
             after, _ = layer.equations.forward(gates, recurrent, before)
             new_states += after
             x = x + after[0] if index else after[0]
-        x = standardize(x, self._epsilon)
+        if len(self._layers) > 1:
+            x = standardize(x, self._epsilon)
         return x @ self._kernel + self._bias, new_states
 
 
