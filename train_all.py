@@ -37,6 +37,7 @@ from kerasseq.files import save_model, write_file
 from kerasseq.generation import GeneratingModule
 from kerasseq.masked_words import masked_word_batches, unigram_loss
 from kerasseq.plots import plot_losses
+from kerasseq.presets import PRESETS, Preset, dropout_for, most_characters
 from kerasseq.text import (
     Vocabulary,
     frequency_loss,
@@ -54,6 +55,7 @@ from kerasseq.training import (
     compile_for_training,
     fit,
     tensorboard,
+    window_loss,
 )
 from kerasseq.transformer import (
     EncoderConfig,
@@ -66,12 +68,6 @@ from kerasseq.words import (
     read_sentences,
 )
 
-# What fits six minutes on two cores, and one minute: sizes of the character model, the
-# characters that it reads in all, and the encoder's batches.
-DEFAULT = {"units": 512, "layers": 1, "dropout": 0.2, "learning_rate": 6e-3}
-DEFAULT |= {"characters": 3_000_000, "encoder_steps": 600}
-QUICK = {"units": 128, "layers": 1, "dropout": 0.0, "learning_rate": 6e-3}
-QUICK |= {"characters": 1_200_000, "encoder_steps": 300}
 MOST_WORDS = 5000
 TEMPERATURES = (0.7, 1.0, 1.2)
 HOW_TO_WRITE = """To write with the model, here or in a browser:
@@ -96,7 +92,7 @@ def main(
         keep its promises; 2 where what was asked for cannot be done.
     """
     options = parse_arguments(arguments)
-    preset = QUICK if options.quick else DEFAULT
+    preset = PRESETS[options.preset]
     try:
         # What can be refused is refused here, before anything is written.
         sentences = SENTENCES
@@ -113,7 +109,7 @@ def main(
         if "attention" in options.only:
             show_attention(options)
         if "encoder" in options.only:
-            train_encoder(options, sentences, preset["encoder_steps"])
+            train_encoder(options, sentences, preset.encoder_steps)
         if "char_rnn" in options.only:
             train_char_rnn(options, plan, callbacks)
     except FloatingPointError as error:
@@ -204,9 +200,7 @@ class Plan(NamedTuple):
     checkpoint: Checkpoint
 
 
-def plan_char_rnn(
-    options: argparse.Namespace, preset: dict[str, float], corpus: Corpus
-) -> Plan:
+def plan_char_rnn(options: argparse.Namespace, preset: Preset, corpus: Corpus) -> Plan:
     """Choose sizes and length of the training.
 
     Raises:
@@ -218,20 +212,27 @@ def plan_char_rnn(
             f"{corpus.name} holds the single character {vocabulary.characters[0]!r}; "
             "a text to learn from has at least two"
         )
-    chosen = dict(preset)
-    for name in ("units", "layers", "dropout", "learning_rate"):
-        if getattr(options, name) is not None:
-            chosen[name] = getattr(options, name)
+    chosen = preset._asdict()
+    chosen |= {
+        name: getattr(options, name)
+        for name in ("units", "layers", "learning_rate")
+        if getattr(options, name) is not None
+    }
+    num_characters = len(corpus.text) - len(corpus.text) // 10
+    characters = most_characters(preset, num_characters)
+    dropout = options.dropout
+    if dropout is None:
+        dropout = dropout_for(options.epochs or characters / num_characters)
     config = CharRNNConfig(
         len(vocabulary),
         cell=options.cell,
         units=chosen["units"],
         num_layers=chosen["layers"],
-        dropout=chosen["dropout"],
+        dropout=dropout,
     )
     training = TrainingConfig.for_text(
-        len(corpus.text) - len(corpus.text) // 10,
-        budget=chosen["characters"],
+        num_characters,
+        budget=characters,
         passes=options.epochs,
         learning_rate=chosen["learning_rate"],
     )
@@ -304,6 +305,7 @@ def train_char_rnn(
         "parameters": model.count_params(),
         "held-out loss": loss,
         "held-out perplexity": math.exp(loss),
+        "held-out loss in windows of 256 without state": window_loss(model, held_out),
         **references,
         "seconds of training": round(seconds),
         "cores": os.cpu_count(),

@@ -1,7 +1,7 @@
 """The character model: Embedding -> GRU, LSTM or SimpleRNN layers -> Dense.
 
-Each recurrent layer after the first adds to what it reads (He et al. 2016, section
-3.2), and reads it normalized (Ba et al. 2016), as do the logits then.
+Each recurrent layer reads its inputs normalized (Ba et al. 2016), and each after the
+first adds to what it reads (He et al. 2016, section 3.2).
 """
 
 from collections.abc import Sequence
@@ -79,16 +79,15 @@ def build_char_rnn(config: CharRNNConfig) -> keras.Model:
 
     for index in range(config.num_layers):
         before = x
+        x = keras.layers.LayerNormalization(name=f"norm_{index}")(x)
         if index:
-            x = keras.layers.LayerNormalization(name=f"norm_{index - 1}")(x)
             x = dropped(x, index - 1)
         x = CELLS[config.cell](
             config.units, return_sequences=True, name=f"{config.cell}_{index}"
         )(x)
         if index:
             x = keras.layers.Add(name=f"add_{index}")([before, x])
-    if config.num_layers > 1:
-        x = keras.layers.LayerNormalization(name=f"norm_{index}")(x)
+    x = keras.layers.LayerNormalization(name="norm")(x)
     x = dropped(x, index)
     # Sampling and losses read float32 logits, whatever precision the layers have.
     outputs = keras.layers.Dense(

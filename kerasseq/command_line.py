@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from kerasseq.char_rnn import CELLS
+from kerasseq.presets import PRESETS
 
 PARTS = ("attention", "encoder", "char_rnn")
 
@@ -19,6 +20,7 @@ a browser or wherever LiteRT runs, checked against the model that they were made
   python train_all.py                      English that every Python carries
   python train_all.py --corpus story.txt   your own text, any language, UTF-8
   python train_all.py --quick              all of it, small, in about a minute
+  python train_all.py --preset best        a better model, in a quarter of an hour
   python train_all.py --resume             go on with a run that was stopped
 """
 
@@ -70,7 +72,19 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         help=f"some of {', '.join(PARTS)} (all)",
     )
     how = parser.add_argument_group("how")
-    how.add_argument("--quick", action="store_true", help="small: about a minute")
+    how.add_argument(
+        "--preset",
+        choices=PRESETS,
+        default="default",
+        help="fast is small; best takes a quarter of an hour (default)",
+    )
+    how.add_argument(
+        "--quick",
+        action="store_const",
+        dest="preset",
+        const="fast",
+        help="the same as --preset fast: all of it in about a minute",
+    )
     how.add_argument(
         "--resume", action="store_true", help="go on with the run that is in --out"
     )
@@ -78,7 +92,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         "--epochs",
         type=number(int, 1),
         metavar="N",
-        help="times to read the text (default: for 3 million characters in all)",
+        help="times to read the text (the preset's, which follows from its size)",
     )
     how.add_argument(
         "--cell", choices=CELLS, default="gru", help="of the character model (gru)"
@@ -87,22 +101,25 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         "--units",
         type=number(int, 1),
         metavar="N",
-        help="size of a recurrent layer (512; 128 with --quick)",
+        help="size of a recurrent layer (the preset's)",
     )
     how.add_argument(
-        "--layers", type=number(int, 1), metavar="N", help="recurrent layers (1)"
+        "--layers",
+        type=number(int, 1),
+        metavar="N",
+        help="recurrent layers (the preset's)",
     )
     how.add_argument(
         "--dropout",
         type=number(float, 0, 0.95),
         metavar="X",
-        help="fraction of a recurrent layer's outputs dropped (0.2; 0 with --quick)",
+        help="fraction dropped (more, the oftener the text is read)",
     )
     how.add_argument(
         "--learning-rate",
         type=number(float, 0, 1),
         metavar="X",
-        help="the highest, after the warm-up (0.006)",
+        help="the highest, after the warm-up (the preset's)",
     )
     how.add_argument(
         "--seed",

@@ -19,9 +19,8 @@ class Layer(NamedTuple):
 
     Attributes:
         equations: of its cell.
-        kernel, bias: (E, G*H) and (G*H,), from the layer's inputs to the gates,
-            standardized ones after the first layer, where it may be None: the table has
-            done that.
+        kernel, bias: (E, G*H) and (G*H,), from the standardized inputs to the gates;
+            None for the first layer where the table has done that.
         recurrent_kernel, recurrent_bias: (H, G*H) and (G*H,).
         num_states: how many tensors the cell carries.
     """
@@ -54,32 +53,30 @@ class InferenceStep(tf.Module):
             for layer in model.layers[1:]
             if not isinstance(layer, keras.layers.Dropout | keras.layers.Add)
         )
-        num_norms = sum(isinstance(x, keras.layers.LayerNormalization) for x in layers)
-        num_layers = len(layers) - num_norms
-        if num_norms != (num_layers if num_layers > 1 else 0):
+        *blocks, last_norm = layers
+        norms = [*blocks[::2], last_norm]
+        if any(type(norm) is not keras.layers.LayerNormalization for norm in norms):
             names = ", ".join(layer.name for layer in model.layers)
             raise ValueError(
                 f"the layers {names} are not those that build_char_rnn makes; train "
                 "the model anew"
             )
-        table = tf.convert_to_tensor(embedding.embeddings)
-        norm, self._epsilon = None, 1e-3
+        # A character's row of the table is standardized once and for all.
+        table = standardize(
+            tf.convert_to_tensor(embedding.embeddings), norms[0].epsilon
+        )
         self._layers: list[Layer] = []
-        for layer in layers:
-            if isinstance(layer, keras.layers.LayerNormalization):
-                norm, self._epsilon = layer, layer.epsilon
-                continue
+        for norm, layer in zip(norms, blocks[1::2], strict=False):
             if reason := why_not_covered(layer.cell):
                 raise ValueError(f"layer {layer.name} cannot be exported: {reason}")
             kernel, bias, recurrent_kernel, recurrent_bias = cell_weights(layer.cell)
-            # What a character adds to the first gates is a row of a table, which takes
-            # the place of embedding and kernel where it is smaller than the two.
+            kernel, bias = _after_norm(norm, kernel, bias)
+            # What it adds to the first gates is a row too, and takes the place of
+            # embedding and kernel where it is smaller than the two.
             smaller = len(table) * kernel.shape[1] < tf.size(table) + tf.size(kernel)
             folded = smaller and not self._layers
             if folded:
                 table = table @ kernel + bias
-            elif norm:
-                kernel, bias = _after_norm(norm, kernel, bias)
             self._layers.append(
                 Layer(
                     EQUATIONS[type(layer.cell)],
@@ -90,10 +87,9 @@ class InferenceStep(tf.Module):
                     len(layer.state_size),
                 )
             )
+        self._epsilon = last_norm.epsilon
         self._table = _copy(table)
-        kernel, bias = dense.kernel, dense.bias
-        if norm:
-            kernel, bias = _after_norm(norm, kernel, bias)
+        kernel, bias = _after_norm(last_norm, dense.kernel, dense.bias)
         self._kernel, self._bias = _copy(kernel), _copy(bias)
 
     def __call__(self, token: tf.Tensor, states: States) -> tuple[tf.Tensor, States]:
@@ -111,8 +107,7 @@ class InferenceStep(tf.Module):
             after, _ = layer.equations.forward(gates, recurrent, before)
             new_states += after
             x = x + after[0] if index else after[0]
-        if len(self._layers) > 1:
-            x = standardize(x, self._epsilon)
+        x = standardize(x, self._epsilon)
         return x @ self._kernel + self._bias, new_states
 
 

@@ -8,43 +8,47 @@ class Preset(NamedTuple):
     """What the time that one has decides.
 
     Attributes:
-        units, num_layers: of the model.
+        units, layers: of the character model.
         learning_rate: the highest one.
         characters: to read in all.
         encoder_steps: batches of the encoder.
     """
 
     units: int
-    num_layers: int
+    layers: int
     learning_rate: float
     characters: int
     encoder_steps: int
 
 
-# On two cores with AVX-512 the character model takes a few seconds, a minute and
-# a quarter of an hour.
+# Seconds, a minute, a quarter of an hour for the character model, on two cores that
+# have AVX-512.
 PRESETS = {
-    "fast": Preset(128, 1, 1e-2, 1_200_000, 300),
+    "fast": Preset(128, 1, 6e-3, 1_200_000, 300),
     "default": Preset(512, 1, 6e-3, 3_000_000, 600),
     "best": Preset(512, 2, 4e-3, 16_000_000, 600),
 }
-# A short text says nothing new after this many readings.
+# Oftener, a short text says nothing new.
 MOST_PASSES = 40
 
 
-def passes_and_dropout(characters: int, num_characters: int) -> tuple[float, float]:
-    """How often to read a text, and how much of the model to leave out meanwhile.
-
-    A text that is read once cannot be learned by heart; each doubling of the readings
-    makes it easier, and dropout makes it harder.
+def most_characters(preset: Preset, num_characters: int) -> int:
+    """Characters to read in all: fewer than the preset's where the text is short.
 
     Args:
-        characters: to read in all.
+        preset: one of PRESETS.
         num_characters: N, of the text to train on.
+    """
+    return min(preset.characters, MOST_PASSES * num_characters)
+
+
+def dropout_for(passes: float) -> float:
+    """The fraction to drop in training, for so many readings of a text.
+
+    What is read once cannot be learned by heart. Each doubling of the readings makes
+    that easier, and dropout makes it harder.
 
     Returns:
-        The number of passes over the text, below one where it is long, and the
-        fraction that dropout takes, from 0 to 0.5.
+        From 0 for a text that is read once at most, to 0.5.
     """
-    passes = min(characters / num_characters, MOST_PASSES)
-    return passes, min(0.5, 0.1 * max(0.0, math.log2(passes)))
+    return round(min(0.5, 0.12 * max(0.0, math.log2(passes))), 2)

@@ -99,22 +99,20 @@ def numpy_norm(x, scale, offset):
 
 
 def numpy_logits(model, ids):
-    """The model written again: embedding, recurrent layers, norms, dense."""
-    embedding, *layers, kernel, bias = model.get_weights()
-    cell = model.layers[2].name.rpartition("_")[0]
+    """The model written again: embedding, norms and recurrent layers, dense."""
+    embedding, *blocks, scale, offset, kernel, bias = model.get_weights()
+    cell = model.layers[3].name.rpartition("_")[0]
     x = embedding.astype(np.float64)[ids]
-    read, first = x, True
-    while layers:
+    for layer in range(len(blocks) // 5):
+        first_scale, first_offset, *weights = blocks[5 * layer : 5 * layer + 5]
+        read = numpy_norm(x, first_scale, first_offset)
         states = [np.zeros((len(ids), H))] * (2 if cell == "lstm" else 1)
         outputs = []
         for step in range(ids.shape[1]):
-            states = numpy_step(cell, layers[:3], read[:, step], states)
+            states = numpy_step(cell, weights, read[:, step], states)
             outputs.append(states[0])
-        x = np.stack(outputs, axis=1) + (0 if first else x)
-        read, first, layers = x, False, layers[3:]
-        if layers:
-            read, layers = numpy_norm(x, *layers[:2]), layers[2:]
-    return read @ kernel + bias
+        x = np.stack(outputs, axis=1) + (x if layer else 0)
+    return numpy_norm(x, scale, offset) @ kernel + bias
 
 
 def test_the_example_in_the_docstring_is_true():
@@ -216,12 +214,13 @@ def test_dropout_stands_after_each_norm_and_only_in_training(ids):
     plain, dropping = build("gru", 2), build("gru", 2, dropout=0.5)
     assert [layer.name for layer in dropping.layers[1:]] == [
         "embedding",
-        "gru_0",
         "norm_0",
+        "gru_0",
+        "norm_1",
         "dropout_0",
         "gru_1",
         "add_1",
-        "norm_1",
+        "norm",
         "dropout_1",
         "logits",
     ]

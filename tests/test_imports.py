@@ -40,7 +40,8 @@ PACKAGE = {
     "training": {"checkpoint", "files"},
     "encoding": {"transformer", "words"},
     "encoder_demo": {"files", "plots", "words"},
-    "command_line": {"char_rnn"},
+    "presets": set(),
+    "command_line": {"char_rnn", "presets"},
 }
 EXPORT = {
     "report": set(),
