@@ -212,7 +212,7 @@ def plan_char_rnn(
     Raises:
         ValueError: the text is too short, or not the one to resume with.
     """
-    vocabulary = Vocabulary.from_text(corpus.text)
+    vocabulary = corpus.vocabulary
     if len(vocabulary) < 2:
         raise ValueError(
             f"{corpus.name} holds the single character {vocabulary.characters[0]!r}; "
@@ -230,7 +230,7 @@ def plan_char_rnn(
         dropout=chosen["dropout"],
     )
     training = TrainingConfig.for_text(
-        len(corpus.text) - len(corpus.text) // 10,
+        len(split_text(corpus.ids)[0]),
         budget=chosen["characters"],
         passes=options.epochs,
         learning_rate=chosen["learning_rate"],
@@ -255,8 +255,8 @@ def train_char_rnn(
     """Train, sample and export the model that writes text."""
     folder = options.out / "char_rnn"
     corpus, vocabulary, config, training, checkpoint = plan
-    ids, held_out = split_text(vocabulary.encode(corpus.text))
-    print(f"\n{corpus.name}: {len(corpus.text):,} characters, {config}")
+    ids, held_out = split_text(corpus.ids)
+    print(f"\n{corpus.name}: {len(corpus.ids):,} characters, {config}")
     if unknown := vocabulary.unknown(options.prompt):
         print(f"left out of the prompt, since the text lacks them: {unknown}")
 
@@ -300,7 +300,7 @@ def train_char_rnn(
     section = {
         "corpus": corpus.name,
         "corpus SHA-256": corpus.sha256,
-        "characters": len(corpus.text),
+        "characters": len(corpus.ids),
         "parameters": model.count_params(),
         "held-out loss": loss,
         "held-out perplexity": math.exp(loss),
