@@ -243,48 +243,60 @@ def next_character_streams(
             f"{len(ids)} characters are too few for {num_streams} streams of {length}; "
             f"give at least {num_streams * length + 1}, or fewer or shorter streams"
         )
-    # Many batches are read at a time, which makes one cheap, and skipping them too.
+    # Many batches are read at a time, which makes one cheap, and skipping one too.
     batches_a_block = max(1, BLOCK // (num_streams * length))
 
     def read(block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         first = int(block) * batches_a_block
-        count = min(batches_a_block, num_batches - first)
         starts = np.arange(num_streams) * stream_length + first * length
-        rows = np.stack([ids[start : start + count * length + 1] for start in starts])
-        _let_go(ids)
+        count = min(batches_a_block, num_batches - first)
+        return _read_batches(ids, starts, count, length)
 
-        def batches(rows: np.ndarray) -> np.ndarray:
-            cut = rows.reshape(num_streams, count, length)
-            return np.ascontiguousarray(cut.swapaxes(0, 1), np.int32)
-
-        return batches(rows[:, :-1]), batches(rows[:, 1:])
-
-    def block(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def block_of_batches(block: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         types = (tf.int32, tf.int32)
-        inputs, targets = tf.numpy_function(read, [index], types, stateful=False)
+        inputs, targets = tf.numpy_function(read, [block], types, stateful=False)
         inputs.set_shape((None, num_streams, length))
         targets.set_shape((None, num_streams, length))
         return inputs, targets
 
-    blocks = tf.data.Dataset.range(-(-num_batches // batches_a_block)).map(block)
-    batches = blocks.prefetch(1).unbatch()
+    num_blocks = -(-num_batches // batches_a_block)
+    blocks = tf.data.Dataset.range(num_blocks).map(block_of_batches).prefetch(1)
+    num_elements = tf.data.experimental.assert_cardinality(num_batches)
     options = tf.data.Options()
     options.deterministic = True
     # Whoever stops reading waits for the tuner's next turn, and its pauses double: up
     # to a minute at the end of a training, with nothing here for it to tune.
     options.autotune.enabled = False
-    return batches.apply(
-        tf.data.experimental.assert_cardinality(num_batches)
-    ).with_options(options)
+    return blocks.unbatch().apply(num_elements).with_options(options)
+
+
+def _read_batches(
+    ids: np.ndarray, starts: np.ndarray, count: int, length: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Batches that follow one another; row b of the first begins at `starts[b]`.
+
+    Returns:
+        Inputs int32 (count, B, T) and targets int32 (count, B, T).
+    """
+    rows = np.stack([ids[start : start + count * length + 1] for start in starts])
+    _let_go(ids)
+    inputs, targets = (
+        part.reshape(len(starts), count, length).swapaxes(0, 1).astype(np.int32, "C")
+        for part in (rows[:, :-1], rows[:, 1:])
+    )
+    return inputs, targets
 
 
 def _let_go(ids: np.ndarray) -> None:
-    """Take the pages of mapped ids out of the process; they are read again at need.
+    """Take the pages of mapped ids out of the process; they come again at need.
 
     Else all that was ever read would count as the process's memory.
     """
     owner: Any = ids
     while isinstance(owner, np.ndarray):
         owner = owner.base
-    if isinstance(owner, mmap.mmap) and hasattr(owner, "madvise"):
+    if not isinstance(owner, mmap.mmap) or not hasattr(owner, "madvise"):
+        return
+    # Of a map that can be written to, the changes might be lost.
+    if memoryview(owner).readonly:
         owner.madvise(mmap.MADV_DONTNEED)

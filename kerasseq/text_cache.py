@@ -1,8 +1,8 @@
 """Ids of texts in files of the user's cache, found again by the texts' hashes.
 
 A text has two files: its ids, which are mapped into memory and never read as a whole,
-and a card with its vocabulary and the hash of the ids. The folder can be removed at any
-time; what is missing is made anew.
+and a card with its vocabulary and a hash of all that is stored. The folder can be
+removed at any time: what is not there is made anew.
 """
 
 import contextlib
@@ -30,8 +30,8 @@ def cache_folder() -> Path:
     Raises:
         OSError: there is no home directory.
     """
-    if "KERASSEQ_CACHE" in os.environ:
-        return Path(os.environ["KERASSEQ_CACHE"])
+    if named := os.environ.get("KERASSEQ_CACHE"):
+        return Path(named)
     try:
         return Path.home() / ".cache" / "kerasseq"
     except RuntimeError as error:
@@ -52,12 +52,11 @@ def find_ids(sha256: str) -> tuple[Vocabulary, np.ndarray] | None:
         ids_path, card_path = _paths(sha256)
         card = json.loads(card_path.read_text(encoding="utf-8"))
         vocabulary = Vocabulary(tuple(card["characters"]))
-        digest = hashlib.sha256()
+        digest = _begin_digest(sha256, vocabulary)
         for piece in read_with_progress(ids_path, "checking the cached ids"):
             digest.update(piece)
-        if (card["text"], card["ids"]) != (sha256, digest.hexdigest()):
-            return None
-        return vocabulary, _map(ids_path, vocabulary)
+        whole = card["digest"] == digest.hexdigest()
+        return (vocabulary, _map(ids_path, vocabulary)) if whole else None
     except (OSError, KeyError, TypeError, ValueError):
         return None
 
@@ -87,16 +86,12 @@ def store_ids(
                 shutil.rmtree(left)
     # A directory of its own, since two runs may write the same text at a time.
     with tempfile.TemporaryDirectory(prefix=".partial-", dir=folder) as name:
-        beside, digest = Path(name), hashlib.sha256()
+        beside, digest = Path(name), _begin_digest(sha256, vocabulary)
         with (beside / "ids").open("wb") as file:
             for piece in pieces:
                 file.write(piece.data)
                 digest.update(piece.data)
-        card = {
-            "text": sha256,
-            "ids": digest.hexdigest(),
-            "characters": vocabulary.characters,
-        }
+        card = {"digest": digest.hexdigest(), "characters": vocabulary.characters}
         (beside / "card").write_text(json.dumps(card) + "\n", encoding="utf-8")
         # The card last: ids without theirs are not found.
         (beside / "ids").replace(ids_path)
@@ -107,6 +102,11 @@ def store_ids(
 def _paths(sha256: str) -> tuple[Path, Path]:
     folder = cache_folder()
     return folder / f"{sha256}.ids", folder / f"{sha256}.json"
+
+
+def _begin_digest(sha256: str, vocabulary: Vocabulary) -> "hashlib._Hash":
+    """A hash to which the ids are still to come, so that it binds all three."""
+    return hashlib.sha256((sha256 + vocabulary.to_json()).encode())
 
 
 def _map(path: Path, vocabulary: Vocabulary) -> np.ndarray:

@@ -5,13 +5,17 @@ import math
 import os
 import subprocess
 import sys
+import threading
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
+import kerasseq.corpora
 from kerasseq.corpora import Corpus, load_corpus, pydoc_corpus, toy_corpus
+from kerasseq.text_cache import find_ids
+from kerasseq.text_files import hash_text
 
 ROOT = Path(__file__).parents[1]
 
@@ -24,6 +28,60 @@ def test_a_corpus_from_a_file_has_its_name_and_its_hash(tmp_path):
     assert corpus.text == "abc\r\né"
     assert corpus.sha256 == hashlib.sha256(b"abc\r\n\xc3\xa9").hexdigest()
     assert load_corpus(str(path)) == corpus
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_is_a_corpus_too(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=[b"abc\r\n\xc3\xa9"])
+    writer.start()
+    assert load_corpus(pipe) == Corpus.from_text("pipe", "abc\r\né")
+    writer.join()
+
+
+@pytest.mark.parametrize("added", [b"more", b""])
+def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path, monkeypatch, added):
+    path = tmp_path / "growing.txt"
+    path.write_bytes(b"more and " * 9)
+
+    def hash_and_change(path):
+        found = hash_text(path)
+        with path.open("ab") as file:
+            file.write(added)
+        os.utime(path, (0, 0))
+        return found
+
+    monkeypatch.setattr(kerasseq.corpora, "hash_text", hash_and_change)
+    with pytest.raises(ValueError, match="changed while it was read"):
+        load_corpus(path)
+    assert find_ids(hashlib.sha256(b"more and " * 9).hexdigest()) is None
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="this is not Linux")
+def test_a_large_text_is_read_within_little_memory(tmp_path):
+    """Encoded, found again and counted, in a process that may grow by 32 MB alone."""
+    path = tmp_path / "large.txt"
+    path.write_bytes("Ein Text, größer als das, was erlaubt ist. ".encode() * 2_000_000)
+    code = """
+import resource, sys
+from kerasseq.corpora import load_corpus
+from kerasseq.text import frequency_loss
+held = int(open("/proc/self/statm").read().split()[5]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_DATA, (held + 32_000_000,) * 2)
+for _ in range(2):
+    corpus = load_corpus(sys.argv[1])
+print(len(corpus.ids), frequency_loss(corpus.ids))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, path],
+        cwd=ROOT,
+        env=os.environ | {"KERASSEQ_CACHE": str(tmp_path / "cache")},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.split()[0] == "86000000"
 
 
 def test_the_made_corpora_have_names():
