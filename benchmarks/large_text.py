@@ -13,9 +13,10 @@ system's memory and not from a disk.
 
 Memory is that of `train_all.py --quick --only char_rnn` on a text that no cache has
 yet, which then reads all batches of the text once: the most that was resident, and the
-most of what only the process itself holds (RssAnon) and of mapped files (RssFile), which
-the system takes back when it needs room. More is beside a text of one megabyte with the
-same characters, and so the same model. It needs Linux.
+most of what only the process itself holds (RssAnon) and of mapped files (RssFile),
+which the system takes back when it needs room. More is beside a text of one megabyte
+with the same characters, and so the same model; TensorFlow alone is what the process
+held once it was imported. It needs Linux.
 
 Steps are those of the default model through `fit`, on texts that take turns in one
 process, so that what else the machine does meets all.
@@ -130,7 +131,7 @@ def watched(peaks: dict[str, float]) -> Iterator[None]:
 def measure_memory(path: Path, cache: Path, out: Path) -> dict[str, float]:
     """Train on a text that is in no cache, then read all of its batches."""
     os.environ["KERASSEQ_CACHE"] = str(cache)
-    peaks: dict[str, float] = {}
+    peaks: dict[str, float] = {"imported": resident("VmRSS")}
     arguments = ["--quick", "--only", "char_rnn", "--corpus", str(path)]
     with watched(peaks), contextlib.redirect_stdout(io.StringIO()):
         if train_all.main([*arguments, "--out", str(out)]):
@@ -172,7 +173,7 @@ def print_table(header: list[str], rows: list[list[Any]]) -> None:
     print(end="", flush=True)
 
 
-def run(folder: Path, megabytes: int, turns: int) -> None:
+def run(folder: Path, cache: Path, megabytes: int, turns: int) -> None:
     """Make the texts, measure, and print three tables."""
     sizes = sorted({1, max(1, megabytes // 10), megabytes})
     texts = {
@@ -185,7 +186,7 @@ def run(folder: Path, megabytes: int, turns: int) -> None:
     rows = []
     for name in ALPHABETS:
         path = texts[name, megabytes]
-        found = in_fresh_process(measure_encoding, path, folder / "cache")
+        found = in_fresh_process(measure_encoding, path, cache)
         rates = [f"{found[key]:,.0f}" for key in ("first", "again")]
         rows.append([name, found["vocabulary"], found["kind"], *rates])
     header = ["characters", "vocabulary", "ids", "encoding, MB/s", "again, MB/s"]
@@ -197,16 +198,17 @@ def run(folder: Path, megabytes: int, turns: int) -> None:
         for size in (1, megabytes):
             # The cache and the run of one text go before the next, to save room.
             with tempfile.TemporaryDirectory(dir=folder) as beside:
-                cache, out = Path(beside) / "cache", Path(beside) / "out"
-                peaks = in_fresh_process(measure_memory, texts[name, size], cache, out)
+                places = Path(beside) / "cache", Path(beside) / "out"
+                peaks = in_fresh_process(measure_memory, texts[name, size], *places)
             least = least or peaks["VmHWM"]
-            kinds = [f"{peaks[kind]:,.0f}" for kind in ("VmHWM", "RssAnon", "RssFile")]
-            rows.append([name, size, *kinds, f"{peaks['VmHWM'] - least:+,.0f}"])
-    header = ["characters", "MB", "peak, MB", "its own", "of files", "more"]
+            kinds = ("imported", "VmHWM", "RssAnon", "RssFile")
+            figures = [f"{peaks[kind]:,.0f}" for kind in kinds]
+            rows.append([name, size, *figures, f"{peaks['VmHWM'] - least:+,.0f}"])
+    header = ["characters", "MB", "imported, MB", "peak", "its own", "of files", "more"]
     print_table(header, rows)
 
     paths = [texts["ASCII", size] for size in sizes]
-    rates = in_fresh_process(measure_steps, paths, folder / "cache", turns)
+    rates = in_fresh_process(measure_steps, paths, cache, turns)
     print_table(
         ["text", *(f"{size} MB" for size in sizes)],
         [["steps a second", *(f"{rate:.1f}" for rate in rates)]],
@@ -222,12 +224,13 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="for the texts, which stay there")
     parser.add_argument("--turns", type=int, default=5)
     options = parser.parse_args()
-    if options.folder:
-        options.folder.mkdir(parents=True, exist_ok=True)
-        run(options.folder, options.megabytes, options.turns)
-        return
-    with tempfile.TemporaryDirectory() as name:
-        run(Path(name), options.megabytes, options.turns)
+    with contextlib.ExitStack() as stack:
+        if options.folder:
+            options.folder.mkdir(parents=True, exist_ok=True)
+        folder = options.folder or stack.enter_context(tempfile.TemporaryDirectory())
+        # One that no run before has filled.
+        cache = stack.enter_context(tempfile.TemporaryDirectory(dir=folder))
+        run(Path(folder), Path(cache), options.megabytes, options.turns)
 
 
 if __name__ == "__main__":
