@@ -105,8 +105,8 @@ class Gate:
         for runtime in get_args(Runtime):
             signatures = open_signatures(device.flatbuffer, runtime)
             shapes = device.state_shapes()
-            logits = step_logits(signatures["step"], shapes, self._inputs)
-            losses.append(cross_entropy(logits, self._targets))
+            loss, difference = self._compare(signatures["step"], shapes)
+            losses.append(loss)
             figures[f"loss, {runtime}"] = losses[-1]
             promise = f"held-out loss above Keras's, {runtime}"
             allowed = ALLOWED_LOSS[quantization]
@@ -122,7 +122,6 @@ class Gate:
                     checks.append(Check(path.name, promise, parts, expected="no"))
             if quantization == "float32":
                 promise = f"largest difference of a logit from Keras's, {runtime}"
-                difference = largest_difference(logits, self._logits)
                 checks.append(
                     Check(path.name, promise, difference, ALLOWED_LOGITS_DIFFERENCE)
                 )
@@ -159,6 +158,14 @@ class Gate:
         if len(pair) == 2 and possible >= set(self._vocabulary.encode(pair).tolist()):
             return "no"
         return f"at character {same}"
+
+    def _compare(
+        self, step: Signature, shapes: dict[str, list[int]]
+    ) -> tuple[float, float]:
+        """A file's loss, and the largest difference of a logit from Keras's."""
+        logits = step_logits(step, shapes, self._inputs)
+        loss = cross_entropy(logits, self._targets)
+        return loss, largest_difference(logits, self._logits)
 
     def _write(
         self, signature: Signature, shapes: dict[str, list[int]], temperature: float
