@@ -206,7 +206,7 @@ def plan_char_rnn(options: argparse.Namespace, preset: Preset, corpus: Corpus) -
     Raises:
         ValueError: the text is too short, or not the one to resume with.
     """
-    vocabulary = Vocabulary.from_text(corpus.text)
+    vocabulary = corpus.vocabulary
     if len(vocabulary) < 2:
         raise ValueError(
             f"{corpus.name} holds the single character {vocabulary.characters[0]!r}; "
@@ -218,7 +218,7 @@ def plan_char_rnn(options: argparse.Namespace, preset: Preset, corpus: Corpus) -
         for name in ("units", "layers", "learning_rate")
         if getattr(options, name) is not None
     }
-    num_characters = len(corpus.text) - len(corpus.text) // 10
+    num_characters = len(split_text(corpus.ids)[0])
     characters = most_characters(preset, num_characters)
     dropout = options.dropout
     if dropout is None:
@@ -256,8 +256,8 @@ def train_char_rnn(
     """Train, sample and export the model that writes text."""
     folder = options.out / "char_rnn"
     corpus, vocabulary, config, training, checkpoint = plan
-    ids, held_out = split_text(vocabulary.encode(corpus.text))
-    print(f"\n{corpus.name}: {len(corpus.text):,} characters, {config}")
+    ids, held_out = split_text(corpus.ids)
+    print(f"\n{corpus.name}: {len(corpus.ids):,} characters, {config}")
     if unknown := vocabulary.unknown(options.prompt):
         print(f"left out of the prompt, since the text lacks them: {unknown}")
 
@@ -301,7 +301,7 @@ def train_char_rnn(
     section = {
         "corpus": corpus.name,
         "corpus SHA-256": corpus.sha256,
-        "characters": len(corpus.text),
+        "characters": len(corpus.ids),
         "parameters": model.count_params(),
         "held-out loss": loss,
         "held-out perplexity": math.exp(loss),

@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.same_text import PAGE, browser, serving
 from export.gate import ALLOWED_PARTING, cross_entropy, step_logits
 from export.on_device.generate import Model, encode_prompt
-from kerasseq.corpora import read_text
+from kerasseq.text_files import read_text
 
 # The page's own runtime and wrapper, stepping where the page writes.
 SCRIPT = """

@@ -11,9 +11,9 @@ from export.gate import Gate, about, common_length
 from export.report import Check, read_report, record, require, run_recipe
 from kerasseq.char_rnn import build_generating_module, state_shapes
 from kerasseq.convert import Quantization, convert, write_saved_model, write_tflite
-from kerasseq.corpora import read_text
 from kerasseq.files import load_model
 from kerasseq.text import Vocabulary
+from kerasseq.text_files import read_text
 
 SAMPLING_DEFAULTS = {
     "length": 500,

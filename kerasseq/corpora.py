@@ -1,14 +1,18 @@
 """Texts to train on: a file, the manual that every Python carries, a toy language."""
 
-import codecs
 import hashlib
 import math
 import os
 import sys
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+
+from kerasseq.text import Vocabulary
+from kerasseq.text_cache import find_ids, store_ids
+from kerasseq.text_files import hash_text, read_characters, read_text
 
 # Distinct first letters: after one letter the word is known, after the space nothing
 # is, so the best possible loss is the words' entropy over their mean length.
@@ -17,22 +21,35 @@ TOY_WORDS = ("arc", "bee", "calm", "dune", "ember", "fig", "glow", "hush")
 
 @dataclass(frozen=True)
 class Corpus:
-    """A text with its name.
+    """A text as ids, with its name.
 
     Attributes:
         name: what reports and cards call it.
-        text: the whole text.
+        vocabulary: the text's characters.
+        ids: (N,), of the type `vocabulary.id_type`; of a file's text mapped from the
+            cache, so that no more of it is in memory than is read at a time.
+        sha256: of the text as UTF-8, in hexadecimal.
         entropy: the true entropy in nats a character, where it is known.
     """
 
     name: str
-    text: str
+    vocabulary: Vocabulary
+    ids: np.ndarray = field(repr=False, compare=False)  # sha256 tells texts apart
+    sha256: str
     entropy: float | None = None
 
+    @classmethod
+    def from_text(cls, name: str, text: str, entropy: float | None = None) -> "Corpus":
+        """The corpus of a text that is in memory."""
+        vocabulary = Vocabulary.from_text(text)
+        ids = vocabulary.encode(text).astype(vocabulary.id_type)
+        sha256 = hashlib.sha256(text.encode()).hexdigest()
+        return cls(name, vocabulary, ids, sha256, entropy)
+
     @property
-    def sha256(self) -> str:
-        """SHA-256 of the text as UTF-8, in hexadecimal."""
-        return hashlib.sha256(self.text.encode()).hexdigest()
+    def text(self) -> str:
+        """The whole text, made anew each time: for a text that fits in memory."""
+        return self.vocabulary.decode(self.ids)
 
 
 def load_corpus(source: str | os.PathLike) -> Corpus:
@@ -45,41 +62,48 @@ def load_corpus(source: str | os.PathLike) -> Corpus:
         return toy_corpus()
     if source == "pydoc":
         return pydoc_corpus()
-    return Corpus(Path(source).name, read_text(source))
+    return file_corpus(source)
 
 
-def read_text(path: str | os.PathLike) -> str:
-    """Read a UTF-8 file to the last character; line ends stay as they are.
+def file_corpus(path: str | os.PathLike) -> Corpus:
+    """The text of a UTF-8 file, which may be larger than memory.
 
-    A byte order mark at the start is not part of the text.
+    Its ids go to the cache (see `text_cache`), where the next run finds them by the
+    text's hash. Where they cannot be written they are held in memory.
 
     Raises:
-        ValueError: the file is missing, a directory, unreadable, empty, binary or not
-            UTF-8; the message says which, and at which byte.
+        ValueError: as `read_text`, or the file changes while it is read.
     """
     path = Path(path)
-    if path.is_dir():
-        raise ValueError(f"{path} is a directory; give a text file")
+    if not path.is_file():
+        # A pipe gives its text once. What is missing or a directory is refused.
+        return Corpus.from_text(path.name, read_text(path))
+    state = path.stat()
+    sha256 = hash_text(path)
+    found = find_ids(sha256)
+    if found:
+        return Corpus(path.name, *found, sha256)
+    vocabulary = Vocabulary.from_pieces(read_characters(path, "finding characters in"))
+
+    def encoded() -> Iterator[np.ndarray]:
+        for text in read_characters(path, "encoding"):
+            yield vocabulary.encode(text).astype(vocabulary.id_type)
+        now = path.stat()
+        if (now.st_size, now.st_mtime_ns) != (state.st_size, state.st_mtime_ns):
+            raise ValueError(
+                f"{path} changed while it was read; wait until it is whole"
+            )
+
     try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise ValueError(f"{path} does not exist; give a UTF-8 text file") from None
+        ids = store_ids(sha256, vocabulary, encoded())
     except OSError as error:
-        raise ValueError(f"{path} cannot be read: {error.strerror}") from None
-    if not data.removeprefix(codecs.BOM_UTF8):
-        raise ValueError(f"{path} is empty; give a file with text in it")
-    if b"\0" in data:
-        raise ValueError(
-            f"{path} looks binary: byte {data.index(0)} is NUL; give a UTF-8 text file"
+        print(
+            f"{path.name} is held in memory, since its ids cannot be cached ({error}); "
+            "KERASSEQ_CACHE names another folder for them",
+            file=sys.stderr,
         )
-    try:
-        return data.decode("utf-8").removeprefix("\ufeff")
-    except UnicodeDecodeError as error:
-        raise ValueError(
-            f"{path} is not UTF-8: byte {error.start} is 0x{data[error.start]:02x} "
-            f"({error.reason}); convert it, for example with "
-            f"iconv -f latin1 -t utf-8"
-        ) from None
+        ids = np.concatenate(list(encoded()))
+    return Corpus(path.name, vocabulary, ids, sha256)
 
 
 def pydoc_corpus() -> Corpus:
@@ -93,7 +117,7 @@ def pydoc_corpus() -> Corpus:
 
     names = sorted(topics, key=lambda name: hashlib.sha256(name.encode()).digest())
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    return Corpus(
+    return Corpus.from_text(
         f"pydoc of Python {version}",
         "\n\n".join(topics[name].strip() for name in names) + "\n",
     )
@@ -113,4 +137,4 @@ def toy_corpus(num_words: int = 20_000, seed: int = 0) -> Corpus:
     length = math.fsum(
         p * (len(word) + 1) for p, word in zip(weights, TOY_WORDS, strict=True)
     )
-    return Corpus("toy", text, entropy / length)
+    return Corpus.from_text("toy", text, entropy / length)

@@ -1,14 +1,23 @@
 """Characters: their vocabulary, and a text as streams of next-character examples."""
 
+import functools
 import json
+import mmap
 import os
+import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from kerasseq.files import write_file
+
+NUM_CODE_POINTS = sys.maxunicode + 1
+MOST_HELD_OUT = 1_000_000  # characters: more would tell no more, and take minutes
+BLOCK = 1 << 19  # characters that streams read at a time
 
 
 @dataclass(frozen=True)
@@ -48,7 +57,19 @@ class Vocabulary:
             ValueError: the text is empty or holds a lone surrogate, which is half of
                 a character and cannot be written as UTF-8.
         """
-        points = np.unique(_code_points(text))
+        return cls.from_pieces([text])
+
+    @classmethod
+    def from_pieces(cls, pieces: Iterable[str]) -> "Vocabulary":
+        """The vocabulary of a text that comes in pieces.
+
+        Raises:
+            ValueError: as `from_text`.
+        """
+        seen = np.zeros(NUM_CODE_POINTS, bool)
+        for piece in pieces:
+            seen[_code_points(piece)] = True
+        points = np.flatnonzero(seen)
         surrogates = points[(points >= 0xD800) & (points < 0xE000)]
         if surrogates.size:
             raise ValueError(
@@ -89,6 +110,18 @@ class Vocabulary:
         """The characters' code points, int32 (V,), ascending."""
         return _code_points("".join(self.characters)).astype(np.int32)
 
+    @property
+    def id_type(self) -> np.dtype:
+        """The smallest unsigned integer type that holds every id."""
+        return np.min_scalar_type(len(self) - 1)
+
+    @functools.cached_property
+    def _id_of(self) -> np.ndarray:
+        """The id of each code point, int32; -1 where it is unknown."""
+        table = np.full(NUM_CODE_POINTS, -1, np.int32)
+        table[self.code_points] = np.arange(len(self))
+        return table
+
     def unknown(self, text: str) -> list[str]:
         """The distinct characters of `text` that are not in the vocabulary."""
         return sorted(set(text) - set(self.characters))
@@ -102,15 +135,14 @@ class Vocabulary:
         Raises:
             ValueError: a character is unknown; `unknown` lists all that are.
         """
-        points, known = _code_points(text), self.code_points
-        ids = np.searchsorted(known, points).clip(max=len(known) - 1)
-        missing = np.flatnonzero(known[ids] != points)
+        ids = self._id_of.take(_code_points(text))
+        missing = np.flatnonzero(ids < 0)
         if missing.size:
             raise ValueError(
                 f"character {text[missing[0]]!r} at offset {missing[0]} is not in the "
-                f"vocabulary of {len(known)} characters; leave it out"
+                f"vocabulary of {len(self)} characters; leave it out"
             )
-        return ids.astype(np.int32)
+        return ids
 
     def encode_prompt(self, prompt: str) -> np.ndarray:
         """Ids of a prompt as every runtime reads it.
@@ -138,14 +170,22 @@ def _code_points(text: str) -> np.ndarray:
 
 
 def split_text(ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Part a text's ids into nine tenths to train on and the held-out last tenth."""
-    boundary = len(ids) - len(ids) // 10
+    """Part a text's ids into those to train on and the held-out end.
+
+    The last tenth is held out, of a text above ten million characters the last million.
+    """
+    boundary = len(ids) - min(len(ids) // 10, MOST_HELD_OUT)
     return ids[:boundary], ids[boundary:]
 
 
 def frequency_loss(ids: np.ndarray) -> float:
     """Loss in nats of a model that knows how frequent each id is and nothing else."""
-    counts = np.bincount(ids)
+    counts = np.zeros(0, np.int64)
+    for start in range(0, len(ids), BLOCK):
+        more = np.bincount(ids[start : start + BLOCK], minlength=len(counts))
+        more[: len(counts)] += counts
+        counts = more
+        _let_go(ids)
     frequencies = counts[counts > 0] / len(ids)
     return float(-(frequencies * np.log(frequencies)).sum())
 
@@ -203,21 +243,60 @@ def next_character_streams(
             f"{len(ids)} characters are too few for {num_streams} streams of {length}; "
             f"give at least {num_streams * length + 1}, or fewer or shorter streams"
         )
-    starts = np.arange(num_streams)[:, None] * stream_length
-    positions = tf.constant(starts + np.arange(length), tf.int64)
-    text = tf.constant(ids, tf.int32)
+    # Many batches are read at a time, which makes one cheap, and skipping one too.
+    batches_a_block = max(1, BLOCK // (num_streams * length))
 
-    def batch(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        at = positions + index * length
-        inputs, targets = tf.gather(text, at), tf.gather(text, at + 1)
-        inputs.set_shape((num_streams, length))
-        targets.set_shape((num_streams, length))
+    def read(block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        first = int(block) * batches_a_block
+        starts = np.arange(num_streams) * stream_length + first * length
+        count = min(batches_a_block, num_batches - first)
+        return _read_batches(ids, starts, count, length)
+
+    def block_of_batches(block: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        types = (tf.int32, tf.int32)
+        inputs, targets = tf.numpy_function(read, [block], types, stateful=False)
+        inputs.set_shape((None, num_streams, length))
+        targets.set_shape((None, num_streams, length))
         return inputs, targets
 
-    batches = tf.data.Dataset.range(num_batches).map(batch)
+    num_blocks = -(-num_batches // batches_a_block)
+    blocks = tf.data.Dataset.range(num_blocks).map(block_of_batches).prefetch(1)
+    num_elements = tf.data.experimental.assert_cardinality(num_batches)
     options = tf.data.Options()
     options.deterministic = True
     # Whoever stops reading waits for the tuner's next turn, and its pauses double: up
     # to a minute at the end of a training, with nothing here for it to tune.
     options.autotune.enabled = False
-    return batches.with_options(options).prefetch(2)
+    return blocks.unbatch().apply(num_elements).with_options(options)
+
+
+def _read_batches(
+    ids: np.ndarray, starts: np.ndarray, count: int, length: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Batches that follow one another; row b of the first begins at `starts[b]`.
+
+    Returns:
+        Inputs int32 (count, B, T) and targets int32 (count, B, T).
+    """
+    rows = np.stack([ids[start : start + count * length + 1] for start in starts])
+    _let_go(ids)
+    inputs, targets = (
+        part.reshape(len(starts), count, length).swapaxes(0, 1).astype(np.int32, "C")
+        for part in (rows[:, :-1], rows[:, 1:])
+    )
+    return inputs, targets
+
+
+def _let_go(ids: np.ndarray) -> None:
+    """Take the pages of mapped ids out of the process; they come again at need.
+
+    Else all that was ever read would count as the process's memory.
+    """
+    owner: Any = ids
+    while isinstance(owner, np.ndarray):
+        owner = owner.base
+    if not isinstance(owner, mmap.mmap) or not hasattr(owner, "madvise"):
+        return
+    # Of a map that can be written to, the changes might be lost.
+    if memoryview(owner).readonly:
+        owner.madvise(mmap.MADV_DONTNEED)

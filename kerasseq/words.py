@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from kerasseq.corpora import read_text
 from kerasseq.files import write_file
+from kerasseq.text_files import read_text
 
 # In upper case, so that no sentence can spell them: its words are lower-cased.
 SPECIALS = ("<PAD>", "<UNK>", "<MASK>")

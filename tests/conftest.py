@@ -26,6 +26,14 @@ def pytest_configure(config):
     )
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory) -> Path:
+    """A cache of texts that is not the user's."""
+    folder = tmp_path_factory.mktemp("cache") / "kerasseq"
+    os.environ["KERASSEQ_CACHE"] = str(folder)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def built_page():
     """The page in the browser can be tried here; the test skips where it cannot."""

@@ -5,80 +5,83 @@ import math
 import os
 import subprocess
 import sys
+import threading
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from kerasseq.corpora import Corpus, load_corpus, pydoc_corpus, read_text, toy_corpus
+import kerasseq.corpora
+from kerasseq.corpora import Corpus, load_corpus, pydoc_corpus, toy_corpus
+from kerasseq.text_cache import find_ids
+from kerasseq.text_files import hash_text
 
 ROOT = Path(__file__).parents[1]
-
-
-@pytest.mark.parametrize(
-    ("data", "text"),
-    [
-        (b"one\r\ntwo\rthree\n", "one\r\ntwo\rthree\n"),
-        (b"no line end", "no line end"),
-        (b" \n\x1a\x0c\n ", " \n\x1a\x0c\n "),
-        ("é€𝄞\u2028".encode(), "é€𝄞\u2028"),
-        (b"\xef\xbb\xbfafter the mark", "after the mark"),
-        (b"\xef\xbb\xbf\xef\xbb\xbfone mark", "\ufeffone mark"),
-        (b"inside \xef\xbb\xbf", "inside \ufeff"),
-    ],
-)
-def test_a_file_is_read_to_the_last_character(tmp_path, data, text):
-    path = tmp_path / "a.txt"
-    path.write_bytes(data)
-    assert read_text(path) == read_text(str(path)) == text
-
-
-@pytest.mark.parametrize(
-    ("data", "complaint"),
-    [
-        (b"", "is empty"),
-        (b"\xef\xbb\xbf", "is empty"),
-        (b"\x7fELF\x02\x00", "looks binary: byte 5 is NUL"),
-        ("text".encode("utf-16"), "looks binary: byte 3 is NUL"),
-        (b"caf\xe9 au lait", r"not UTF-8: byte 3 is 0xe9 .*iconv"),
-        ("é".encode() + b"\xff", "not UTF-8: byte 2 is 0xff"),
-        (b"\xef\xbb\xbfa\x80", "not UTF-8: byte 4 is 0x80"),
-        (b"cut short \xf0\x9d\x84", "not UTF-8: byte 10 is 0xf0"),
-        (b"half \xed\xa0\xbd", "not UTF-8: byte 5 is 0xed"),
-    ],
-)
-def test_what_is_no_text_is_refused_at_its_byte(tmp_path, data, complaint):
-    path = tmp_path / "a.txt"
-    path.write_bytes(data)
-    with pytest.raises(ValueError, match=rf"a\.txt .*{complaint}"):
-        read_text(path)
-
-
-def test_a_file_that_is_not_there_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"a\.txt does not exist"):
-        read_text(tmp_path / "a.txt")
-
-
-def test_a_directory_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="is a directory; give a text file"):
-        read_text(tmp_path)
-
-
-def test_a_file_that_cannot_be_read_is_refused_with_the_reason(tmp_path):
-    path = tmp_path / "a.txt"
-    path.symlink_to(path)
-    with pytest.raises(ValueError, match="cannot be read: Too many levels"):
-        read_text(path)
 
 
 def test_a_corpus_from_a_file_has_its_name_and_its_hash(tmp_path):
     path = tmp_path / "tales.txt"
     path.write_bytes(b"\xef\xbb\xbfabc\r\n\xc3\xa9")
     corpus = load_corpus(path)
-    assert corpus == Corpus("tales.txt", "abc\r\né", entropy=None)
+    assert corpus == Corpus.from_text("tales.txt", "abc\r\né", entropy=None)
+    assert corpus.text == "abc\r\né"
     assert corpus.sha256 == hashlib.sha256(b"abc\r\n\xc3\xa9").hexdigest()
     assert load_corpus(str(path)) == corpus
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_is_a_corpus_too(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=[b"abc\r\n\xc3\xa9"])
+    writer.start()
+    assert load_corpus(pipe) == Corpus.from_text("pipe", "abc\r\né")
+    writer.join()
+
+
+@pytest.mark.parametrize("added", [b"more", b""])
+def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path, monkeypatch, added):
+    path = tmp_path / "growing.txt"
+    path.write_bytes(b"more and " * 9)
+
+    def hash_and_change(path):
+        found = hash_text(path)
+        with path.open("ab") as file:
+            file.write(added)
+        os.utime(path, (0, 0))
+        return found
+
+    monkeypatch.setattr(kerasseq.corpora, "hash_text", hash_and_change)
+    with pytest.raises(ValueError, match="changed while it was read"):
+        load_corpus(path)
+    assert find_ids(hashlib.sha256(b"more and " * 9).hexdigest()) is None
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="this is not Linux")
+def test_a_large_text_is_read_within_little_memory(tmp_path):
+    """Encoded, found again and counted, in a process that may grow by 32 MB alone."""
+    path = tmp_path / "large.txt"
+    path.write_bytes("Ein Text, größer als das, was erlaubt ist. ".encode() * 2_000_000)
+    code = """
+import resource, sys
+from kerasseq.corpora import load_corpus
+from kerasseq.text import frequency_loss
+held = int(open("/proc/self/statm").read().split()[5]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_DATA, (held + 32_000_000,) * 2)
+for _ in range(2):
+    corpus = load_corpus(sys.argv[1])
+print(len(corpus.ids), frequency_loss(corpus.ids))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, path],
+        cwd=ROOT,
+        env=os.environ | {"KERASSEQ_CACHE": str(tmp_path / "cache")},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.split()[0] == "86000000"
 
 
 def test_the_made_corpora_have_names():

@@ -5,7 +5,13 @@ import numpy as np
 import pytest
 
 from export.char_rnn import describe
-from export.gate import Gate, common_length, cross_entropy, possible_tokens
+from export.gate import (
+    Gate,
+    common_length,
+    cross_entropy,
+    largest_difference,
+    possible_tokens,
+)
 from kerasseq.char_rnn import CharRNNConfig, build_char_rnn, build_generating_module
 from kerasseq.convert import convert, write_tflite
 from kerasseq.text import Vocabulary
@@ -94,6 +100,17 @@ def test_the_loss_is_that_of_the_whole_text_read_once(gate):
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     assert gate.loss == pytest.approx(float(loss(HELD_OUT[1:], logits)), abs=1e-5)
     assert gate.num_characters == 400
+
+
+@pytest.mark.parametrize("count", [1, 999, 1000, 1001, 2500])
+def test_what_is_worked_out_in_parts_is_that_of_the_whole(count):
+    rng = np.random.default_rng(count)
+    one, other = rng.normal(0, 3, (2, count, 7)).astype(np.float32)
+    targets = rng.integers(0, 7, count)
+    chosen = one[np.arange(count), targets].astype(np.float64)
+    expected = np.mean(np.log(np.exp(one.astype(np.float64)).sum(axis=1)) - chosen)
+    assert cross_entropy(one, targets) == pytest.approx(expected, rel=1e-12)
+    assert largest_difference(one, other) == np.abs(one - other).max()
 
 
 def test_cross_entropy_of_one_place_by_hand():

@@ -2,6 +2,10 @@
 
 import doctest
 import json
+import re
+import time
+from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -11,6 +15,7 @@ from hypothesis import strategies as st
 import kerasseq.text
 from kerasseq.text import (
     Vocabulary,
+    frequency_loss,
     next_character_streams,
     split_text,
     validation_shape,
@@ -46,6 +51,21 @@ def test_an_id_is_a_position_in_the_vocabulary(text):
 def test_decoding_gives_back_what_was_encoded(text):
     vocabulary = Vocabulary.from_text(text)
     assert vocabulary.decode(vocabulary.encode(text)) == text
+
+
+@given(st.lists(TEXTS, min_size=1))
+def test_a_vocabulary_of_pieces_is_that_of_the_whole(pieces):
+    vocabulary = Vocabulary.from_pieces(iter(pieces))
+    assert vocabulary == Vocabulary.from_text("".join(pieces))
+
+
+@pytest.mark.parametrize(
+    ("size", "kind"),
+    [(1, "uint8"), (256, "uint8"), (257, "uint16"), (65_537, "uint32")],
+)
+def test_the_smallest_type_of_an_id(size, kind):
+    text = "".join(map(chr, range(0xE000, 0xE000 + size)))
+    assert Vocabulary.from_text(text).id_type == kind
 
 
 def test_nothing_is_encoded_as_nothing():
@@ -174,6 +194,25 @@ def test_the_last_tenth_is_held_out(size):
     assert len(held_out) == size // 10
 
 
+@pytest.mark.parametrize(
+    ("size", "held"),
+    [(9_999_999, 999_999), (10_000_010, 1_000_000), (10**10, 1_000_000)],
+)
+def test_of_a_large_text_a_million_characters_are_held_out(size, held):
+    training, held_out = split_text(range(size))
+    assert training == range(size - held)
+    assert held_out == range(size - held, size)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.int32, np.int64])
+def test_the_loss_by_frequencies_is_the_entropy_however_the_text_is_read(kind):
+    ids = np.array([3, 3, 3, 3, 0, 0, 9, 3], kind)  # 5/8, 2/8, 1/8
+    entropy = np.log(8) - (5 * np.log(5) + 2 * np.log(2)) / 8
+    for block in (1, 3, 8, 100):
+        with mock.patch.object(kerasseq.text, "BLOCK", block):
+            assert frequency_loss(ids) == pytest.approx(entropy, abs=1e-12)
+
+
 @settings(max_examples=300)
 @given(st.integers(2, 10**8))
 def test_validation_streams_are_few_and_leave_out_next_to_nothing(size):
@@ -223,6 +262,97 @@ def test_streams_read_on_where_they_stopped_and_leave_out_little(sizes):
     assert streams[0, 0] == 0
     assert np.all(streams[1:, 0] > streams[:-1, -1]), "no character is read twice"
     assert size - inputs.size <= num_streams * length
+
+
+@settings(max_examples=30)
+@given(SIZES, st.integers(1, 300), st.sampled_from(["uint8", "uint16", "int64"]))
+def test_batches_are_cut_from_the_text_however_many_are_read_at_a_time(
+    sizes, block, kind
+):
+    num_streams, length, more = sizes
+    ids = np.random.default_rng(more).integers(0, 256, num_streams * length + 1 + more)
+    with mock.patch.object(kerasseq.text, "BLOCK", block):
+        batches = list(
+            next_character_streams(ids.astype(kind), num_streams, length)
+            .repeat(2)
+            .as_numpy_iterator()
+        )
+    apart = (len(ids) - 1) // num_streams
+    count = apart // length
+    assert len(batches) == 2 * count
+    for index, (inputs, targets) in enumerate(batches):
+        for stream in range(num_streams):
+            start = stream * apart + index % count * length
+            np.testing.assert_array_equal(inputs[stream], ids[start:][:length])
+            np.testing.assert_array_equal(targets[stream], ids[start + 1 :][:length])
+
+
+@pytest.mark.parametrize("place", [0, 1, 7, 8, 11, 12, 35, 40])
+def test_a_reading_begins_wherever_it_is_told_to(place):
+    with mock.patch.object(kerasseq.text, "BLOCK", 8 * 2 * 5):
+        batches = next_character_streams(np.arange(121), 2, 5)
+        [(inputs, _)] = batches.repeat().skip(place).take(1)
+    assert inputs[0].numpy().tolist() == [*range(place % 12 * 5, place % 12 * 5 + 5)]
+
+
+def test_to_begin_late_in_a_large_text_takes_no_time():
+    ids = np.broadcast_to(np.uint8(7), 10**9)  # one byte, read a billion times
+    start = time.perf_counter()
+    batches = next_character_streams(ids, 32, 64)
+    assert len(batches) == 488_281
+    next(iter(batches.repeat().skip(200_000)))
+    assert time.perf_counter() - start < 10, "half a second where nothing else runs"
+
+
+@pytest.fixture
+def mapped(tmp_path) -> np.ndarray:
+    """Four million ids in a file."""
+    path = tmp_path / "mapped.ids"
+    np.random.default_rng(0).integers(0, 200, 4_000_000, np.uint8).tofile(path)
+    return np.asarray(np.memmap(path, np.uint8, "r"))
+
+
+def kilobytes_in_memory(mapped: np.ndarray) -> int:
+    """What of mapped ids is in the process's memory, as the system says."""
+    name = str(mapped.base.filename)
+    for part in re.split(r"\n(?=\w+-\w+ )", Path("/proc/self/smaps").read_text()):
+        if name in part.partition("\n")[0]:
+            return int(re.search(r"Rss:\s+(\d+) kB", part)[1])
+    raise AssertionError(f"{name} is not mapped")
+
+
+def test_mapped_ids_are_read_like_others(mapped):
+    ids, others = (split_text(ids)[0] for ids in (mapped, np.array(mapped)))
+    pairs = zip(
+        next_character_streams(ids, 32, 64).as_numpy_iterator(),
+        next_character_streams(others, 32, 64).as_numpy_iterator(),
+        strict=True,
+    )
+    for ours, theirs in pairs:
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="this is not Linux")
+def test_what_was_read_of_mapped_ids_is_let_go(mapped):
+    assert mapped.sum() > 0
+    assert kilobytes_in_memory(mapped) > 3000, "touched, so it counts"
+    training, held_out = split_text(mapped)
+    assert len(list(next_character_streams(training, 32, 64))) == 1757
+    assert kilobytes_in_memory(mapped) == 0
+    assert mapped.sum() > 0
+    frequency_loss(held_out)
+    assert kilobytes_in_memory(mapped) == 0
+
+
+def test_changes_to_a_map_are_not_lost(tmp_path):
+    path = tmp_path / "mapped.ids"
+    np.zeros(10_000, np.uint8).tofile(path)
+    ids = np.memmap(path, np.uint8, "c")  # changes stay in memory
+    ids[:] = 7
+    ids.flags.writeable = False
+    for inputs, _ in next_character_streams(ids, 2, 9):
+        assert (inputs.numpy() == 7).all()
+    assert (ids == 7).all()
 
 
 def test_streams_of_a_text_worked_out_by_hand():
