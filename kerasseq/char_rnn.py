@@ -97,7 +97,7 @@ def build_char_rnn(config: CharRNNConfig) -> keras.Model:
 
 
 def build_stateful_model(
-    model: keras.Model, batch_size: int, length: int, weight_drop: float = 0.0
+    model: keras.Model, batch_size: int, length: int
 ) -> keras.Model:
     """A twin that shares the weights of `model` and keeps its state between calls.
 
@@ -107,8 +107,6 @@ def build_stateful_model(
         model: from `build_char_rnn`.
         batch_size: B, how many texts are read side by side.
         length: T, characters a call.
-        weight_drop: fraction of the recurrent weights dropped in training, see
-            `FusedRNN`.
 
     Returns:
         A functional model from ids int32 (B, T) to logits float32 (B, T, V).
@@ -118,11 +116,7 @@ def build_stateful_model(
         if not isinstance(layer, keras.layers.RNN):
             return layer
         return FusedRNN(
-            layer.cell,
-            weight_drop,
-            return_sequences=True,
-            stateful=True,
-            name=layer.name,
+            layer.cell, return_sequences=True, stateful=True, name=layer.name
         )
 
     inputs = keras.Input(batch_shape=(batch_size, length), dtype="int32")

@@ -264,38 +264,6 @@ def _loop(
     return states, tuple(array.stack() for array in arrays)
 
 
-def drop_weights(weights: tf.Tensor, rate: float, seed: tf.Tensor) -> tf.Tensor:
-    """Set a fraction of a matrix to zero, and scale up the others by what is lost.
-
-    Which ones is a hash of place and seed, by the rounds of MurmurHash3's last step:
-    under XLA a million numbers of TensorFlow's own generators take longer on a CPU than
-    the rest of a training step.
-
-    Args:
-        weights: (M, N).
-        rate: the fraction, from 0 to below 1.
-        seed: integers (2,).
-
-    Returns:
-        (M, N).
-    """
-    key = tf.bitcast(tf.cast(seed, tf.int32), tf.uint32)
-    place = tf.bitcast(tf.range(tf.size(weights)), tf.uint32)
-    mixed = _mix(_mix(place ^ key[0]) ^ key[1])
-    mixed = tf.bitwise.right_shift(mixed, tf.constant(8, tf.uint32))
-    uniform = tf.cast(tf.bitcast(mixed, tf.int32), tf.float32) / 2**24
-    kept = tf.reshape(uniform >= rate, weights.shape)
-    return tf.where(kept, weights / (1 - rate), 0)
-
-
-def _mix(bits: tf.Tensor) -> tf.Tensor:
-    """MurmurHash3's last step: every bit of a uint32 changes half of all bits."""
-    for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35)):
-        bits ^= tf.bitwise.right_shift(bits, tf.constant(shift, tf.uint32))
-        bits *= tf.constant(factor, tf.uint32)
-    return bits ^ tf.bitwise.right_shift(bits, tf.constant(16, tf.uint32))
-
-
 class FastLoop:
     """What the layers below have in common: the loop that they enter through Keras's
     own hook, and Keras's loop for what it does not cover.
@@ -305,24 +273,15 @@ class FastLoop:
     static.
     """
 
-    weight_drop = 0.0
-
     def inner_loop(
         self, sequences: Any, initial_state: Any, mask: Any, training: bool = False
     ) -> tuple:
         reason = self._not_covered(sequences, mask, training)
-        if reason and training and self.weight_drop:
-            raise ValueError(
-                f"{self.name} cannot drop weights, since {reason}; set weight_drop=0"
-            )
         if reason:
             _log_once(f"{self.name} runs on Keras's own loop: {reason}")
             return super().inner_loop(sequences, initial_state, mask, training)
         states = tuple(keras.tree.flatten(initial_state))
         kernel, input_bias, recurrent_kernel, recurrent_bias = cell_weights(self.cell)
-        if training and self.weight_drop:
-            seed = self.seed_generator.next()
-            recurrent_kernel = drop_weights(recurrent_kernel, self.weight_drop, seed)
         batch, num_steps, size = sequences.shape
         by_step = tf.reshape(tf.transpose(sequences, (1, 0, 2)), (-1, size))
         inputs = tf.matmul(by_step, kernel) + input_bias
@@ -359,34 +318,7 @@ class FusedRNN(FastLoop, keras.layers.RNN):
 
     It takes the same arguments and gives the same numbers to float32 rounding; so do
     the layers below. Two of them around one cell share its weights.
-
-    Args:
-        cell: of Keras.
-        weight_drop: fraction of the recurrent kernel's numbers that are zero in a
-            batch of training, the same ones at all steps and for all sequences (Merity
-            et al. 2017, section 2).
-        seed: of the choice; None for one from Keras's own seed.
-        **kwargs: of `keras.layers.RNN`.
     """
-
-    def __init__(
-        self,
-        cell: keras.Layer,
-        weight_drop: float = 0.0,
-        seed: int | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(cell, **kwargs)
-        if not 0 <= weight_drop < 1:
-            raise ValueError(f"weight_drop={weight_drop} is not from 0 to below 1")
-        self.weight_drop = weight_drop
-        self.seed = seed
-        if weight_drop:
-            self.seed_generator = keras.random.SeedGenerator(seed)
-
-    def get_config(self) -> dict[str, Any]:
-        own = {"weight_drop": self.weight_drop, "seed": self.seed}
-        return {**super().get_config(), **own}
 
 
 @keras.saving.register_keras_serializable(package="kerasseq")

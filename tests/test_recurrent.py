@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from kerasseq import recurrent
 from kerasseq.files import load_model
-from kerasseq.recurrent import GRU, LSTM, FusedRNN, SimpleRNN, drop_weights
+from kerasseq.recurrent import GRU, LSTM, FusedRNN, SimpleRNN
 
 LAYERS = {
     "gru": keras.layers.GRU,
@@ -182,48 +182,6 @@ def test_a_mask_runs_on_keras_own_loop():
     np.testing.assert_allclose(
         fused(inputs(), mask=mask)[0], layer(inputs(), mask=mask)[0], atol=1e-6
     )
-
-
-def test_dropped_weights_are_those_of_the_kernel_and_their_mean_stays():
-    ones = tf.ones((173, 229))
-    masks = []
-    for seed in ([0, 1], [0, 2], [1, 1], [7, 1]):
-        dropped = drop_weights(ones, 0.3, tf.constant(seed, tf.uint32)).numpy()
-        assert set(np.unique(dropped)) == {np.float32(0), np.float32(1 / 0.7)}
-        masks.append(dropped.ravel() == 0)
-        # Four deviations of a binomial of 39,617 draws, of a row and of a column.
-        assert masks[-1].mean() == pytest.approx(0.3, abs=4 * (0.21 / 39_617) ** 0.5)
-        for axis, count in ((0, 173), (1, 229)):
-            spread = (dropped == 0).mean(axis).std()
-            assert spread == pytest.approx((0.21 / count) ** 0.5, rel=0.3)
-    assert np.abs(np.corrcoef(masks) - np.eye(4)).max() < 0.025
-    np.testing.assert_array_equal(drop_weights(ones, 0.0, [1, 2]), ones)
-
-
-def test_a_layer_drops_recurrent_weights_in_training_alone():
-    layer, _ = both("gru")
-    fused = FusedRNN(layer.cell, 0.4, seed=3, return_sequences=True)
-    x = inputs()
-    np.testing.assert_allclose(fused(x), layer(x)[0], atol=1e-6)
-    outputs = [fused(x, training=True).numpy() for _ in range(2)]
-    assert np.abs(outputs[0] - outputs[1]).max() > 0.01  # each batch anew
-    kernel = tf.convert_to_tensor(layer.cell.recurrent_kernel)
-    # Keras's generators give their seed and how often they were asked.
-    dropped = drop_weights(kernel, 0.4, keras.random.SeedGenerator(3).next())
-    layer.cell.recurrent_kernel.assign(dropped)
-    np.testing.assert_allclose(outputs[0], layer(x)[0], atol=1e-6)
-    again = FusedRNN.from_config(fused.get_config())
-    assert (again.weight_drop, again.seed) == (0.4, 3)
-
-
-def test_weights_are_not_dropped_where_the_fast_loop_cannot_run():
-    layer, _ = both("gru", activation="relu")
-    fused = FusedRNN(layer.cell, 0.4)
-    fused(inputs())
-    with pytest.raises(ValueError, match="cannot drop weights, since activation"):
-        fused(inputs(), training=True)
-    with pytest.raises(ValueError, match="weight_drop=1 is not"):
-        FusedRNN(layer.cell, 1)
 
 
 def test_half_precision_stays_near_float32():
