@@ -69,6 +69,9 @@ from kerasseq.words import (
 )
 
 MOST_WORDS = 5000
+# The chance that a place of the text goes on without its state, so that the model
+# learns to begin: without, the first characters after a prompt are the worst.
+RESET_RATE = 0.03
 TEMPERATURES = (0.7, 1.0, 1.2)
 HOW_TO_WRITE = """To write with the model, here or in a browser:
   python export/on_device/generate.py {file} --prompt "The "
@@ -264,7 +267,9 @@ def train_char_rnn(
     keras.utils.set_random_seed(options.seed)
     model = build_char_rnn(config)
     module = build_generating_module(model, vocabulary)
-    learner = build_stateful_model(model, training.batch_size, training.length)
+    learner = build_stateful_model(
+        model, training.batch_size, training.length, RESET_RATE, options.seed
+    )
     compile_for_training(learner, training)
     shape = validation_shape(len(held_out))
     validator = build_stateful_model(model, *shape)

@@ -97,7 +97,11 @@ def build_char_rnn(config: CharRNNConfig) -> keras.Model:
 
 
 def build_stateful_model(
-    model: keras.Model, batch_size: int, length: int
+    model: keras.Model,
+    batch_size: int,
+    length: int,
+    reset_rate: float = 0.0,
+    seed: int = 0,
 ) -> keras.Model:
     """A twin that shares the weights of `model` and keeps its state between calls.
 
@@ -107,6 +111,8 @@ def build_stateful_model(
         model: from `build_char_rnn`.
         batch_size: B, how many texts are read side by side.
         length: T, characters a call.
+        reset_rate: the chance of a text to begin a batch of training without its state.
+        seed: of these chances.
 
     Returns:
         A functional model from ids int32 (B, T) to logits float32 (B, T, V).
@@ -116,7 +122,12 @@ def build_stateful_model(
         if not isinstance(layer, keras.layers.RNN):
             return layer
         return FusedRNN(
-            layer.cell, return_sequences=True, stateful=True, name=layer.name
+            layer.cell,
+            reset_rate,
+            seed,
+            return_sequences=True,
+            stateful=True,
+            name=layer.name,
         )
 
     inputs = keras.Input(batch_shape=(batch_size, length), dtype="int32")

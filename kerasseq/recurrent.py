@@ -318,7 +318,42 @@ class FusedRNN(FastLoop, keras.layers.RNN):
 
     It takes the same arguments and gives the same numbers to float32 rounding; so do
     the layers below. Two of them around one cell share its weights.
+
+    Args:
+        cell: of Keras.
+        reset_rate: the chance of a sequence of a training batch to begin with a state
+            of zeros: who is to begin without a state has to learn it.
+        seed: of the choice, so that layers with the same one reset the same sequences.
+        **kwargs: of `keras.layers.RNN`.
     """
+
+    def __init__(
+        self, cell: keras.Layer, reset_rate: float = 0.0, seed: int = 0, **kwargs: Any
+    ) -> None:
+        super().__init__(cell, **kwargs)
+        if not 0 <= reset_rate <= 1:
+            raise ValueError(f"reset_rate={reset_rate} is not from 0 to 1")
+        self.reset_rate = reset_rate
+        self.seed = seed
+        if reset_rate:
+            self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def inner_loop(
+        self, sequences: Any, initial_state: Any, mask: Any, training: bool = False
+    ) -> tuple:
+        if training and self.reset_rate:
+            chances = keras.random.uniform(
+                (keras.ops.shape(sequences)[0], 1), seed=self.seed_generator
+            )
+            initial_state = keras.tree.map_structure(
+                lambda state: keras.ops.where(chances < self.reset_rate, 0.0, state),
+                initial_state,
+            )
+        return super().inner_loop(sequences, initial_state, mask, training)
+
+    def get_config(self) -> dict[str, Any]:
+        own = {"reset_rate": self.reset_rate, "seed": self.seed}
+        return {**super().get_config(), **own}
 
 
 @keras.saving.register_keras_serializable(package="kerasseq")

@@ -184,6 +184,37 @@ def test_a_mask_runs_on_keras_own_loop():
     )
 
 
+@pytest.mark.parametrize("name", LAYERS)
+def test_some_sequences_begin_training_without_their_state(name):
+    layer, _ = both(name)
+    x, states = inputs(), initial(layer)
+    options = {"return_sequences": True, "return_state": True}
+    fused, other = (
+        FusedRNN(layer.cell, reset_rate=0.5, seed=3, **options) for _ in range(2)
+    )
+    carried = layer(x, initial_state=states)[0].numpy()
+    fresh = layer(x)[0].numpy()
+    np.testing.assert_allclose(fused(x, initial_state=states)[0], carried, atol=1e-6)
+    resets = []
+    for _ in range(20):
+        found = fused(x, initial_state=states, training=True)[0].numpy()
+        again = other(x, initial_state=states, training=True)[0].numpy()
+        np.testing.assert_array_equal(found, again)  # one seed, the same sequences
+        for row in range(BATCH):
+            as_fresh, as_carried = (
+                np.allclose(found[row], whole[row], atol=1e-5)
+                for whole in (fresh, carried)
+            )
+            assert as_fresh != as_carried
+            resets.append(as_fresh)
+    # Half of 60, within four deviations.
+    assert 15 <= sum(resets) <= 45
+    loaded = FusedRNN.from_config(fused.get_config())
+    assert (loaded.reset_rate, loaded.seed) == (0.5, 3)
+    with pytest.raises(ValueError, match=r"reset_rate=1\.5 is not from 0 to 1"):
+        FusedRNN(layer.cell, reset_rate=1.5)
+
+
 def test_half_precision_stays_near_float32():
     layer, _ = both("gru")
     keras.config.set_dtype_policy("float32")
