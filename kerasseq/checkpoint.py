@@ -116,7 +116,9 @@ class Checkpoint(keras.callbacks.Callback):
                 damage = damage or f"{self._path} is missing"
             return Saved(done["epochs"], done["ended"], arrays, damage)
         if damage:
-            raise ValueError(f"{damage}; remove it and train anew")
+            raise ValueError(
+                f"{damage}, and no whole one is beside it; train anew without --resume"
+            )
         return Saved()
 
     def begin(self, model: keras.Model) -> Saved:
