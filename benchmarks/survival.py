@@ -7,8 +7,8 @@ break, and then again and again with accidents, each of which ends in `--resume`
 
 - kills: SIGKILL at random moments, spread over the whole run; every third run is killed
   twice more while it resumes.
-- aimed: SIGKILL at a change to the file system, or some milliseconds later: one half at
-  the writing of a checkpoint, the other at that of all other files.
+- aimed: SIGKILL while a file is half written, or when it is whole and not yet renamed
+  into its place: one half at checkpoints, the other at all other files.
 - damaged: a killed run's checkpoint is cut short, has a bit flipped or is zero in part.
 - full: the disk is full before the run ends: a tmpfs of its own, for which it takes
   the rights of root; without them this part is left out, with a line that says so.
@@ -42,8 +42,8 @@ ARGUMENTS = (
     "--only char_rnn --quick --corpus toy --cell lstm --units 24 --layers 2 "
     "--dropout 0.3 --epochs 36 --length 50"
 ).split()
-# Runs train_all.py, notes each change to the file system below a folder in a file, and
-# kills itself some seconds after it has come to one of them.
+# Runs train_all.py, notes in a file when it changes what in the file system below a
+# folder, and kills itself some seconds after it has come to one of these changes.
 AIMED = """
 import os, runpy, signal, sys, threading, time
 notes, folder, aim, seconds = sys.argv[1:5]
@@ -59,7 +59,7 @@ def watch(event, arguments):
         return
     writes = event == "open" and set(arguments[1] or "") & set("wax+")
     if writes or event in ("os.mkdir", "os.remove", "os.rename", "os.rmdir"):
-        print(event, arguments[0], file=noted, flush=True)
+        print(time.perf_counter(), event, arguments[0], file=noted, flush=True)
         changes.append(event)
         if len(changes) == int(aim) + 1:
             threading.Thread(target=kill).start() if float(seconds) else kill()
@@ -73,10 +73,22 @@ runpy.run_path("train_all.py", run_name="__main__")
 # Where a run was killed, by what it left.
 TRAINING = "in training, between checkpoints"
 FIRST = "in training, before the first checkpoint"
-WRITING = "in a checkpoint's write"
 SAVING = "after training: model, samples, pictures"
 EXPORTS = "in the exports and their checks"
 END = "after the last file"
+
+
+class Change(NamedTuple):
+    """One of a run's changes to the file system: when, what, and to which file."""
+
+    seconds: float
+    event: str
+    name: str
+
+    @classmethod
+    def read(cls, note: str) -> "Change":
+        seconds, event, path = note.split(maxsplit=2)
+        return cls(float(seconds), event, Path(path).name)
 
 
 class Ending(NamedTuple):
@@ -105,8 +117,7 @@ class Runs:
         random: chooses the accidents.
         begins, ends: seconds from the start of the unbroken run to its first folder,
             when imports are over and there is something to lose, and to its end.
-        changes: the numbers of an unbroken run's changes to the file system, those of
-            checkpoints and others.
+        changes: an unbroken run's, to the file system.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -129,9 +140,7 @@ class Runs:
         again = self.aim(folder / "again", -1, 0.0)
         assert not (found := differences(self.whole, again)), found
         notes = (folder / "notes").read_text().splitlines()
-        ours = [index for index, note in enumerate(notes) if "checkpoint" in note]
-        others = sorted(set(range(len(notes))) - set(ours))
-        self.changes = {"checkpoint": ours, "others": others}
+        self.changes = [Change.read(note) for note in notes]
         shutil.rmtree(again)
 
     def start(self, out: Path, *arguments: str, program: tuple[str, ...] = ()):
@@ -216,8 +225,8 @@ def same(path: Path, other: Path) -> bool:
 def phase(out: Path) -> str:
     """Where a run was killed, by what it left."""
     checkpoint = out / "char_rnn" / "checkpoint.npz"
-    if checkpoint.with_name(f".partial-{checkpoint.name}").exists():
-        return WRITING
+    if half := sorted(path.name for path in out.rglob(".partial-*")):
+        return f"while {half[0].removeprefix('.partial-')} was written"
     report = out / "report.json"
     sections = json.loads(report.read_text()) if report.exists() else {}
     if "char_rnn_export" in sections:
@@ -246,20 +255,30 @@ def killed(runs: Runs, count: int) -> Iterator[Ending]:
 
 
 def aimed(runs: Runs, count: int) -> Iterator[Ending]:
-    """SIGKILL at the writing of files."""
+    """SIGKILL while a file is written."""
     for index in range(count):
-        kind = "checkpoint" if index % 2 == 0 else "others"
-        change = runs.random.choice(runs.changes[kind])
-        seconds = runs.random.choice([0, runs.random.uniform(0, 0.005)])
-        out = runs.aim(runs.folder / "aimed", change, seconds)
+        # What was written beside its place is renamed into it.
+        renames = [
+            number
+            for number, change in enumerate(runs.changes)
+            if change.event == "os.rename" and change.name.startswith(".partial-")
+            if ("checkpoint" in change.name) == (index % 2 == 0)
+        ]
+        number, seconds = runs.random.choice(renames), 0.0
+        if index % 4 < 2:
+            # Some time before that: after the change before, which opened the file.
+            length = runs.changes[number].seconds - runs.changes[number - 1].seconds
+            number, seconds = number - 1, runs.random.uniform(0, length)
+        out = runs.aim(runs.folder / "aimed", number, seconds)
         yield runs.resume(out, [phase(out)])
 
 
 def damaged(runs: Runs, count: int) -> Iterator[Ending]:
     """The checkpoint of a run that was killed in its third round is damaged."""
-    # What follows a checkpoint in the next round is the history's row.
-    notes = runs.changes["checkpoint"]
-    third = next(index for index in runs.changes["others"] if index > notes[2 * 3])
+    changes = enumerate(runs.changes)
+    rows = [number for number, change in changes if change.name.endswith("history.csv")]
+    # Opened, renamed, and looked for once more: three changes a row.
+    third = rows[2 * 3]
     killed_run = runs.aim(runs.folder / "to damage", third, 0.0)
     for index in range(count):
         out = runs.folder / "damaged"
