@@ -32,8 +32,9 @@ from kerasseq.char_rnn import (
 from kerasseq.checkpoint import Checkpoint
 from kerasseq.command_line import check_writable, parse_arguments
 from kerasseq.corpora import Corpus, load_corpus
+from kerasseq.divergence import StopAtDivergence
 from kerasseq.encoder_demo import write_demo as write_encoder_demo
-from kerasseq.files import save_model, write_file
+from kerasseq.files import WriteError, save_model, write_file
 from kerasseq.generation import GeneratingModule
 from kerasseq.masked_words import masked_word_batches, unigram_loss
 from kerasseq.plots import plot_losses
@@ -50,7 +51,6 @@ from kerasseq.training import (
     HistoryFile,
     Perplexity,
     SampleTexts,
-    StopAtNaN,
     TrainingConfig,
     compile_for_training,
     fit,
@@ -120,6 +120,12 @@ def main(
         return 1
     except ChecksFailed as error:
         print(f"train_all.py: checks failed:\n{error}", file=sys.stderr)
+        return 1
+    except WriteError as error:
+        print(
+            f"train_all.py: {error}; make room, then go on with --resume",
+            file=sys.stderr,
+        )
         return 1
     except OSError as error:
         print(f"train_all.py: cannot go on: {error}", file=sys.stderr)
@@ -240,7 +246,7 @@ def plan_char_rnn(options: argparse.Namespace, preset: Preset, corpus: Corpus) -
         learning_rate=chosen["learning_rate"],
     )
     run = {
-        "corpus": corpus.sha256,
+        "text's SHA-256": corpus.sha256,
         **asdict(config),
         **asdict(training),
         "seed": options.seed,
@@ -280,8 +286,8 @@ def train_char_rnn(
         next_character_streams(ids, training.batch_size, training.length),
         training,
         [
-            StopAtNaN(),
             HeldOutLoss(validator, next_character_streams(held_out, *shape)),
+            StopAtDivergence(),
             Perplexity(),
             history,
             SampleTexts(lambda: generate(module, options.prompt, 200, temperature=0.7)),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kerasseq.files import write_file
+from kerasseq.files import WriteError, write_file
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,9 @@ def run_recipe(recipe: Callable[[str], Any]) -> int:
         return 2
     except ChecksFailed as error:
         print(f"checks failed:\n{error}", file=sys.stderr)
+        return 1
+    except WriteError as error:
+        print(f"{error}; make room, then run this again", file=sys.stderr)
         return 1
     except OSError as error:
         print(f"cannot go on: {error}", file=sys.stderr)

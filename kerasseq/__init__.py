@@ -22,6 +22,7 @@ from kerasseq.convert import (
     write_tflite,
 )
 from kerasseq.corpora import Corpus, load_corpus
+from kerasseq.divergence import StopAtDivergence
 from kerasseq.files import load_model, save_model
 from kerasseq.flatbuffer import list_operators
 from kerasseq.generation import GeneratingModule
@@ -35,7 +36,6 @@ from kerasseq.training import (
     HistoryFile,
     Perplexity,
     SampleTexts,
-    StopAtNaN,
     TrainingConfig,
     compile_for_training,
     fit,
@@ -76,7 +76,7 @@ __all__ = [
     "Settings",
     "SimpleRNN",
     "SinusoidalPositions",
-    "StopAtNaN",
+    "StopAtDivergence",
     "TrainingConfig",
     "Vocabulary",
     "WordTable",

@@ -24,7 +24,7 @@ from ai_edge_litert.interpreter import Interpreter
 from ai_edge_litert.options import CpuOptions, Options
 from tensorflow.lite.python.convert import ConverterError
 
-from kerasseq.files import replace_directory, write_file
+from kerasseq.files import WriteError, replace_directory, write_file
 from kerasseq.flatbuffer import quantize_recurrent_kernels, slim
 
 Quantization: TypeAlias = Literal["float32", "float16", "int8", "int4"]
@@ -46,7 +46,7 @@ def write_saved_model(
         signatures: concrete functions by name.
 
     Raises:
-        OSError: it cannot be written.
+        WriteError: it cannot be written.
     """
     return replace_directory(path, lambda beside: _save(module, beside, signatures))
 
@@ -55,7 +55,9 @@ def _save(module: tf.Module, directory: Path, signatures: Mapping[str, Any]) -> 
     try:
         tf.saved_model.save(module, str(directory), dict(signatures))
     except tf.errors.OpError as error:
-        raise OSError(error.message) from error
+        # The last part is what the operating system said.
+        said = error.message.rpartition("; ")[2].partition(" [Op:")[0]
+        raise WriteError(directory, said) from error
 
 
 def convert(
@@ -75,7 +77,7 @@ def convert(
 
     Raises:
         ValueError: an operation has no built-in form; the message names it.
-        OSError: there is no room for temporary files.
+        WriteError: there is no room for temporary files.
     """
     with tempfile.TemporaryDirectory() as directory:
         _save(module, Path(directory), signatures)

@@ -12,6 +12,21 @@ from typing import Any
 import keras
 
 
+class WriteError(OSError):
+    """A file could not be written; what stood in its place stands there still.
+
+    Args:
+        path: of the file.
+        error: what went wrong, or why in words.
+    """
+
+    def __init__(self, path: str | os.PathLike, error: OSError | str) -> None:
+        self.reason = str(error)
+        if isinstance(error, OSError):
+            self.reason = getattr(error, "reason", error.strerror) or str(error)
+        super().__init__(f"{path} cannot be written ({self.reason})")
+
+
 def write_file(path: str | os.PathLike, content: bytes | str) -> Path:
     """Write a file whole: beside its place first, then renamed into it.
 
@@ -23,6 +38,9 @@ def write_file(path: str | os.PathLike, content: bytes | str) -> Path:
 
     Returns:
         The path.
+
+    Raises:
+        WriteError: it cannot be written.
     """
     with replacing(path) as beside:
         data = content.encode() if isinstance(content, str) else content
@@ -42,14 +60,19 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
 
     Yields:
         A path in the same folder, so that the last step is a rename.
+
+    Raises:
+        WriteError: in the place of an OSError of the block.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     # One name for every attempt, so that what a killed run left is written over.
     beside = path.with_name(f".partial-{path.name}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield beside
         beside.replace(path)
+    except OSError as error:
+        raise WriteError(path, error) from error
     finally:
         beside.unlink(missing_ok=True)
 
@@ -64,15 +87,20 @@ def replace_directory(path: str | os.PathLike, write: Callable[[Path], Any]) -> 
     Args:
         path: the directory to replace, or one that is not there yet.
         write: called with the path of the directory to fill.
+
+    Raises:
+        WriteError: in the place of an OSError of `write`.
     """
     path = Path(path)
     recover_directory(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     new, old = _beside(path)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         write(new)
-    except BaseException:
+    except BaseException as error:
         shutil.rmtree(new, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise WriteError(path, error) from error
         raise
     if path.exists():
         path.rename(old)

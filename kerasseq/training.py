@@ -18,11 +18,14 @@ import numpy as np
 import tensorflow as tf
 
 from kerasseq.checkpoint import Checkpoint
+from kerasseq.divergence import Diverged, HalvingSchedule
 from kerasseq.files import write_file
 
 # A round of this many characters ends often enough for a person to watch and for a
 # killed run to lose little, and seldom enough for validation to cost little.
 CHARACTERS_A_ROUND = 250_000, 1_200_000
+# Where so many halvings do not help, it is not the learning rate.
+MOST_HALVINGS = 5
 
 
 @dataclass(frozen=True)
@@ -117,11 +120,13 @@ def compile_for_training(model: keras.Model, config: TrainingConfig) -> None:
     """
     total_steps = config.epochs * config.steps_per_epoch
     warmup_steps = min(config.warmup_steps, max(1, total_steps // 10))
-    schedule = keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=0.0,
-        decay_steps=max(1, total_steps - warmup_steps),
-        warmup_target=config.learning_rate,
-        warmup_steps=warmup_steps,
+    schedule = HalvingSchedule(
+        keras.optimizers.schedules.CosineDecay(
+            initial_learning_rate=0.0,
+            decay_steps=max(1, total_steps - warmup_steps),
+            warmup_target=config.learning_rate,
+            warmup_steps=warmup_steps,
+        )
     )
     model.compile(
         optimizer=keras.optimizers.Adam(
@@ -132,6 +137,8 @@ def compile_for_training(model: keras.Model, config: TrainingConfig) -> None:
         ),
         jit_compile=True,
     )
+    # Among the optimizer's variables from here on, so that a checkpoint has it.
+    model.optimizer.learning_rate_factor = schedule.factor
 
 
 def reset_carried_state(model: keras.Model) -> None:
@@ -276,21 +283,6 @@ def tensorboard(directory: str | os.PathLike) -> keras.callbacks.Callback:
     return keras.callbacks.TensorBoard(str(directory), write_graph=False)
 
 
-class StopAtNaN(keras.callbacks.Callback):
-    """Ends the run with an error at a loss that is no number, before it is kept.
-
-    Raises:
-        FloatingPointError: the loss of a batch is NaN or infinite.
-    """
-
-    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        loss = float((logs or {}).get("loss", 0.0))
-        if not math.isfinite(loss):
-            raise FloatingPointError(
-                f"the loss became {loss} at batch {batch + 1}; lower the learning rate"
-            )
-
-
 def fit(
     model: keras.Model,
     batches: tf.data.Dataset,
@@ -301,8 +293,13 @@ def fit(
 ) -> float:
     """Train a compiled model on batches that are read over and over, in their order.
 
+    Where a callback says that the loss blew up, training goes back to the last
+    checkpoint, or to its beginning, and on with half the learning rate, at most five
+    times.
+
     Args:
-        model: stateful, so that each batch goes on where the one before ended.
+        model: stateful, so that each batch goes on where the one before ended; from
+            `compile_for_training`.
         batches: one pass over the text.
         config: how long.
         callbacks: in the order in which they see the logs.
@@ -314,21 +311,41 @@ def fit(
 
     Raises:
         ValueError: the checkpoint is damaged or of another run.
+        Diverged: the loss blew up once more than the learning rate is halved.
     """
     start = time.perf_counter()
     model.optimizer.build(model.trainable_variables)
     checkpoint.others = callbacks
-    epochs_done, ended = checkpoint.resume(model) if resume else (0, False)
-    place = epochs_done * config.steps_per_epoch % int(batches.cardinality())
-    model.fit(
-        batches.repeat().skip(place),
-        epochs=config.epochs,
-        # A run that had ended trains no more, but its callbacks end it once again:
-        # that is where the best weights are put back.
-        initial_epoch=config.epochs if ended else epochs_done,
-        steps_per_epoch=config.steps_per_epoch,
-        callbacks=[*callbacks, checkpoint],
-        shuffle=False,
-        verbose=1 if sys.stdout.isatty() else 2,
-    )
-    return time.perf_counter() - start
+    saved = checkpoint.resume(model) if resume else checkpoint.begin(model)
+    while True:
+        place = saved.epochs * config.steps_per_epoch % int(batches.cardinality())
+        try:
+            model.fit(
+                batches.repeat().skip(place),
+                epochs=config.epochs,
+                # A run that had ended trains no more, but its callbacks end it once
+                # again: that is where the best weights are put back.
+                initial_epoch=config.epochs if saved.ended else saved.epochs,
+                steps_per_epoch=config.steps_per_epoch,
+                callbacks=[*callbacks, checkpoint],
+                shuffle=False,
+                verbose=1 if sys.stdout.isatty() else 2,
+            )
+            return time.perf_counter() - start
+        except Diverged as error:
+            factor = model.optimizer.learning_rate_factor
+            # Read before the checkpoint's own comes back: one state can fail twice.
+            halved = float(factor) / 2
+            if halved < 0.5**MOST_HALVINGS:
+                raise Diverged(
+                    f"{error}, {MOST_HALVINGS} times with half the learning rate of "
+                    "before; lower the learning rate"
+                ) from None
+            saved = checkpoint.go_back(model)
+            factor.assign(halved)
+            where = f"the end of epoch {saved.epochs}" if saved.epochs else "the start"
+            print(
+                f"{error}; going back to {where} and on with half the learning rate, "
+                f"{config.learning_rate * halved:g}",
+                flush=True,
+            )

@@ -1,7 +1,9 @@
 """The run: what it leaves, what it refuses, and that nothing is lost."""
 
+import hashlib
 import json
 import os
+import resource
 import subprocess
 import sys
 import zipfile
@@ -12,6 +14,8 @@ import numpy as np
 import pytest
 
 import train_all
+from export import char_rnn as char_rnn_recipe
+from kerasseq.checkpoint import Checkpoint
 from kerasseq.convert import read_tflite
 from kerasseq.files import load_model
 from kerasseq.flatbuffer import list_operators
@@ -254,8 +258,63 @@ def test_a_resume_with_another_text_is_refused_and_nothing_is_lost(
     before = {path: path.stat().st_mtime_ns for path in run.rglob("*")}
     arguments = ["--corpus", str(corpus), "--out", str(run), "--resume", "--quick"]
     assert train_all.main([*arguments, "--units", "24", "--epochs", "30"]) == 2
-    assert "is of a run with corpus=" in capsys.readouterr().err
+    error = capsys.readouterr().err.strip()
+    trained = json.loads((run / "report.json").read_text())["char_rnn"]
+    hashes = [trained["corpus SHA-256"], hashlib.sha256(b"abc" * 1000).hexdigest()]
+    assert "the text's SHA-256 has changed" in error and "\n" not in error
+    assert all(repr(value) in error for value in hashes)
     assert {path: path.stat().st_mtime_ns for path in run.rglob("*")} == before
+
+
+class Failing:
+    """Calls a function while files may hold no more than so many bytes."""
+
+    def __init__(self, function, limit: int) -> None:
+        self.function, self.limit = function, limit
+
+    def __get__(self, instance, owner):
+        return lambda *arguments: self(instance, *arguments)
+
+    def __call__(self, *arguments, **others):
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (self.limit, before[1]))
+        try:
+            return self.function(*arguments, **others)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_ends_in_one_line_and_the_resumed_run_in_the_same_weights(
+    run, tmp_path, monkeypatch, capsys
+):
+    """A limit on the size of files, which every writer meets, stands for the disk."""
+    full = [
+        (Checkpoint, "on_epoch_end", "checkpoint.npz"),
+        (train_all, "save_model", "char_rnn.keras"),
+        (train_all, "plot_losses", "loss.png"),
+        (char_rnn_recipe, "write_saved_model", "saved_model"),
+        (char_rnn_recipe, "write_tflite", "char_rnn_float32.tflite"),
+    ]
+    corpus, out = tmp_path / "chat.txt", tmp_path / "out"
+    corpus.write_bytes(TEXT.encode())
+    arguments = ["--quick", "--corpus", str(corpus), "--out", str(out), "--resume"]
+    arguments += ["--units", "24", "--epochs", "30", "--only", "char_rnn"]
+    for place, function, name in full:
+        with monkeypatch.context() as patch:
+            patch.setattr(place, function, Failing(getattr(place, function), 5000))
+            assert train_all.main(arguments) == 1
+        (line,) = [
+            line for line in capsys.readouterr().err.splitlines() if "train_all" in line
+        ]
+        assert line.startswith(f"train_all.py: {out / 'char_rnn' / name} cannot be")
+        assert line.endswith("(File too large); make room, then go on with --resume")
+        assert not (out / "char_rnn" / name).exists()
+        assert not list(out.rglob(".*")), "nothing half written stays"
+    models = [load_model(folder / "char_rnn/char_rnn.keras") for folder in (run, out)]
+    for one, other in zip(*(model.get_weights() for model in models), strict=True):
+        np.testing.assert_array_equal(one, other)
+    histories = [(folder / "char_rnn/history.csv").read_text() for folder in (run, out)]
+    assert histories[0] == histories[1]
 
 
 def test_a_check_that_fails_ends_the_run_with_1(run, monkeypatch, capsys):

@@ -24,7 +24,6 @@ from kerasseq.training import (
     HeldOutLoss,
     HistoryFile,
     Perplexity,
-    StopAtNaN,
     TrainingConfig,
     compile_for_training,
     fit,
@@ -209,26 +208,6 @@ def test_history_is_a_whole_file_after_each_epoch(tmp_path):
             "val_loss": str(loss + 1),
         }
     assert history.history["loss"] == [3.5, 2.25]
-
-
-@pytest.mark.parametrize("loss", [math.nan, math.inf])
-def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_checkpoint(
-    tmp_path, loss
-):
-    config = TrainingConfig(3, 8, 5, 3)
-    model = small_model()
-    learner = learner_of(model, config)
-    checkpoint = Checkpoint(tmp_path / "checkpoint.npz", {})
-
-    class Breaks(keras.callbacks.Callback):
-        def on_train_batch_end(self, batch, logs=None):
-            if batch == 2 and (tmp_path / "checkpoint.npz").exists():
-                logs["loss"] = loss
-
-    with pytest.raises(FloatingPointError, match="at batch 3; lower the learning rate"):
-        batches = next_character_streams(TEXT, 3, 8)
-        fit(learner, batches, config, [Breaks(), StopAtNaN()], checkpoint)
-    assert checkpoint.read()[0]["epochs"] == 1
 
 
 def test_gradients_are_clipped_by_their_global_norm():

@@ -1,0 +1,88 @@
+"""A loss that blows up: how it is told from a hard text, and a rate that halves."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+
+# Beyond this many times what guessing uniformly costs, ln V nats a character, for so
+# many batches in a row. Texts that turn into another one, which is the worst that a
+# sound training meets, hold a loss there for nine batches; training that diverges
+# holds it there for good.
+TIMES_UNIFORM = 2.0
+BATCHES_IN_A_ROW = 25
+
+
+class HalvingSchedule(keras.optimizers.schedules.LearningRateSchedule):
+    """A schedule times a factor, which can be halved without compiling anew.
+
+    A compiled program reads a variable where it would hold a number of Python's for
+    good.
+
+    Args:
+        schedule: of the learning rate, before it is halved.
+
+    Attributes:
+        factor: scalar variable, 1 at first.
+    """
+
+    def __init__(self, schedule: keras.optimizers.schedules.LearningRateSchedule):
+        super().__init__()
+        self.schedule = schedule
+        self.factor = keras.Variable(1.0, trainable=False, name="learning_rate_factor")
+
+    def __call__(self, step: Any) -> Any:
+        return self.schedule(step) * self.factor
+
+    def get_config(self) -> dict[str, Any]:
+        return {"schedule": keras.saving.serialize_keras_object(self.schedule)}
+
+
+class Diverged(FloatingPointError):
+    """The loss blew up."""
+
+
+class StopAtDivergence(keras.callbacks.Callback):
+    """Raises Diverged at a loss that blew up, before anything of it is kept.
+
+    That is a loss, or a number in an epoch's logs, that is NaN or infinite, and a loss
+    beyond twice ln V, V being the number of characters, in 25 batches in a row. It
+    goes after what measures the held-out loss and before what keeps.
+
+    Raises:
+        Diverged: with the batch and the loss.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._mean = 0.0
+        self._in_a_row = 0
+
+    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        self._in_a_row = 0
+        self._limit = TIMES_UNIFORM * math.log(self.model.output_shape[-1])
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        self._epoch = epoch + 1
+
+    def on_train_batch_end(
+        self, batch: int, logs: Mapping[str, Any] | None = None
+    ) -> None:
+        # Keras gives the mean over the epoch so far.
+        before, self._mean = self._mean, float((logs or {}).get("loss", 0.0))
+        loss = self._mean + batch * (self._mean - before) if batch else self._mean
+        self._in_a_row = self._in_a_row + 1 if loss > self._limit else 0
+        where = f"at batch {batch + 1} of epoch {self._epoch}"
+        if not math.isfinite(loss):
+            raise Diverged(f"the loss became {loss} {where}")
+        if self._in_a_row == BATCHES_IN_A_ROW:
+            raise Diverged(
+                f"the loss became {loss:.4g} {where} and was above {self._limit:.4g}, "
+                f"twice what guessing costs, for {BATCHES_IN_A_ROW} batches"
+            )
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        for name, value in (logs or {}).items():
+            if not math.isfinite(value):
+                raise Diverged(f"{name} became {value} after epoch {epoch + 1}")
