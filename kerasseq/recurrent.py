@@ -264,7 +264,7 @@ def _loop(
     return states, tuple(array.stack() for array in arrays)
 
 
-class FastLoop:
+class FastLoop(keras.layers.RNN):
     """What the layers below have in common: the loop that they enter through Keras's
     own hook, and Keras's loop for what it does not cover.
 
@@ -313,7 +313,7 @@ class FastLoop:
 
 
 @keras.saving.register_keras_serializable(package="kerasseq")
-class FusedRNN(FastLoop, keras.layers.RNN):
+class FusedRNN(FastLoop):
     """`keras.layers.RNN` that runs Keras's GRU, LSTM and SimpleRNN cells faster.
 
     It takes the same arguments and gives the same numbers to float32 rounding; so do
