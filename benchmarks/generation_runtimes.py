@@ -84,9 +84,6 @@ def build_model(cell: str, units: int) -> keras.Model:
     model = build_char_rnn(
         CharRNNConfig(VOCABULARY_SIZE, cell, units, embedding_size=EMBEDDING_SIZE)
     )
-    embedding = model.get_layer("embedding")
-    # Keras's begin within 0.05, too small to move a state.
-    embedding.set_weights([20 * weights for weights in embedding.get_weights()])
     ids = np.random.default_rng(SEED).integers(0, VOCABULARY_SIZE, (1, 200))
     spread = float(np.std(model.predict(ids, verbose=0)))
     dense = model.get_layer("logits")

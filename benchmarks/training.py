@@ -62,14 +62,12 @@ class Trainer(NamedTuple):
     train: Callable[[int], float]
 
 
-def keras_loop(config: CharRNNConfig, batch: int, unroll: bool) -> keras.Model:
-    """The same layers, stateful, on the loop that Keras has."""
+def stacked_layers(config: CharRNNConfig, batch: int, **options: Any) -> keras.Model:
+    """Keras's layers, one reading the other, which is what torch.nn has too."""
     inputs = keras.Input(batch_shape=(batch, LENGTH), dtype="int32")
     x = keras.layers.Embedding(VOCABULARY, config.embedding_size)(inputs)
     for _ in range(config.num_layers):
-        x = CELLS[config.cell](
-            config.units, return_sequences=True, stateful=True, unroll=unroll
-        )(x)
+        x = CELLS[config.cell](config.units, return_sequences=True, **options)(x)
     return keras.Model(inputs, keras.layers.Dense(VOCABULARY)(x))
 
 
@@ -140,7 +138,7 @@ def torch_trainer(config: CharRNNConfig, batch: int) -> Trainer:
 
 def trainers(config: CharRNNConfig, batch: int) -> Iterator[Trainer]:
     """All ways of training that there are here."""
-    ours = build_stateful_model(build_char_rnn(config), batch, LENGTH)
+    ours = build_stateful_model(stacked_layers(config, batch), batch, LENGTH)
     yield fit_trainer("kerasseq", ours, batch, jit=True)
     for name, jit, unroll in (
         ("keras.layers, XLA", True, False),
@@ -148,7 +146,7 @@ def trainers(config: CharRNNConfig, batch: int) -> Iterator[Trainer]:
         ("keras.layers, XLA, unrolled", True, True),
     ):
         if not unroll or config.units * config.num_layers <= MOST_UNROLLED:
-            model = keras_loop(config, batch, unroll)
+            model = stacked_layers(config, batch, stateful=True, unroll=unroll)
             yield fit_trainer(name, model, batch, jit)
     if importlib.util.find_spec("torch"):
         yield torch_trainer(config, batch)

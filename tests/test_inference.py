@@ -44,17 +44,16 @@ def test_it_gives_the_logits_of_the_layers(cell, num_layers, size, embedding_siz
     ids = np.random.default_rng(1).integers(0, size, 29)
     expected = model(ids[None]).numpy()[0]
     found = read(InferenceStep(model), model, ids)
-    np.testing.assert_allclose(found, expected, atol=5e-5)
-    np.testing.assert_allclose(read(step_function(model), model, ids), found, atol=5e-5)
+    np.testing.assert_allclose(found, expected, atol=2e-6)
+    np.testing.assert_allclose(read(step_function(model), model, ids), found, atol=2e-6)
 
 
 @pytest.mark.parametrize(("size", "folded"), [(5, True), (200, False)])
 def test_the_first_kernel_becomes_a_table_only_where_that_is_smaller(size, folded):
     model = build("lstm", 2, size, 17)
     numbers = sum(int(tf.size(v)) for v in InferenceStep(model).variables)
-    # Beside what Keras counts: a bias of zeros (4*7) for the state of each layer, but
-    # not the norms' scales and offsets, which are in the kernels after them.
-    kept = model.count_params() + 2 * 28 - 2 * (17 + 7 + 7)
+    # Beside what Keras counts: a bias of zeros (4*7) for the state of each layer.
+    kept = model.count_params() + 2 * 28
     two, product = size * 17 + 17 * 28, size * 28
     assert (product < two) == folded
     assert numbers == (kept - two - 28 + product if folded else kept)
@@ -85,19 +84,7 @@ def test_a_frozen_module_writes_the_same_text():
 def test_a_layer_of_another_kind_is_refused():
     inputs = keras.Input((None,), dtype="int32")
     x = keras.layers.Embedding(5, 3)(inputs)
-    x = keras.layers.LayerNormalization()(x)
     x = keras.layers.GRU(4, return_sequences=True, reset_after=False, name="old")(x)
-    x = keras.layers.LayerNormalization()(x)
     model = keras.Model(inputs, keras.layers.Dense(5)(x))
     with pytest.raises(ValueError, match="layer old cannot be exported: reset_after"):
-        InferenceStep(model)
-
-
-def test_a_model_without_norms_between_its_layers_is_refused():
-    inputs = x = keras.Input((None,), dtype="int32")
-    x = keras.layers.Embedding(5, 3)(x)
-    for name in ("one", "two"):
-        x = keras.layers.GRU(4, return_sequences=True, name=name)(x)
-    model = keras.Model(inputs, keras.layers.Dense(5)(x))
-    with pytest.raises(ValueError, match="one, two, "):
         InferenceStep(model)
