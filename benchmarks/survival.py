@@ -1,6 +1,6 @@
 """Does a run that was killed, damaged or out of room end as the one that was not?
 
-    python -m benchmarks.survival [--kills 20] [--aimed 10] [--damaged 6] [--full 8]
+    python -m benchmarks.survival [--kills 20] [--aimed 12] [--damaged 6] [--full 8]
 
 A small model (two LSTM layers with dropout) is trained and exported once without a
 break, and then again and again with accidents, each of which ends in `--resume`:
@@ -8,7 +8,7 @@ break, and then again and again with accidents, each of which ends in `--resume`
 - kills: SIGKILL at random moments, spread over the whole run; every third run is killed
   twice more while it resumes.
 - aimed: SIGKILL while a file is half written, or when it is whole and not yet renamed
-  into its place: one half at checkpoints, the other at all other files.
+  into its place: a third each at checkpoints, exported files and all others.
 - damaged: a killed run's checkpoint is cut short, has a bit flipped or is zero in part.
 - full: the disk is full before the run ends: a tmpfs of its own, for which it takes
   the rights of root; without them this part is left out, with a line that says so.
@@ -256,16 +256,17 @@ def killed(runs: Runs, count: int) -> Iterator[Ending]:
 
 def aimed(runs: Runs, count: int) -> Iterator[Ending]:
     """SIGKILL while a file is written."""
-    for index in range(count):
+    kinds: dict[str, list[int]] = {"checkpoint": [], "export": [], "other": []}
+    for number, change in enumerate(runs.changes):
         # What was written beside its place is renamed into it.
-        renames = [
-            number
-            for number, change in enumerate(runs.changes)
-            if change.event == "os.rename" and change.name.startswith(".partial-")
-            if ("checkpoint" in change.name) == (index % 2 == 0)
-        ]
-        number, seconds = runs.random.choice(renames), 0.0
-        if index % 4 < 2:
+        if change.event == "os.rename" and change.name.startswith(".partial-"):
+            exported = change.name.endswith(("saved_model", ".tflite"))
+            kept = "checkpoint" if "checkpoint" in change.name else "other"
+            kinds["export" if exported else kept].append(number)
+    for index in range(count):
+        number = runs.random.choice(list(kinds.values())[index % 3])
+        seconds = 0.0
+        if index % 2 == 0:
             # Some time before that: after the change before, which opened the file.
             length = runs.changes[number].seconds - runs.changes[number - 1].seconds
             number, seconds = number - 1, runs.random.uniform(0, length)
@@ -330,7 +331,7 @@ def full(runs: Runs, count: int) -> Iterator[Ending]:
 
 PARTS: dict[str, tuple[Callable[[Runs, int], Iterator[Ending]], int]] = {
     "kills": (killed, 20),
-    "aimed": (aimed, 10),
+    "aimed": (aimed, 12),
     "damaged": (damaged, 6),
     "full": (full, 8),
 }
