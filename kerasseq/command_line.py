@@ -20,7 +20,7 @@ a browser or wherever LiteRT runs, checked against the model that they were made
   python train_all.py                      English that every Python carries
   python train_all.py --corpus story.txt   your own text, any language, UTF-8
   python train_all.py --quick              all of it, small, in about a minute
-  python train_all.py --preset best        a better model, in a quarter of an hour
+  python train_all.py --preset best        a better model, in some minutes more
   python train_all.py --resume             go on with a run that was stopped
 """
 
@@ -76,7 +76,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         "--preset",
         choices=PRESETS,
         default="default",
-        help="fast is small; best takes a quarter of an hour (default)",
+        help="fast is small; best takes some minutes more (default)",
     )
     how.add_argument(
         "--quick",

@@ -21,12 +21,12 @@ class Preset(NamedTuple):
     encoder_steps: int
 
 
-# Seconds, a minute, a quarter of an hour for the character model, on two cores that
-# have AVX-512.
+# Seconds, a minute, five minutes for the character model, on two cores that have
+# AVX-512.
 PRESETS = {
     "fast": Preset(128, 1, 1e-2, 1_200_000, 300),
     "default": Preset(512, 1, 6e-3, 3_000_000, 600),
-    "best": Preset(512, 2, 4e-3, 14_000_000, 600),
+    "best": Preset(512, 2, 4e-3, 5_000_000, 600),
 }
 # Oftener, a short text says nothing new.
 MOST_PASSES = 14
