@@ -56,10 +56,10 @@ class InferenceStep(tf.Module):
             if not isinstance(layer, keras.layers.Dropout)
         )
         table = tf.convert_to_tensor(embedding.embeddings)
-        self._layers: list[Layer] = []
+        found: list[Layer] = []
         for layer in layers:
             if isinstance(layer, keras.layers.Add):
-                self._layers[-1] = self._layers[-1]._replace(adds=True)
+                found[-1] = found[-1]._replace(adds=True)
                 continue
             if reason := why_not_covered(layer.cell):
                 raise ValueError(f"layer {layer.name} cannot be exported: {reason}")
@@ -67,10 +67,10 @@ class InferenceStep(tf.Module):
             # What a character adds to the first gates is a row of a table, which takes
             # the place of embedding and kernel where it is smaller than the two.
             smaller = len(table) * kernel.shape[1] < tf.size(table) + tf.size(kernel)
-            folded = smaller and not self._layers
+            folded = smaller and not found
             if folded:
                 table = table @ kernel + bias
-            self._layers.append(
+            found.append(
                 Layer(
                     EQUATIONS[type(layer.cell)],
                     None if folded else _copy(kernel),
@@ -81,6 +81,8 @@ class InferenceStep(tf.Module):
                     adds=False,
                 )
             )
+        # Once, since a SavedModel refuses a list whose elements were replaced.
+        self._layers = found
         self._table = _copy(table)
         self._kernel, self._bias = _copy(dense.kernel), _copy(dense.bias)
 

@@ -13,6 +13,7 @@ from kerasseq.char_rnn import (
     state_shapes,
     step_function,
 )
+from kerasseq.convert import write_saved_model
 from kerasseq.inference import InferenceStep
 from kerasseq.text import Vocabulary
 
@@ -79,6 +80,16 @@ def test_a_frozen_module_writes_the_same_text():
     ]
     assert texts[0] == texts[1]
     assert len(set(texts[0])) > 5
+
+
+def test_several_layers_can_be_saved_and_read_again(tmp_path):
+    model, vocabulary = build("lstm", 3), Vocabulary.from_text("\nabcdefghij")
+    module = build_generating_module(model, vocabulary, frozen=True)
+    path = write_saved_model(module, tmp_path / "saved", {"generate": module.generate})
+    text = generate(tf.saved_model.load(str(path)), "ab", 40, seed=4)
+    assert text == generate(
+        build_generating_module(model, vocabulary), "ab", 40, seed=4
+    )
 
 
 def test_a_layer_of_another_kind_is_refused():
