@@ -40,7 +40,6 @@ from kerasseq.masked_words import masked_word_batches, unigram_loss
 from kerasseq.plots import plot_losses
 from kerasseq.presets import PRESETS, Preset, dropout_for, most_characters
 from kerasseq.text import (
-    Vocabulary,
     frequency_loss,
     next_character_streams,
     split_text,
@@ -203,7 +202,6 @@ class Plan(NamedTuple):
     """All that the training of a character model depends on."""
 
     corpus: Corpus
-    vocabulary: Vocabulary
     config: CharRNNConfig
     training: TrainingConfig
     checkpoint: Checkpoint
@@ -254,7 +252,7 @@ def plan_char_rnn(options: argparse.Namespace, preset: Preset, corpus: Corpus) -
     checkpoint = Checkpoint(options.out / "char_rnn" / "checkpoint.npz", run)
     if options.resume:
         checkpoint.read()
-    return Plan(corpus, vocabulary, config, training, checkpoint)
+    return Plan(corpus, config, training, checkpoint)
 
 
 def train_char_rnn(
@@ -264,7 +262,8 @@ def train_char_rnn(
 ) -> None:
     """Train, sample and export the model that writes text."""
     folder = options.out / "char_rnn"
-    corpus, vocabulary, config, training, checkpoint = plan
+    corpus, config, training, checkpoint = plan
+    vocabulary = corpus.vocabulary
     ids, held_out = split_text(corpus.ids)
     print(f"\n{corpus.name}: {len(corpus.ids):,} characters, {config}")
     if unknown := vocabulary.unknown(options.prompt):
