@@ -22,6 +22,7 @@ from kerasseq.training import tensorboard
 from train.attention import show_attention
 from train.char_rnn import plan_char_rnn, train_char_rnn
 from train.encoder import plan_encoder, train_encoder
+from train.tagger import plan_tagger, train_tagger
 
 
 def main(
@@ -45,6 +46,8 @@ def main(
             sentences = plan_encoder(options)
         if "char_rnn" in options.only:
             char_rnn = plan_char_rnn(options)
+        if "tagger" in options.only:
+            tagger = plan_tagger(options)
         if options.tensorboard:
             callbacks = [*callbacks, tensorboard(options.tensorboard)]
         check_writable(options.out)
@@ -58,6 +61,8 @@ def main(
             train_encoder(options, sentences)
         if "char_rnn" in options.only:
             train_char_rnn(options, char_rnn, callbacks)
+        if "tagger" in options.only:
+            train_tagger(options, tagger)
     except FloatingPointError as error:
         print(f"train_all.py: training failed: {error}", file=sys.stderr)
         return 1

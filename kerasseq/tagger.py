@@ -1,0 +1,262 @@
+"""A tagger: words and their letters -> a recurrent layer each way -> tags.
+
+Lample et al. 2016, "Neural Architectures for Named Entity Recognition", with the
+letters read by a convolution (Ma and Hovy 2016, section 2.1).
+Shapes: B sentences, T tokens, L letters, K tags.
+"""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kerasseq.attention import Shape
+from kerasseq.crf import PADDING_TAG, TransitionScores
+from kerasseq.files import write_file
+from kerasseq.recurrent import LSTM
+from kerasseq.tagged_sentences import TaggedSentence, may_follow, tag_names
+from kerasseq.words import PAD, UNKNOWN, WordVocabulary
+
+# A token's letters are the bytes of its UTF-8: any script, and no list of them.
+NUM_LETTERS = 256
+
+
+@dataclass(frozen=True)
+class TaggerConfig:
+    """Sizes of a tagger.
+
+    Attributes:
+        vocabulary_size: how many word ids there are, `PAD` and `UNKNOWN` among them.
+        kinds: of the entities that it tells apart.
+        num_letters: L, how many letters of a token are looked at.
+        word_size: size of a word's vector.
+        letter_size: size of a letter's vector.
+        num_filters: of the convolution over three letters at a time.
+        units: state size of each of the two recurrent layers.
+        dropout: fraction dropped in training of what goes into the recurrent layers
+            and of what comes out, the same ones at all tokens of a sentence.
+    """
+
+    vocabulary_size: int
+    kinds: tuple[str, ...]
+    num_letters: int = 24
+    word_size: int = 64
+    letter_size: int = 32
+    num_filters: int = 64
+    units: int = 100
+    dropout: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not self.kinds:
+            raise ValueError("kinds is empty; give at least one kind of entity")
+        sizes = "num_letters", "word_size", "letter_size", "num_filters", "units"
+        for name in ("vocabulary_size", *sizes):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}={getattr(self, name)} must be at least 1")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout={self.dropout} is not from 0 to below 1")
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """Names of the K tags; the id of each is its position."""
+        return tag_names(self.kinds)
+
+
+@keras.saving.register_keras_serializable(package="kerasseq")
+class ReverseTokens(keras.layers.Layer):
+    """Turn each sentence round, and leave the padding on its right where it is.
+
+    A layer that reads what was turned round reads the sentence backwards, and meets
+    the padding last: it changes nothing before it.
+
+    Call arguments:
+        x: (B, T, C).
+        token_mask: bool (B, T), False at padding, which is on the right.
+
+    Returns:
+        (B, T, C).
+    """
+
+    def call(self, x: tf.Tensor, token_mask: tf.Tensor) -> tf.Tensor:
+        lengths = tf.reduce_sum(tf.cast(token_mask, tf.int32), axis=1)
+        return tf.reverse_sequence(x, lengths, seq_axis=1)
+
+    def compute_output_shape(self, input_shape: Shape, _: Any = None) -> Shape:
+        return input_shape
+
+
+def build_tagger(config: TaggerConfig) -> keras.Model:
+    """Build the tagger, for any batch and length; padding changes no sentence's scores.
+
+    Returns:
+        A functional model from "word_ids" int32 (B, T) and "letters" int32 (B, T, L),
+        as from `encode_tokens`, to the scores of tags after one another, float32
+        (B, T, K, K), as `crf` reads them.
+    """
+    word_ids = keras.Input((None,), dtype="int32", name="word_ids")
+    letters = keras.Input((None, config.num_letters), dtype="int32", name="letters")
+    token_mask = keras.ops.not_equal(word_ids, PAD)
+
+    def embedding(count: int, size: int, name: str) -> keras.layers.Embedding:
+        # As in the character model: Keras's own are too small to tell apart soon.
+        initializer = keras.initializers.RandomNormal(stddev=0.5)
+        return keras.layers.Embedding(count, size, initializer, name=name)
+
+    def dropout(name: str) -> keras.layers.Dropout:
+        # One mask for all tokens, see build_char_rnn.
+        return keras.layers.Dropout(config.dropout, (None, 1, None), name=name)
+
+    words = embedding(config.vocabulary_size, config.word_size, "words")(word_ids)
+    spelled = embedding(NUM_LETTERS, config.letter_size, "letters_read")(letters)
+    spelled = keras.layers.Conv2D(
+        config.num_filters, (1, 3), padding="same", activation="relu", name="spelling"
+    )(spelled)
+    spelled = keras.ops.max(spelled, axis=2)  # (B, T, F)
+    x = keras.layers.Concatenate(name="tokens")([words, spelled])
+    x = dropout("dropout")(x)
+    turn = ReverseTokens(name="turn")
+    forward = LSTM(config.units, return_sequences=True, name="forward")(x)
+    backward = LSTM(config.units, return_sequences=True, name="backward")(
+        turn(x, token_mask)
+    )
+    x = keras.layers.Concatenate(name="context")([forward, turn(backward, token_mask)])
+    x = dropout("context_dropout")(x)
+    x = keras.layers.Dense(len(config.tags), dtype="float32", name="tag_scores")(x)
+    allowed = [
+        [may_follow(before, tag) for tag in config.tags] for before in config.tags
+    ]
+    scores = TransitionScores(allowed, dtype="float32", name="transition_scores")(x)
+    return keras.Model([word_ids, letters], scores, name="tagger")
+
+
+def encode_tokens(
+    sentences: Sequence[Sequence[str]],
+    vocabulary: WordVocabulary,
+    num_letters: int,
+    length: int | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Put the tokens of sentences into arrays.
+
+    A token's word id is that of its lower-cased form, its letters the first bytes of
+    its UTF-8 as it is written.
+
+    Args:
+        sentences: N lists of tokens, none with white space in it.
+        vocabulary: of words.
+        num_letters: L; a shorter token is filled up with 0.
+        length: T; a longer sentence loses its end. None for the longest one's length.
+
+    Returns:
+        word_ids int32 (N, T), `PAD` after a sentence's end, and letters uint8
+        (N, T, L).
+    """
+    if length is None:
+        length = max(map(len, sentences), default=0)
+    word_ids = np.full((len(sentences), length), PAD, np.int32)
+    letters = np.zeros((*word_ids.shape, num_letters), np.uint8)
+    for row, tokens in enumerate(sentences):
+        kept = tokens[:length]
+        word_ids[row, : len(kept)] = vocabulary.encode(" ".join(kept))
+        for place, token in enumerate(kept):
+            spelling = token.encode(errors="replace")[:num_letters]
+            letters[row, place, : len(spelling)] = list(spelling)
+    return word_ids, letters
+
+
+def tagged_batches(
+    sentences: Sequence[TaggedSentence],
+    vocabulary: WordVocabulary,
+    config: TaggerConfig,
+    batch_size: int,
+    length: int,
+    *,
+    word_dropout: float = 0.5,
+    seed: int = 0,
+) -> tf.data.Dataset:
+    """Sentences in ever new order, as `model.fit` takes them, without an end.
+
+    Words are hidden behind `UNKNOWN` at random, the same ones never for long: names to
+    come are new, and have to be told by their letters and by what is around them
+    (Lample et al. 2016, section 4.3).
+
+    Args:
+        sentences: to learn from.
+        vocabulary: of their words.
+        config: of the tagger.
+        batch_size: B.
+        length: T; a longer sentence loses its end.
+        word_dropout: the chance of a word to be hidden.
+        seed: of order and chance.
+
+    Returns:
+        Batches of inputs int32 (B, T) and (B, T, L), and of tags int32 (B, T).
+    """
+    word_ids, letters = encode_tokens(
+        [sentence.tokens for sentence in sentences],
+        vocabulary,
+        config.num_letters,
+        length,
+    )
+    ids = {tag: index for index, tag in enumerate(config.tags)}
+    tags = np.full(word_ids.shape, PADDING_TAG, np.int32)
+    for row, sentence in zip(tags, sentences, strict=True):
+        kept = sentence.tags[:length]
+        row[: len(kept)] = [ids[tag] for tag in kept]
+    generator = np.random.default_rng(seed)
+    tables = [tf.constant(table) for table in (word_ids, letters, tags)]
+
+    def rows() -> Any:
+        waiting = np.empty(0, np.int64)
+        while True:
+            while len(waiting) < batch_size:
+                waiting = np.append(waiting, generator.permutation(len(sentences)))
+            yield waiting[:batch_size], generator.integers(2**31, size=2)
+            waiting = waiting[batch_size:]
+
+    def batch(chosen: tf.Tensor, drawn_by: tf.Tensor) -> tuple:
+        words, spelled, right = (tf.gather(table, chosen) for table in tables)
+        drawn = tf.random.stateless_uniform(tf.shape(words), drawn_by)
+        hidden = (words != PAD) & (drawn < word_dropout)
+        words = tf.where(hidden, UNKNOWN, words)
+        return (words, tf.cast(spelled, tf.int32)), right
+
+    batches = tf.data.Dataset.from_generator(
+        rows,
+        output_signature=(
+            tf.TensorSpec((batch_size,), tf.int64),
+            tf.TensorSpec((2,), tf.int64),
+        ),
+    )
+    options = tf.data.Options()
+    # See `next_character_streams`: its end would be waited for.
+    options.autotune.enabled = False
+    return batches.map(batch).with_options(options).prefetch(2)
+
+
+def save_tags(path: str | os.PathLike, tags: Sequence[str]) -> Path:
+    """Write the names of a tagger's tags as a `tags.json`, whole or not at all."""
+    return write_file(path, json.dumps({"tags": list(tags)}) + "\n")
+
+
+def load_tags(path: str | os.PathLike) -> tuple[str, ...]:
+    """Read a `tags.json`.
+
+    Raises:
+        ValueError: the file is missing or holds no such names.
+    """
+    try:
+        tags = tuple(json.loads(Path(path).read_text(encoding="utf-8"))["tags"])
+        if tags != tag_names(tag[2:] for tag in tags[1:]) or len(tags) < 3:
+            raise ValueError(f"tags are {tags[:4]}")
+        return tags
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{path} has no names of tags ({error}); it should read "
+            '{"tags": ["O", "B-person", "I-person", ...]}'
+        ) from None
