@@ -87,8 +87,8 @@ class ReverseTokens(keras.layers.Layer):
         lengths = tf.reduce_sum(tf.cast(token_mask, tf.int32), axis=1)
         return tf.reverse_sequence(x, lengths, seq_axis=1)
 
-    def compute_output_shape(self, input_shape: Shape, _: Any = None) -> Shape:
-        return input_shape
+    def compute_output_shape(self, x_shape: Shape, token_mask_shape: Shape) -> Shape:
+        return x_shape
 
 
 def build_tagger(config: TaggerConfig) -> keras.Model:

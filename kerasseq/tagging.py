@@ -20,6 +20,10 @@ class TaggingModule(tf.Module):
 
     Args:
         model: from `build_tagger`.
+
+    Attributes:
+        tag: from word_ids int32 (B, T), `PAD` after a sentence's end and T at least 1,
+            and letters int32 (B, T, L) to a dict of tags int32 (B, T), 0 at padding.
     """
 
     def __init__(self, model: keras.Model) -> None:
@@ -30,6 +34,13 @@ class TaggingModule(tf.Module):
         self.num_words = model.get_layer("words").input_dim
         self.num_letters = model.inputs[1].shape[-1]
         self.num_tags = model.output_shape[-1]
+        self.tag = tf.function(
+            self._tag,
+            input_signature=[
+                tf.TensorSpec((None, None), tf.int32, "word_ids"),
+                tf.TensorSpec((None, None, self.num_letters), tf.int32, "letters"),
+            ],
+        )
 
     def device_signatures(
         self, length: int
@@ -40,23 +51,13 @@ class TaggingModule(tf.Module):
             length: T.
         """
         return {
-            "tag": self.tag.get_concrete_function(
+            "tag": tf.function(self._tag).get_concrete_function(
                 word_ids=tf.TensorSpec((1, length), tf.int32),
                 letters=tf.TensorSpec((1, length, self.num_letters), tf.int32),
             )
         }
 
-    @tf.function(reduce_retracing=True)
-    def tag(self, word_ids: tf.Tensor, letters: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Tag padded sentences.
-
-        Args:
-            word_ids: int32 (B, T), `PAD` after a sentence's end; T at least 1.
-            letters: int32 (B, T, L).
-
-        Returns:
-            tags int32 (B, T), 0 at padding.
-        """
+    def _tag(self, word_ids: tf.Tensor, letters: tf.Tensor) -> dict[str, tf.Tensor]:
         scores = self._model([word_ids, letters], training=False)
         return {"tags": best_sequence(scores, word_ids != PAD)}
 
