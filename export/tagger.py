@@ -22,9 +22,9 @@ from kerasseq.convert import (
     write_saved_model,
     write_tflite,
 )
-from kerasseq.crf import best_sequence, sequence_score
 from kerasseq.entity_scores import OVERALL, score_entities
 from kerasseq.files import load_model
+from kerasseq.tag_sequences import allowed_transitions, best_sequence
 from kerasseq.tagged_sentences import (
     OUTSIDE,
     TaggedSentence,
@@ -40,7 +40,7 @@ VARIANTS: tuple[Quantization, ...] = ("float32", "float16", "int8")
 LENGTH = 64
 CHECKED_SENTENCES = 200
 # The part of the tokens that may have another tag than Keras's, and what tags may give
-# up of the best sequence's score where rounding alone is to choose, in nats.
+# up of the best sequence's sum of logits, where rounding alone is to choose.
 ALLOWED_PART = {"float32": 0.002, "float16": 0.01, "int8": 0.03}
 ALLOWED_SCORE = 1e-3
 
@@ -63,17 +63,17 @@ def export_tagger(directory: str | Path) -> dict[str, Any]:
     model = load_model(folder / "tagger.keras")
     vocabulary = WordVocabulary.load(folder / "vocabulary.json")
     tags = load_tags(folder / "tags.json")
-    module = TaggingModule(model)
-    sentence_module = SentenceTaggingModule(module, vocabulary, tags)
+    module = TaggingModule(model, tags)
+    sentence_module = SentenceTaggingModule(module, vocabulary)
     sentences = read_tagged_sentences(folder / "held_out.conll")[:CHECKED_SENTENCES]
 
     saved_model = write_saved_model(
         sentence_module, folder / "saved_model", {"tag": sentence_module.tag}
     )
-    checks = check_saved_model(saved_model, module, vocabulary, tags, sentences)
+    checks = check_saved_model(saved_model, module, vocabulary, sentences)
     signatures = module.device_signatures(LENGTH)
-    card = describe(model, module, tags, read_report(directory).get("tagger", {}))
-    gate = Gate(model, module, vocabulary, tags, sentences)
+    card = describe(model, module, read_report(directory).get("tagger", {}))
+    gate = Gate(model, module, vocabulary, sentences)
     files, operations = {}, {}
     for quantization in VARIANTS:
         path = write_tflite(
@@ -103,7 +103,6 @@ def check_saved_model(
     path: Path,
     module: TaggingModule,
     vocabulary: WordVocabulary,
-    tags: Sequence[str],
     sentences: Sequence[TaggedSentence],
 ) -> list[Check]:
     """The SavedModel, loaded again, splits and tags as Python does."""
@@ -119,7 +118,7 @@ def check_saved_model(
         ]
         for name in ("tokens", "tags")
     )
-    expected = tag_sentences(module, tokens, vocabulary, tags)
+    expected = tag_sentences(module, tokens, vocabulary)
     words = [list(row) for row in tokens]
     return [
         Check(path.name, "splits as Python does", same_tokens == words, expected=True),
@@ -139,7 +138,6 @@ class Gate:
         model: from `build_tagger`.
         module: its signature.
         vocabulary: its words.
-        tags: its tags' names.
         sentences: that it was not trained on.
     """
 
@@ -148,10 +146,9 @@ class Gate:
         model: keras.Model,
         module: TaggingModule,
         vocabulary: WordVocabulary,
-        tags: Sequence[str],
         sentences: Sequence[TaggedSentence],
     ) -> None:
-        self._tags, self._parameters = tags, model.count_params()
+        self._tags, self._parameters = module.names, model.count_params()
         self._actual = [sentence.tags[:LENGTH] for sentence in sentences]
         self._word_ids, letters = encode_tokens(
             [sentence.tokens for sentence in sentences],
@@ -161,10 +158,11 @@ class Gate:
         )
         self._letters = letters.astype(np.int32)
         self._mask = self._word_ids != PAD
-        self._scores = model.predict(
+        self._logits = model.predict(
             [self._word_ids, self._letters], batch_size=50, verbose=0
         )
-        self._ids = best_sequence(tf.constant(self._scores), self._mask).numpy()
+        allowed = allowed_transitions(self._tags)
+        self._ids = best_sequence(self._logits, self._mask, allowed).numpy()
         self._expected = self._named(self._ids)
         self.f1 = score_entities(self._actual, self._expected)[OVERALL].f1
 
@@ -211,12 +209,12 @@ class Gate:
         ]
 
     def _given_up(self, ids: np.ndarray) -> float:
-        """The most that tags score below Keras's own, by Keras's scores, in nats."""
+        """The most that a sentence's tags score below Keras's, by Keras's logits."""
         best, found = (
-            sequence_score(tf.constant(self._scores), tf.constant(each), self._mask)
+            np.take_along_axis(self._logits, each[..., None], axis=2)[..., 0]
             for each in (self._ids, ids)
         )
-        return float(tf.reduce_max(best - found))
+        return float(((best - found) * self._mask).sum(axis=1).max())
 
 
 def different_part(one: Sequence[Sequence], other: Sequence[Sequence]) -> float:
@@ -238,7 +236,6 @@ def count_illegal(tags: Sequence[str]) -> int:
 def describe(
     model: keras.Model,
     module: TaggingModule,
-    tags: Sequence[str],
     training: dict[str, Any],
 ) -> dict[str, Any]:
     """The card that travels inside the files."""
@@ -247,7 +244,7 @@ def describe(
         "length": LENGTH,
         "num_letters": module.num_letters,
         "vocabulary_size": module.num_words,
-        "tags": list(tags),
+        "tags": module.names,
         "corpus": training.get("file"),
         "sentences": training.get("sentences learned from"),
         "held_out_f1": training.get("F1"),

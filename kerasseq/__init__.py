@@ -23,6 +23,7 @@ from kerasseq.convert import (
 )
 from kerasseq.corpora import Corpus, load_corpus
 from kerasseq.divergence import StopAtDivergence
+from kerasseq.entity_scores import EntityLookup, EntityScore, score_entities
 from kerasseq.files import load_model, save_model
 from kerasseq.flatbuffer import list_operators
 from kerasseq.generation import GeneratingModule
@@ -30,6 +31,16 @@ from kerasseq.masked_words import masked_word_batches
 from kerasseq.plots import plot_attention, plot_losses, plot_scaling
 from kerasseq.recurrent import GRU, LSTM, FusedRNN, SimpleRNN
 from kerasseq.sampling import Settings, choose_token, uniform_numbers
+from kerasseq.tag_sequences import allowed_transitions, best_sequence
+from kerasseq.tagged_sentences import (
+    TaggedSentence,
+    find_entities,
+    read_tagged_sentences,
+    tag_names,
+    write_tagged_sentences,
+)
+from kerasseq.tagger import TaggerConfig, build_tagger, encode_tokens, tagged_batches
+from kerasseq.tagging import TaggingModule, tag_sentences
 from kerasseq.text import Vocabulary, next_character_streams, split_text
 from kerasseq.training import (
     HeldOutLoss,
@@ -66,6 +77,8 @@ __all__ = [
     "Corpus",
     "EncoderBlock",
     "EncoderConfig",
+    "EntityLookup",
+    "EntityScore",
     "FusedRNN",
     "GeneratingModule",
     "HeldOutLoss",
@@ -77,19 +90,27 @@ __all__ = [
     "SimpleRNN",
     "SinusoidalPositions",
     "StopAtDivergence",
+    "TaggedSentence",
+    "TaggerConfig",
+    "TaggingModule",
     "TrainingConfig",
     "Vocabulary",
     "WordTable",
     "WordVocabulary",
+    "allowed_transitions",
+    "best_sequence",
     "build_char_rnn",
     "build_encoder",
     "build_generating_module",
     "build_masked_word_model",
     "build_sampling_model",
     "build_stateful_model",
+    "build_tagger",
     "causal_mask",
     "choose_token",
     "compile_for_training",
+    "encode_tokens",
+    "find_entities",
     "fit",
     "generate",
     "list_operators",
@@ -102,13 +123,19 @@ __all__ = [
     "plot_losses",
     "plot_scaling",
     "read_sentences",
+    "read_tagged_sentences",
     "read_tflite",
     "save_model",
     "scaled_dot_product_attention",
+    "score_entities",
     "sinusoidal_positions",
     "split_text",
     "split_words",
+    "tag_names",
+    "tag_sentences",
+    "tagged_batches",
     "uniform_numbers",
     "write_saved_model",
+    "write_tagged_sentences",
     "write_tflite",
 ]

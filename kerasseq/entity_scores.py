@@ -93,8 +93,9 @@ def score_entities(
 class EntityLookup:
     """The baseline: entities seen before are tagged as they mostly were.
 
-    Upper and lower case count as one. What was an entity in at least half of the places
-    where it stood gets its most frequent kind. From left to right the longest one is taken.
+    Upper and lower case count as one. What was an entity in at least half of the
+    places where it stood gets its most frequent kind. From left to right the longest
+    one is taken.
 
     Args:
         sentences: to learn from.

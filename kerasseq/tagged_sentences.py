@@ -135,9 +135,7 @@ def read_tagged_sentences(
     return sentences
 
 
-def _read_line(
-    line: str, before: str, kinds: Sequence[str] | None
-) -> tuple[str, str]:
+def _read_line(line: str, before: str, kinds: Sequence[str] | None) -> tuple[str, str]:
     """Token and tag of a line that comes after another tag."""
     columns = line.split("\t")
     if len(columns) != 2:

@@ -1,7 +1,8 @@
 """A tagger: words and their letters -> a recurrent layer each way -> tags.
 
-Lample et al. 2016, "Neural Architectures for Named Entity Recognition", with the
-letters read by a convolution (Ma and Hovy 2016, section 2.1).
+Ma and Hovy 2016, "End-to-end Sequence Labeling via Bi-directional LSTM-CNNs-CRF",
+sections 2.1 and 2.2; in the place of the CRF, which found fewer of the new names,
+`tag_sequences` keeps tags in an order that may be.
 Shapes: B sentences, T tokens, L letters, K tags.
 """
 
@@ -17,10 +18,9 @@ import numpy as np
 import tensorflow as tf
 
 from kerasseq.attention import Shape
-from kerasseq.crf import PADDING_TAG, TransitionScores
 from kerasseq.files import write_file
 from kerasseq.recurrent import LSTM
-from kerasseq.tagged_sentences import TaggedSentence, may_follow, tag_names
+from kerasseq.tagged_sentences import TaggedSentence, tag_names
 from kerasseq.words import PAD, UNKNOWN, WordVocabulary
 
 # A token's letters are the bytes of its UTF-8: any script, and no list of them.
@@ -92,12 +92,11 @@ class ReverseTokens(keras.layers.Layer):
 
 
 def build_tagger(config: TaggerConfig) -> keras.Model:
-    """Build the tagger, for any batch and length; padding changes no sentence's scores.
+    """Build the tagger, for any batch and length; padding changes no other logits.
 
     Returns:
         A functional model from "word_ids" int32 (B, T) and "letters" int32 (B, T, L),
-        as from `encode_tokens`, to the scores of tags after one another, float32
-        (B, T, K, K), as `crf` reads them.
+        as from `encode_tokens`, to logits of tags, float32 (B, T, K).
     """
     word_ids = keras.Input((None,), dtype="int32", name="word_ids")
     letters = keras.Input((None, config.num_letters), dtype="int32", name="letters")
@@ -127,12 +126,9 @@ def build_tagger(config: TaggerConfig) -> keras.Model:
     )
     x = keras.layers.Concatenate(name="context")([forward, turn(backward, token_mask)])
     x = dropout("context_dropout")(x)
-    x = keras.layers.Dense(len(config.tags), dtype="float32", name="tag_scores")(x)
-    allowed = [
-        [may_follow(before, tag) for tag in config.tags] for before in config.tags
-    ]
-    scores = TransitionScores(allowed, dtype="float32", name="transition_scores")(x)
-    return keras.Model([word_ids, letters], scores, name="tagger")
+    # Losses read float32 logits, whatever precision the layers have.
+    logits = keras.layers.Dense(len(config.tags), dtype="float32", name="logits")(x)
+    return keras.Model([word_ids, letters], logits, name="tagger")
 
 
 def encode_tokens(
@@ -181,9 +177,10 @@ def tagged_batches(
 ) -> tf.data.Dataset:
     """Sentences in ever new order, as `model.fit` takes them, without an end.
 
-    Words are hidden behind `UNKNOWN` at random, the same ones never for long: names to
-    come are new, and have to be told by their letters and by what is around them
-    (Lample et al. 2016, section 4.3).
+    Words are hidden behind `UNKNOWN` at random: names to come are new, and have to be
+    told by their letters and by what is around them. Tokens of entities weigh more, by
+    the root of how many others there are to each of them: with the odds as they are in
+    the file few new names are found.
 
     Args:
         sentences: to learn from.
@@ -195,7 +192,8 @@ def tagged_batches(
         seed: of order and chance.
 
     Returns:
-        Batches of inputs int32 (B, T) and (B, T, L), and of tags int32 (B, T).
+        Batches of inputs int32 (B, T) and (B, T, L), tags int32 (B, T) and weights
+        float32 (B, T), 0 at padding.
     """
     word_ids, letters = encode_tokens(
         [sentence.tokens for sentence in sentences],
@@ -204,12 +202,15 @@ def tagged_batches(
         length,
     )
     ids = {tag: index for index, tag in enumerate(config.tags)}
-    tags = np.full(word_ids.shape, PADDING_TAG, np.int32)
+    tags = np.zeros(word_ids.shape, np.int32)
     for row, sentence in zip(tags, sentences, strict=True):
         kept = sentence.tags[:length]
         row[: len(kept)] = [ids[tag] for tag in kept]
+    inside, tokens = int((tags > 0).sum()), int((word_ids != PAD).sum())
+    weight = max(1.0, (tokens / max(1, inside) - 1) ** 0.5)
+    weights = np.where(tags, weight, word_ids != PAD).astype(np.float32)
     generator = np.random.default_rng(seed)
-    tables = [tf.constant(table) for table in (word_ids, letters, tags)]
+    tables = [tf.constant(table) for table in (word_ids, letters, tags, weights)]
 
     def rows() -> Any:
         waiting = np.empty(0, np.int64)
@@ -220,11 +221,11 @@ def tagged_batches(
             waiting = waiting[batch_size:]
 
     def batch(chosen: tf.Tensor, drawn_by: tf.Tensor) -> tuple:
-        words, spelled, right = (tf.gather(table, chosen) for table in tables)
+        words, spelled, right, weighed = (tf.gather(table, chosen) for table in tables)
         drawn = tf.random.stateless_uniform(tf.shape(words), drawn_by)
         hidden = (words != PAD) & (drawn < word_dropout)
         words = tf.where(hidden, UNKNOWN, words)
-        return (words, tf.cast(spelled, tf.int32)), right
+        return (words, tf.cast(spelled, tf.int32)), right, weighed
 
     batches = tf.data.Dataset.from_generator(
         rows,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
-from kerasseq.crf import best_sequence
+from kerasseq.tag_sequences import allowed_transitions, best_sequence
 from kerasseq.tagger import encode_tokens
 from kerasseq.words import PAD, WordTable, WordVocabulary
 
@@ -20,20 +20,30 @@ class TaggingModule(tf.Module):
 
     Args:
         model: from `build_tagger`.
+        tags: names of its tags.
 
     Attributes:
         tag: from word_ids int32 (B, T), `PAD` after a sentence's end and T at least 1,
             and letters int32 (B, T, L) to a dict of tags int32 (B, T), 0 at padding.
+
+    Raises:
+        ValueError: the tags do not fit the weights.
     """
 
-    def __init__(self, model: keras.Model) -> None:
+    def __init__(self, model: keras.Model, tags: Sequence[str]) -> None:
         super().__init__()
+        if len(tags) != model.output_shape[-1]:
+            raise ValueError(
+                f"{len(tags)} tags do not fit the model's {model.output_shape[-1]} "
+                "logits; use the tags.json written beside the model"
+            )
+        self.names = list(tags)
+        self._allowed = allowed_transitions(tags)
         self._model = model
         # Keras keeps its variables where tf.Module does not look.
         self._weights = [variable.value for variable in model.variables]
         self.num_words = model.get_layer("words").input_dim
         self.num_letters = model.inputs[1].shape[-1]
-        self.num_tags = model.output_shape[-1]
         self.tag = tf.function(
             self._tag,
             input_signature=[
@@ -58,8 +68,8 @@ class TaggingModule(tf.Module):
         }
 
     def _tag(self, word_ids: tf.Tensor, letters: tf.Tensor) -> dict[str, tf.Tensor]:
-        scores = self._model([word_ids, letters], training=False)
-        return {"tags": best_sequence(scores, word_ids != PAD)}
+        logits = self._model([word_ids, letters], training=False)
+        return {"tags": best_sequence(logits, word_ids != PAD, self._allowed)}
 
 
 class SentenceTaggingModule(tf.Module):
@@ -68,26 +78,22 @@ class SentenceTaggingModule(tf.Module):
     Args:
         tagging: the tagger.
         vocabulary: its words.
-        tags: names of its tags.
 
     Raises:
-        ValueError: vocabulary or tags do not fit the weights.
+        ValueError: the vocabulary does not fit the weights.
     """
 
-    def __init__(
-        self, tagging: TaggingModule, vocabulary: WordVocabulary, tags: Sequence[str]
-    ) -> None:
+    def __init__(self, tagging: TaggingModule, vocabulary: WordVocabulary) -> None:
         super().__init__()
-        found = len(vocabulary), len(tags)
-        if found != (tagging.num_words, tagging.num_tags):
+        num_words = tagging.num_words
+        if len(vocabulary) != num_words:
             raise ValueError(
-                f"{found[0]} words and {found[1]} tags do not fit the model, which has "
-                f"{tagging.num_words} and {tagging.num_tags}; use the vocabulary.json "
-                "and tags.json written beside the model"
+                f"the vocabulary has {len(vocabulary)} words but the model's embedding "
+                f"{num_words}; use the vocabulary.json written beside the model"
             )
         self._tagging = tagging
         self._table = WordTable(vocabulary)
-        self._tags = tf.constant(tags)
+        self._names = tf.constant(tagging.names)
 
     @tf.function(input_signature=[tf.TensorSpec((None,), tf.string, "sentences")])
     def tag(self, sentences: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -112,7 +118,7 @@ class SentenceTaggingModule(tf.Module):
         return {
             "tokens": tokens,
             "token_mask": word_ids[:, :-1] != PAD,
-            "tags": tf.gather(self._tags, found["tags"][:, :-1]),
+            "tags": tf.gather(self._names, found["tags"][:, :-1]),
         }
 
 
@@ -120,7 +126,6 @@ def tag_sentences(
     tagging: TaggingModule,
     sentences: Sequence[Sequence[str]],
     vocabulary: WordVocabulary,
-    tags: Sequence[str],
 ) -> list[list[str]]:
     """Names of the tags of sentences' tokens.
 
@@ -128,7 +133,6 @@ def tag_sentences(
         tagging: the tagger.
         sentences: lists of tokens, at least one in each.
         vocabulary: its words.
-        tags: names of its tags.
 
     Returns:
         A list of names for each sentence, one for each token.
@@ -141,7 +145,7 @@ def tag_sentences(
             tf.constant(word_ids), tf.cast(tf.constant(letters), tf.int32)
         )
         named += [
-            [tags[index] for index in row[: len(tokens)]]
+            [tagging.names[index] for index in row[: len(tokens)]]
             for row, tokens in zip(found["tags"].numpy(), part, strict=True)
         ]
     return named

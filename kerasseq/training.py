@@ -111,19 +111,12 @@ class TrainingConfig:
         return cls(batch_size, length, steps_per_epoch, epochs, **others)
 
 
-def compile_for_training(
-    model: keras.Model, config: TrainingConfig, loss: Callable | None = None
-) -> None:
-    """Compile with a loss, Adam, clipping and a schedule.
+def compile_for_training(model: keras.Model, config: TrainingConfig) -> None:
+    """Compile with cross-entropy on logits, Adam, clipping and a schedule.
 
     The learning rate rises to its highest in `warmup_steps` and falls to zero along
     half a cosine (Loshchilov and Hutter 2017, section 3). The step is one program
     compiled by XLA.
-
-    Args:
-        model: to be trained.
-        config: how.
-        loss: as Keras takes it; None for cross-entropy on logits.
     """
     total_steps = config.epochs * config.steps_per_epoch
     warmup_steps = min(config.warmup_steps, max(1, total_steps // 10))
@@ -139,8 +132,7 @@ def compile_for_training(
         optimizer=keras.optimizers.Adam(
             schedule, beta_2=config.beta_2, global_clipnorm=config.clip_norm
         ),
-        loss=loss
-        or keras.losses.SparseCategoricalCrossentropy(
+        loss=keras.losses.SparseCategoricalCrossentropy(
             from_logits=True, reduction="mean_with_sample_weight"
         ),
         jit_compile=True,
