@@ -61,12 +61,11 @@ def best_sequence(logits: tf.Tensor, mask: tf.Tensor, allowed: np.ndarray) -> tf
 
     start = tf.one_hot(tf.zeros_like(mask[:, 0], tf.int32), num_tags, 0.0, FORBIDDEN)
     totals = tf.scan(forth, (by_token, present), start)  # (T, B, K)
-    # The tag before each tag at each token but the first; padding's is its own.
-    pointers = tf.argmax(
-        totals[:-1, :, :, None] + transitions, axis=2, output_type=tf.int32
-    )
-    pointers = tf.where(present[1:, :, None], pointers, tf.range(num_tags))
+    # The tag before each tag at each token; padding points to its own.
+    before = tf.concat([start[None], totals[:-1]], axis=0)[..., None]
+    pointers = tf.argmax(before + transitions, axis=2, output_type=tf.int32)
+    pointers = tf.where(present[..., None], pointers, tf.range(num_tags))
     last = tf.argmax(totals[-1], axis=-1, output_type=tf.int32)
     earlier = tf.scan(back, tf.reverse(pointers, [0]), last)
-    tags = tf.concat([tf.reverse(earlier, [0]), last[None]], axis=0)
+    tags = tf.concat([tf.reverse(earlier, [0])[1:], last[None]], axis=0)
     return tf.where(mask, tf.transpose(tags), 0)

@@ -32,10 +32,10 @@ MOST_WORDS = 4000
 MOST_TOKENS = 64
 BATCH_SIZE = 32
 # Batches in all, fewer for a short file, which says nothing new when read again.
-STEPS = {"fast": 300, "default": 2500, "best": 2500}
+STEPS = {"fast": 300, "default": 2000, "best": 2000}
 MOST_PASSES = 30
 ROUNDS = 10
-LEARNING_RATE = 3e-3
+LEARNING_RATE = 6e-3
 SHOWN_SENTENCES = 40
 PRINTED_SENTENCES = 8
 LEAST_SENTENCES = 20
