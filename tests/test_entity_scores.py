@@ -1,5 +1,6 @@
 """Scores against nervaluate's, and the lookup by hand."""
 
+import nervaluate
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,7 +34,6 @@ def pairs(draw) -> list[tuple[list[str], list[str]]]:
 
 @given(pairs())
 def test_counts_are_those_of_nervaluate(pairs):
-    nervaluate = pytest.importorskip("nervaluate")
     actual, predicted = map(list, zip(*pairs, strict=True))
     theirs = nervaluate.Evaluator(
         actual, predicted, tags=KINDS, loader="list"

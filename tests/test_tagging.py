@@ -33,7 +33,7 @@ def tagging() -> TaggingModule:
     keras.utils.set_random_seed(5)
     model = build_tagger(CONFIG)
     # Untrained logits are all alike; these tell tokens apart.
-    rng = np.random.default_rng(1)
+    rng = np.random.default_rng(0)
     for variable in model.trainable_variables:
         variable.assign(rng.normal(0, 2, variable.shape))
     model.get_layer("logits").bias.assign(np.zeros(5))
