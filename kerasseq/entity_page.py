@@ -33,7 +33,7 @@ h1 {{ font-size: 1.25rem; line-height: 1.3; margin: 0 0 .5rem; }}
 p {{ margin: 0; padding: .6rem 0; border-top: 1px solid var(--line); }}
 p.about {{ color: var(--dim); border: 0; padding: 0 0 .6rem; line-height: 1.5; }}
 small {{ display: block; color: var(--dim); font-size: .875rem; }}
-mark {{ padding: .1em .3em; border-radius: .3em; color: inherit;
+mark {{ padding: .1em .3em; border-radius: .3em; color: var(--ink);
   background: hsl(var(--hue) 60% var(--back)); -webkit-box-decoration-break: clone;
   box-decoration-break: clone; }}
 mark b {{ font-size: .75rem; font-weight: 600; margin-left: .35em; white-space: nowrap;

@@ -112,8 +112,8 @@ def build_tagger(config: TaggerConfig) -> keras.Model:
         # One mask for all tokens, see build_char_rnn.
         return keras.layers.Dropout(config.dropout, (None, 1, None), name=name)
 
-    words = embedding(config.vocabulary_size, config.word_size, "words")(word_ids)
-    spelled = embedding(NUM_LETTERS, config.letter_size, "letters_read")(letters)
+    words = embedding(config.vocabulary_size, config.word_size, "word_vectors")(word_ids)
+    spelled = embedding(NUM_LETTERS, config.letter_size, "letter_vectors")(letters)
     spelled = keras.layers.Conv2D(
         config.num_filters, (1, 3), padding="same", activation="relu", name="spelling"
     )(spelled)

@@ -42,7 +42,7 @@ class TaggingModule(tf.Module):
         self._model = model
         # Keras keeps its variables where tf.Module does not look.
         self._weights = [variable.value for variable in model.variables]
-        self.num_words = model.get_layer("words").input_dim
+        self.num_words = model.get_layer("word_vectors").input_dim
         self.num_letters = model.inputs[1].shape[-1]
         self.tag = tf.function(
             self._tag,
