@@ -49,7 +49,7 @@ def may_follow(before: str, tag: str) -> bool:
 
     A sentence begins as if after `O`.
     """
-    return tag[:2] != "I-" or (before != OUTSIDE and before[2:] == tag[2:])
+    return tag[:2] != "I-" or before[2:] == tag[2:]
 
 
 def find_entities(tags: Sequence[str]) -> list[Entity]:

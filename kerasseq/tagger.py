@@ -24,6 +24,7 @@ from kerasseq.words import PAD, UNKNOWN, WordVocabulary
 
 # A token's letters are the bytes of its UTF-8: any script, and no list of them.
 NUM_LETTERS = 256
+HIDDEN_LETTER = 1
 # 0 leaves the odds of entities as they are, 1 makes them even.
 ENTITY_WEIGHT_POWER = 0.75
 
@@ -112,7 +113,9 @@ def build_tagger(config: TaggerConfig) -> keras.Model:
         # One mask for all tokens, see build_char_rnn.
         return keras.layers.Dropout(config.dropout, (None, 1, None), name=name)
 
-    words = embedding(config.vocabulary_size, config.word_size, "word_vectors")(word_ids)
+    words = embedding(config.vocabulary_size, config.word_size, "word_vectors")(
+        word_ids
+    )
     spelled = embedding(NUM_LETTERS, config.letter_size, "letter_vectors")(letters)
     spelled = keras.layers.Conv2D(
         config.num_filters, (1, 3), padding="same", activation="relu", name="spelling"
@@ -175,15 +178,17 @@ def tagged_batches(
     *,
     swap_rate: float = 0.5,
     word_dropout: float = 0.5,
+    letter_dropout: float = 0.1,
     seed: int = 0,
 ) -> tf.data.Dataset:
     """Sentences in ever new order, as `model.fit` takes them, without an end.
 
     Names to come are new, and have to be told by their letters and by what is around
     them. So names change places with others of their kind (Dai and Adel 2020, "Simple
-    Data Augmentation for Named Entity Recognition", section 2), and words are hidden
-    behind `UNKNOWN`. Tokens of entities weigh more, by a power of how many others there
-    are to each: with the odds as they are in the file few new names are found.
+    Data Augmentation for Named Entity Recognition", section 2), words are hidden behind
+    `UNKNOWN`, and letters behind a byte that texts do not use. Tokens of entities weigh
+    more, by a power of how many others there are to each: with the odds as they are in
+    the file few new names are found.
 
     Args:
         sentences: to learn from.
@@ -193,6 +198,7 @@ def tagged_batches(
         length: T; a longer sentence loses its end.
         swap_rate: the chance of a name to be another one.
         word_dropout: the chance of a word to be hidden.
+        letter_dropout: the chance of a letter to be hidden.
         seed: of order and chances.
 
     Returns:
@@ -233,6 +239,8 @@ def tagged_batches(
             weights = np.where(tags > 0, weight, present).astype(np.float32)
             hidden = present & (generator.random(present.shape) < word_dropout)
             word_ids[hidden] = UNKNOWN
+            drawn = generator.random(letters.shape, np.float32)
+            letters[(letters > 0) & (drawn < letter_dropout)] = HIDDEN_LETTER
             yield (word_ids, letters.astype(np.int32)), tags, weights
 
     shape = batch_size, length

@@ -16,7 +16,7 @@ from kerasseq.entity_scores import EntityScore
 from kerasseq.tagged_sentences import TaggedSentence
 
 SENTENCE = TaggedSentence(
-    ("in", "New", "York", "<b>Ada</b>", "sang"),
+    ("<in>", "New", "York", "<b>Ada</b>", "sang"),
     ("O", "B-city", "I-city", "B-person", "O"),
 )
 KINDS = ["city", "person"]
@@ -25,7 +25,7 @@ KINDS = ["city", "person"]
 def test_a_terminal_gets_colours(monkeypatch):
     monkeypatch.delenv("NO_COLOR", raising=False)
     assert colour_entities(SENTENCE, KINDS, terminal=True) == (
-        "in \x1b[36;1mNew York\x1b[22m city\x1b[0m "
+        "<in> \x1b[36;1mNew York\x1b[22m city\x1b[0m "
         "\x1b[33;1m<b>Ada</b>\x1b[22m person\x1b[0m sang"
     )
 
@@ -34,7 +34,7 @@ def test_a_terminal_gets_colours(monkeypatch):
 def test_brackets_without_a_terminal_or_colours(terminal, no_color, monkeypatch):
     monkeypatch.setenv("NO_COLOR", no_color)
     assert colour_entities(SENTENCE, KINDS, terminal) == (
-        "in [New York city] [<b>Ada</b> person] sang"
+        "<in> [New York city] [<b>Ada</b> person] sang"
     )
 
 
@@ -87,6 +87,7 @@ def test_the_page_marks_what_was_predicted_and_tells_what_is_in_the_file(tmp_pat
         "Rome/city",
     ]
     assert text.count("in the file:") == 1
+    assert "&lt;in&gt; New" in text
     assert "<title>Names &amp; &lt;more&gt;</title>" in text
     assert "the 1 where the entities differ" in text
     assert not page.links, "nothing is loaded from elsewhere"

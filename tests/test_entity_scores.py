@@ -108,6 +108,7 @@ def test_the_lookup_by_hand():
             sentence("the/B-team york/I-team won/O York/B-team"),
             sentence("York/B-team may/B-place"),
             sentence("it/O may/O or/O may/O not/O"),
+            sentence("half/B-team of/O half/O"),
         ]
     )
     assert lookup.tag(["NEW", "york", "york", "the", "York"]) == [
@@ -119,6 +120,7 @@ def test_the_lookup_by_hand():
     ]
     # It mostly was no entity.
     assert lookup.tag(["may"]) == ["O"]
+    assert lookup.tag(["half"]) == ["B-team"]
     assert lookup.tag(["New", "and"]) == ["O", "O"]
     assert lookup.tag([]) == []
 

@@ -112,9 +112,12 @@ def test_the_backward_layer_is_keras_s(model):
 
 def test_batches_by_hand():
     batches = tagged_batches(
-        SENTENCES, VOCABULARY, CONFIG, 3, 3, swap_rate=0, word_dropout=0, seed=1
+        SENTENCES, VOCABULARY, CONFIG, 3, 3, swap_rate=0, word_dropout=0,
+        letter_dropout=0, seed=1,
+    )  # fmt: skip
+    whole, spelled = encode_tokens(
+        [s.tokens for s in SENTENCES], VOCABULARY, 5, length=3
     )
-    whole, _ = encode_tokens([s.tokens for s in SENTENCES], VOCABULARY, 5, length=3)
     tags = {"O": 0, "B-x": 1, "B-y": 3}
     seen = set()
     for (word_ids, letters), right, weights in batches.take(5):
@@ -125,6 +128,7 @@ def test_batches_by_hand():
         for row, index in enumerate(order):
             kept = SENTENCES[index].tags[:3]
             count = len(kept)
+            assert (letters[row].numpy() == spelled[index]).all()
             assert right[row, :count].numpy().tolist() == [tags[tag] for tag in kept]
             # Of the 7 tokens 3 are in entities.
             expected = [(4 / 3) ** 0.75 if tag != "O" else 1.0 for tag in kept]
@@ -152,6 +156,16 @@ def test_words_are_hidden_at_the_rate_and_padding_never():
     )
     assert (first == again).all()
     assert (first != other).any()
+
+
+def test_letters_are_hidden_at_the_rate_and_fill_never():
+    batches = tagged_batches(
+        SENTENCES, VOCABULARY, CONFIG, 3, 4, swap_rate=0, letter_dropout=0.2
+    )
+    _, spelled = encode_tokens([s.tokens for s in SENTENCES], VOCABULARY, 5)
+    letters = np.stack([letters.numpy() for (_, letters), _, _ in batches.take(60)])
+    assert (letters > 0).sum() == 60 * (spelled > 0).sum()
+    assert 0.16 < (letters == 1).sum() / (letters > 0).sum() < 0.24
 
 
 def test_names_change_places_within_their_kind():
