@@ -7,6 +7,7 @@ the CoNLL shared task counts it: of the lookup of known names, and of a tagger a
 import argparse
 import os
 import statistics
+import sys
 import time
 from pathlib import Path
 
@@ -24,8 +25,8 @@ from kerasseq.tagging import TaggingModule, tag_sentences
 from train.tagger import STEPS, fit_tagger
 
 
-def main() -> None:
-    """Print the table, and draw it where a picture is asked for."""
+def main() -> int:
+    """Print the table, and draw it where a picture is asked for; gives the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.partition(":")[0])
     parser.add_argument("--train", required=True, metavar="FILE")
     parser.add_argument("--dev", required=True, metavar="FILE")
@@ -33,9 +34,13 @@ def main() -> None:
     parser.add_argument("--preset", choices=STEPS, default="default")
     parser.add_argument("--plot", metavar="FILE")
     options = parser.parse_args()
-    learned = read_tagged_sentences(options.train)
-    kinds = find_kinds(learned)
-    dev = read_tagged_sentences(options.dev, kinds)
+    try:
+        learned = read_tagged_sentences(options.train)
+        kinds = find_kinds(learned)
+        dev = read_tagged_sentences(options.dev, kinds)
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
     tokens, actual = zip(*dev, strict=True)
     lookup = EntityLookup(learned)
     baseline = score_entities(actual, [lookup.tag(row) for row in tokens])
@@ -74,6 +79,7 @@ def main() -> None:
             options.plot,
             f"F1 on {Path(options.dev).name}, mean of {len(runs)} seeds",
         )
+    return 0
 
 
 def row(score: EntityScore) -> str:
@@ -83,4 +89,4 @@ def row(score: EntityScore) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
