@@ -26,7 +26,7 @@ from train.tagger import STEPS, fit_tagger
 
 
 def main() -> int:
-    """Print the table, and draw it where a picture is asked for; gives the exit code."""
+    """Print the table, draw it where that is asked for; gives the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.partition(":")[0])
     parser.add_argument("--train", required=True, metavar="FILE")
     parser.add_argument("--dev", required=True, metavar="FILE")
