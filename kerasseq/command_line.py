@@ -12,6 +12,8 @@ from kerasseq.char_rnn import CELLS
 from kerasseq.presets import PRESETS
 
 PARTS = ("attention", "encoder", "char_rnn")
+# Parts that run where their file is given: the option that names it.
+PARTS_OF_FILES: dict[str, str] = {}
 
 DESCRIPTION = """\
 Train small sequence models on a text of your own, and write each as files for a phone,
@@ -67,9 +69,9 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     what.add_argument(
         "--only",
         type=parts,
-        default=PARTS,
         metavar="PART,...",
-        help=f"some of {', '.join(PARTS)} (all)",
+        help=f"some of {', '.join((*PARTS, *PARTS_OF_FILES))} (the first "
+        f"{len(PARTS)}, and those whose file is given)",
     )
     how = parser.add_argument_group("how")
     how.add_argument(
@@ -159,16 +161,26 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         metavar="X",
         help="keep the likeliest characters up to this sum (1 keeps all)",
     )
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    given = {part: getattr(options, file) for part, file in PARTS_OF_FILES.items()}
+    if options.only is None:
+        options.only = (*PARTS, *(part for part in given if given[part]))
+    for part, file in PARTS_OF_FILES.items():
+        if part in options.only and not given[part]:
+            parser.error(f"the part {part} learns from a file: give --{file} FILE")
+        if given[part] and part not in options.only:
+            parser.error(f"--{file} is for the part {part}, which --only leaves out")
+    return options
 
 
 def parts(text: str) -> tuple[str, ...]:
     """Names of parts, parted by commas, in the order in which they run."""
+    known = (*PARTS, *PARTS_OF_FILES)
     names = [name.strip() for name in text.split(",")]
     for name in names:
-        if name not in PARTS:
-            raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(PARTS)}")
-    return tuple(part for part in PARTS if part in names)
+        if name not in known:
+            raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(known)}")
+    return tuple(part for part in known if part in names)
 
 
 def number(kind: type, low: float, high: float = math.inf) -> Any:

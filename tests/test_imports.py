@@ -58,11 +58,13 @@ EXPORT = {
     "on_device.show": {"on_device.generate"},
     "on_device.web.serve": set(),
 }
+# Stories of train_all.py, each with the recipe that ends it.
+TRAIN = {"attention": set(), "encoder": {"encoder"}, "char_rnn": {"char_rnn"}}
 ON_DEVICE = {"numpy", "ai_edge_litert"}
 
 PARTS = {f"kerasseq.{name}" for name in PACKAGE}
 ALLOWED = (
-    {"kerasseq": PARTS, "export": set(), "export.on_device": set()}
+    {"kerasseq": PARTS, "export": set(), "export.on_device": set(), "train": set()}
     | {
         f"kerasseq.{name}": {f"kerasseq.{other}" for other in others}
         for name, others in PACKAGE.items()
@@ -72,7 +74,17 @@ ALLOWED = (
         | (set() if name.startswith("on_device") else PARTS | {"kerasseq"})
         for name, others in EXPORT.items()
     }
-    | {"train_all": PARTS | {"kerasseq"} | {f"export.{name}" for name in EXPORT}}
+    | {
+        f"train.{name}": {f"export.{other}" for other in (*recipes, "report")}
+        | PARTS
+        | {"kerasseq"}
+        for name, recipes in TRAIN.items()
+    }
+    | {
+        "train_all": {"export.report"}
+        | {f"kerasseq.{name}" for name in ("command_line", "files", "training")}
+        | {f"train.{name}" for name in TRAIN}
+    }
 )
 
 
@@ -86,6 +98,7 @@ SOURCES = {
     for path in (
         *sorted((ROOT / "kerasseq").rglob("*.py")),
         *sorted((ROOT / "export").rglob("*.py")),
+        *sorted((ROOT / "train").rglob("*.py")),
         ROOT / "train_all.py",
     )
     if "node_modules" not in path.parts
@@ -130,7 +143,11 @@ def project_modules(names: set[str]) -> set[str]:
 
 def foreign_packages(names: set[str]) -> set[str]:
     packages = {name.partition(".")[0] for name in names}
-    return packages - {"kerasseq", "export", "train_all"} - sys.stdlib_module_names
+    return (
+        packages
+        - {"kerasseq", "export", "train", "train_all"}
+        - sys.stdlib_module_names
+    )
 
 
 def test_imports_are_found_wherever_they_stand():

@@ -13,6 +13,7 @@ import keras
 import numpy as np
 import pytest
 
+import train.char_rnn as char_rnn_story
 import train_all
 from export import char_rnn as char_rnn_recipe
 from kerasseq.checkpoint import Checkpoint
@@ -290,8 +291,8 @@ def test_a_full_disk_ends_in_one_line_and_the_resumed_run_in_the_same_weights(
     """A limit on the size of files, which every writer meets, stands for the disk."""
     full = [
         (Checkpoint, "on_epoch_end", "checkpoint.npz"),
-        (train_all, "save_model", "char_rnn.keras"),
-        (train_all, "plot_losses", "loss.png"),
+        (char_rnn_story, "save_model", "char_rnn.keras"),
+        (char_rnn_story, "plot_losses", "loss.png"),
         (char_rnn_recipe, "write_saved_model", "saved_model"),
         (char_rnn_recipe, "write_tflite", "char_rnn_float32.tflite"),
     ]

@@ -1,0 +1,207 @@
+"""The model that writes text: a text -> a plan -> training -> samples -> files."""
+
+import argparse
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import NamedTuple
+
+import keras
+
+from export.char_rnn import export_char_rnn
+from export.report import record
+from kerasseq.char_rnn import (
+    CharRNNConfig,
+    build_char_rnn,
+    build_generating_module,
+    build_stateful_model,
+    generate,
+)
+from kerasseq.checkpoint import Checkpoint
+from kerasseq.corpora import Corpus, load_corpus
+from kerasseq.divergence import StopAtDivergence
+from kerasseq.files import save_model, write_file
+from kerasseq.generation import GeneratingModule
+from kerasseq.plots import plot_losses
+from kerasseq.presets import PRESETS, dropout_for, most_characters
+from kerasseq.text import (
+    frequency_loss,
+    next_character_streams,
+    split_text,
+    validation_shape,
+)
+from kerasseq.training import (
+    HeldOutLoss,
+    HistoryFile,
+    Perplexity,
+    SampleTexts,
+    TrainingConfig,
+    compile_for_training,
+    fit,
+    window_loss,
+)
+
+# The chance that a place of the text goes on without its state, so that the model
+# learns to begin: without, the first characters after a prompt are the worst.
+RESET_RATE = 0.03
+TEMPERATURES = (0.7, 1.0, 1.2)
+HOW_TO_WRITE = """
+To write with the model, here or in a browser:
+  python export/on_device/generate.py {file} --prompt "The "
+  python export/on_device/web/serve.py {file}
+The browser's page is built once: npm ci && npm run build, in export/on_device/web."""
+
+
+class Plan(NamedTuple):
+    """All that the training of a character model depends on."""
+
+    corpus: Corpus
+    config: CharRNNConfig
+    training: TrainingConfig
+    checkpoint: Checkpoint
+
+
+def plan_char_rnn(options: argparse.Namespace) -> Plan:
+    """Read the text and choose sizes and length of the training.
+
+    Raises:
+        ValueError: the text cannot be used, or is not the one to resume with.
+    """
+    preset, corpus = PRESETS[options.preset], load_corpus(options.corpus)
+    vocabulary = corpus.vocabulary
+    if len(vocabulary) < 2:
+        raise ValueError(
+            f"{corpus.name} holds the single character {vocabulary.characters[0]!r}; "
+            "a text to learn from has at least two"
+        )
+    chosen = preset._asdict()
+    chosen |= {
+        name: getattr(options, name)
+        for name in ("units", "layers", "learning_rate")
+        if getattr(options, name) is not None
+    }
+    num_characters = len(split_text(corpus.ids)[0])
+    characters = most_characters(preset, num_characters)
+    dropout = options.dropout
+    if dropout is None:
+        dropout = dropout_for(options.epochs or characters / num_characters)
+    config = CharRNNConfig(
+        len(vocabulary),
+        cell=options.cell,
+        units=chosen["units"],
+        num_layers=chosen["layers"],
+        dropout=dropout,
+    )
+    training = TrainingConfig.for_text(
+        num_characters,
+        budget=characters,
+        passes=options.epochs,
+        learning_rate=chosen["learning_rate"],
+    )
+    run = {
+        "text's SHA-256": corpus.sha256,
+        **asdict(config),
+        **asdict(training),
+        "seed": options.seed,
+    }
+    checkpoint = Checkpoint(options.out / "char_rnn" / "checkpoint.npz", run)
+    if options.resume:
+        checkpoint.read()
+    return Plan(corpus, config, training, checkpoint)
+
+
+def train_char_rnn(
+    options: argparse.Namespace,
+    plan: Plan,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> None:
+    """Train, sample and export the model that writes text.
+
+    Args:
+        options: of the command line.
+        plan: from `plan_char_rnn`.
+        callbacks: further ones for the training.
+    """
+    folder = options.out / "char_rnn"
+    corpus, config, training, checkpoint = plan
+    vocabulary = corpus.vocabulary
+    ids, held_out = split_text(corpus.ids)
+    print(f"\n{corpus.name}: {len(corpus.ids):,} characters, {config}")
+    if unknown := vocabulary.unknown(options.prompt):
+        print(f"left out of the prompt, since the text lacks them: {unknown}")
+
+    keras.utils.set_random_seed(options.seed)
+    model = build_char_rnn(config)
+    module = build_generating_module(model, vocabulary)
+    learner = build_stateful_model(
+        model, training.batch_size, training.length, RESET_RATE, options.seed
+    )
+    compile_for_training(learner, training)
+    shape = validation_shape(len(held_out))
+    validator = build_stateful_model(model, *shape)
+    validator.compile(loss=learner.loss, jit_compile=True)
+    history = HistoryFile(folder / "history.csv")
+    seconds = fit(
+        learner,
+        next_character_streams(ids, training.batch_size, training.length),
+        training,
+        [
+            HeldOutLoss(validator, next_character_streams(held_out, *shape)),
+            StopAtDivergence(),
+            Perplexity(),
+            history,
+            SampleTexts(lambda: generate(module, options.prompt, 200, temperature=0.7)),
+            keras.callbacks.EarlyStopping(
+                patience=training.patience, restore_best_weights=True
+            ),
+            *callbacks,
+        ],
+        checkpoint,
+        options.resume,
+    )
+
+    save_model(model, folder / "char_rnn.keras")
+    vocabulary.save(folder / "vocabulary.json")
+    write_file(folder / "held_out.txt", vocabulary.decode(held_out[:20_001]))
+    references = {"by the characters' frequencies": frequency_loss(ids)}
+    if corpus.entropy is not None:
+        references["true entropy"] = corpus.entropy
+    plot_losses(history.history, folder / "loss.png", references)
+    write_file(folder / "samples.md", sample_texts(options, module))
+    loss = min(history.history["val_loss"])
+    section = {
+        "corpus": corpus.name,
+        "corpus SHA-256": corpus.sha256,
+        "characters": len(corpus.ids),
+        "parameters": model.count_params(),
+        "held-out loss": loss,
+        "held-out perplexity": math.exp(loss),
+        "held-out loss in windows of 256 without state": window_loss(model, held_out),
+        **references,
+        "seconds of training": round(seconds),
+        "cores": os.cpu_count(),
+        **asdict(config),
+        **asdict(training),
+        "seed": options.seed,
+    }
+    record(options.out, "char_rnn", section)
+    export_char_rnn(options.out)
+    print(HOW_TO_WRITE.format(file=folder / "char_rnn_int8.tflite"))
+
+
+def sample_texts(options: argparse.Namespace, module: GeneratingModule) -> str:
+    """Print sample texts, one for each temperature, and give them as Markdown."""
+    lines = ["# Samples", ""]
+    for temperature in options.temperature or TEMPERATURES:
+        text = generate(
+            module,
+            options.prompt,
+            options.length,
+            temperature=temperature,
+            top_p=options.top_p,
+            seed=options.seed,
+        )
+        print(f"\n--- temperature {temperature} ---\n{text}")
+        lines += [f"## Temperature {temperature}", "", "```text", text, "```", ""]
+    return "\n".join(lines)
