@@ -3,6 +3,7 @@
 Shapes: B batch, T query steps, S key steps, H heads, D head size, C model size.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
@@ -179,26 +180,23 @@ def causal_mask(
     return allowed
 
 
-def rotary_table(size: int, window: int) -> np.ndarray:
-    """The complex numbers that turn queries and keys by their positions.
+def rotary_turns(size: int, window: int) -> np.ndarray:
+    """How many turns the pairs of a query or key make in a window.
 
     Su et al. 2021, "RoFormer", section 3.4.2: pair i turns by position * 10000^(-2i/D).
-    Here that angle is rounded so that each pair makes whole turns in a window. Then
-    offsets within the window keep their angles wherever it stands, positions are
-    counted up to the window's end and from 0 again, and a ring buffer of the window's
-    keys needs no other positions than its places.
+    Here that is rounded to whole turns in a window. Then an offset has the same angle
+    wherever the window stands, positions are counted to the window's end and from 0
+    again, and a text may be of any length.
 
     Args:
         size: D, even.
-        window: W, how many offsets there are.
+        window: W.
 
     Returns:
-        complex64 (W, D / 2), of length 1.
+        int32 (D / 2,); the angle of pair i at position p is 2 pi p turns[i] / W.
     """
-    turns = np.round(window / (2 * np.pi) * 10000.0 ** (-2 * np.arange(size // 2) / size))
-    # In whole numbers: far angles in floating point are off.
-    places = np.arange(window)[:, None] * turns.astype(int) % window
-    return np.exp(2j * np.pi * places / window).astype(np.complex64)
+    rates = 10000.0 ** (-2 * np.arange(size // 2) / size)
+    return np.round(window * rates / (2 * np.pi)).astype(np.int32)
 
 
 def rotate(x: Tensor, first: int | Tensor, window: int) -> Tensor:
@@ -207,17 +205,18 @@ def rotate(x: Tensor, first: int | Tensor, window: int) -> Tensor:
     Args:
         x: (..., T, D), D even. Number i of the first half and of the second are a pair.
         first: the position of the first step, an int or an integer tensor ().
-        window: W of `rotary_table`.
+        window: W of `rotary_turns`.
 
     Returns:
         (..., T, D).
     """
-    table = rotary_table(x.shape[-1], window)
-    places = (first + keras.ops.arange(keras.ops.shape(x)[-2])) % window
-    cosine, sine = (
-        keras.ops.cast(keras.ops.take(part, places, axis=0), x.dtype)
-        for part in (table.real, table.imag)
-    )
+    turns = rotary_turns(x.shape[-1], window)
+    positions = first + keras.ops.arange(keras.ops.shape(x)[-2])
+    # In whole numbers up to here: far angles in floating point are off.
+    parts = positions[:, None] % window * turns % window
+    angles = keras.ops.cast(parts, "float32") * (2 * math.pi / window)
+    cosine = keras.ops.cast(keras.ops.cos(angles), x.dtype)
+    sine = keras.ops.cast(keras.ops.sin(angles), x.dtype)
     one, other = keras.ops.split(x, 2, axis=-1)
     return keras.ops.concatenate(
         [one * cosine - other * sine, other * cosine + one * sine], axis=-1
@@ -253,7 +252,8 @@ class MultiHeadSelfAttention(keras.layers.Layer):
         use_bias: whether the four projections have biases.
         window: how many steps a causal step attends to at most, itself included.
         rotary: whether products of queries and keys know their offsets in the window
-            (see `rotary_table`).
+            (see `rotary_turns`).
+        output_initializer: of the last projection's kernel.
         **kwargs: those of `keras.layers.Layer`.
 
     Call arguments:
@@ -279,6 +279,7 @@ class MultiHeadSelfAttention(keras.layers.Layer):
         use_bias: bool = True,
         window: int | None = None,
         rotary: bool = False,
+        output_initializer: Any = "glorot_uniform",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -305,6 +306,7 @@ class MultiHeadSelfAttention(keras.layers.Layer):
         self.use_bias = use_bias
         self.window = window
         self.rotary = rotary
+        self.output_initializer = keras.initializers.get(output_initializer)
         self.supports_masking = True
 
     def build(self, input_shape: Shape) -> None:
@@ -312,12 +314,17 @@ class MultiHeadSelfAttention(keras.layers.Layer):
         heads = (self.num_heads, self.head_size)
 
         def projection(
-            name: str, equation: str, sizes: tuple[int, ...], bias_axes: str
+            name: str,
+            equation: str,
+            sizes: tuple[int, ...],
+            bias_axes: str,
+            initializer: Any = "glorot_uniform",
         ) -> keras.layers.EinsumDense:
             layer = keras.layers.EinsumDense(
                 equation,
                 (None, *sizes),
                 bias_axes=bias_axes if self.use_bias else None,
+                kernel_initializer=initializer,
                 dtype=self.dtype_policy,
                 name=name,
             )
@@ -328,7 +335,13 @@ class MultiHeadSelfAttention(keras.layers.Layer):
         self.query = projection("query", "btc,chd->bthd", heads, "hd")
         self.key = projection("key", "btc,chd->bthd", heads, "hd")
         self.value = projection("value", "btc,chd->bthd", heads, "hd")
-        self.merge = projection("attention_output", "bthd,hdc->btc", (model_size,), "c")
+        self.merge = projection(
+            "attention_output",
+            "bthd,hdc->btc",
+            (model_size,),
+            "c",
+            self.output_initializer,
+        )
         for layer in (self.query, self.key, self.value):
             layer.build(input_shape)
         self.merge.build((*input_shape[:2], *heads))
@@ -414,4 +427,7 @@ class MultiHeadSelfAttention(keras.layers.Layer):
             "use_bias": self.use_bias,
             "window": self.window,
             "rotary": self.rotary,
+            "output_initializer": keras.initializers.serialize(
+                self.output_initializer
+            ),
         }

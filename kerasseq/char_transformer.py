@@ -102,6 +102,7 @@ class DecoderBlock(keras.layers.Layer):
             use_bias=False,
             window=self.context,
             rotary=True,
+            output_initializer="zeros",
             dtype=policy,
             name="attention",
         )
@@ -111,13 +112,16 @@ class DecoderBlock(keras.layers.Layer):
         )
         self.expand = keras.layers.Dense(
             4 * model_size,
-            activation="gelu",
             use_bias=False,
             dtype=policy,
             name="expand",
         )
         self.contract = keras.layers.Dense(
-            model_size, use_bias=False, dtype=policy, name="contract"
+            model_size,
+            use_bias=False,
+            kernel_initializer="zeros",
+            dtype=policy,
+            name="contract",
         )
         self.output_dropout = keras.layers.Dropout(self.dropout, dtype=policy)
         for layer in (
@@ -163,7 +167,8 @@ class DecoderBlock(keras.layers.Layer):
     ) -> Tensor:
         attended, _ = self.attention.attend(query, key, value, mask)
         x = x + self.output_dropout(attended)
-        fed = self.contract(self.expand(self.feed_forward_norm(x)))
+        expanded = self.expand(self.feed_forward_norm(x))
+        fed = self.contract(keras.activations.gelu(expanded, approximate=True))
         return x + self.output_dropout(fed)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
