@@ -24,7 +24,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.same_text import PAGE, browser, serving
-from export.gate import ALLOWED_PARTING, cross_entropy, step_logits
+from export.gate import ALLOWED_PARTING, cross_entropy, step_logits, zeros
 from export.on_device.generate import Model, encode_prompt
 from kerasseq.text_files import read_text
 
@@ -62,7 +62,7 @@ globalThis.loss = async (base64, ids, stateShapes) => {
 def loss_in_python(model: Model, ids: np.ndarray) -> float:
     """Nats a character in LiteRT's Interpreter."""
     step = model.signatures()["step"]
-    logits = step_logits(step, model.state_shapes(), ids[:-1])
+    logits, _ = step_logits(step, zeros(model.state_shapes()), ids[:-1])
     return cross_entropy(logits, ids[1:])
 
 

@@ -15,7 +15,7 @@ import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
 from export.char_rnn import describe
-from export.gate import step_logits
+from export.gate import step_logits, zeros
 from export.on_device.generate import uniform_numbers, write_tokens
 from export.on_device.sampling import choose_token
 from kerasseq.char_rnn import (
@@ -131,7 +131,7 @@ def our_writers(model: keras.Model, paths: dict[str, Path]) -> Iterator[Writer]:
         step, loop = signatures["step"], signatures["generate"]
 
         def logits(ids: np.ndarray, step: Signature = step) -> np.ndarray:
-            return step_logits(step, shapes, ids)
+            return step_logits(step, zeros(shapes), ids)[0]
 
         name = f"kerasseq .tflite, {RUNTIMES[runtime]}"
         yield Writer(name, "", weights, "step", True, stepping(step, shapes), logits)
@@ -151,7 +151,7 @@ def our_writers(model: keras.Model, paths: dict[str, Path]) -> Iterator[Writer]:
             outputs = loaded.signatures["step"](**tensors)
             return {name: output.numpy() for name, output in outputs.items()}
 
-        return step_logits(step, shapes, ids)
+        return step_logits(step, zeros(shapes), ids)[0]
 
     yield Writer(
         "kerasseq SavedModel", "", "float32", "loop", True, write, saved_logits

@@ -163,9 +163,15 @@ class Gate:
         self, step: Signature, shapes: dict[str, list[int]]
     ) -> tuple[float, float]:
         """A file's loss, and the largest difference of a logit from Keras's."""
-        logits = step_logits(step, shapes, self._inputs)
-        loss = cross_entropy(logits, self._targets)
-        return loss, largest_difference(logits, self._logits)
+        total, differences = 0.0, []
+        states = zeros(shapes)
+        # In parts: of thousands of signs, the logits at all places take gigabytes.
+        for places in _parts(self.num_characters):
+            logits, states = step_logits(step, states, self._inputs[places])
+            targets = self._targets[places]
+            total += cross_entropy(logits, targets) * len(targets)
+            differences.append(float(np.abs(logits - self._logits[places]).max()))
+        return total / self.num_characters, max(differences)
 
     def _write(
         self, signature: Signature, shapes: dict[str, list[int]], temperature: float
@@ -248,20 +254,20 @@ def keras_logits(model: keras.Model, inputs: np.ndarray) -> np.ndarray:
     return np.concatenate(logits)[: len(inputs)]
 
 
+def zeros(shapes: dict[str, list[int]]) -> dict[str, np.ndarray]:
+    """The states at the start of a text."""
+    return {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
+
+
 def step_logits(
-    step: Signature, shapes: dict[str, list[int]], inputs: np.ndarray
-) -> np.ndarray:
-    """A file's logits at every place of one text, float32 (N, V)."""
-    states = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
-    logits = np.empty(0, np.float32)
-    for place, token in enumerate(inputs.astype(np.int32)):
-        outputs = step(token=token[None], **states)
-        (row,) = outputs.pop("logits")
-        if place == 0:
-            logits = np.empty((len(inputs), len(row)), np.float32)
-        logits[place] = row
-        states = outputs
-    return logits
+    step: Signature, states: dict[str, np.ndarray], inputs: np.ndarray
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """A file's logits at every place of one text, float32 (N, V), and its states."""
+    logits = []
+    for token in inputs.astype(np.int32):
+        states = dict(step(token=token[None], **states))
+        logits.append(states.pop("logits")[0].copy())
+    return np.stack(logits), states
 
 
 def cross_entropy(logits: np.ndarray, targets: np.ndarray) -> float:
@@ -275,15 +281,8 @@ def cross_entropy(logits: np.ndarray, targets: np.ndarray) -> float:
     return total / len(targets)
 
 
-def largest_difference(one: np.ndarray, other: np.ndarray) -> float:
-    """The largest of |one - other|, both (N, V)."""
-    return max(
-        float(np.abs(one[places] - other[places]).max()) for places in _parts(len(one))
-    )
-
-
 def _parts(count: int) -> list[slice]:
-    """Places to work on at a time: of thousands of signs, all would take gigabytes."""
+    """Places to work on at a time."""
     return [slice(start, start + 1000) for start in range(0, count, 1000)]
 
 
