@@ -384,7 +384,7 @@ class MultiHeadSelfAttention(keras.layers.Layer):
             self._check_mask(tuple(mask.shape), mask.dtype, wanted)
             keys = mask[:, None, None, :]  # (B, 1, 1, S)
             allowed = keys if allowed is None else keys & allowed
-        if self.rotary:
+        if self.rotary and self.window:
             query, key = rotate(query, memory, self.window), rotate(key, 0, self.window)
         attention = scaled_dot_product_attention(
             query, key, value, allowed, dropout=self.weights_dropout
@@ -427,7 +427,5 @@ class MultiHeadSelfAttention(keras.layers.Layer):
             "use_bias": self.use_bias,
             "window": self.window,
             "rotary": self.rotary,
-            "output_initializer": keras.initializers.serialize(
-                self.output_initializer
-            ),
+            "output_initializer": keras.initializers.serialize(self.output_initializer),
         }

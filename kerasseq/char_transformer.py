@@ -6,7 +6,6 @@ positions (Su et al. 2021) and a feed-forward layer; RMS norms (Zhang and Sennri
 Shapes: B batch, T steps, H heads, D head size, C model size, W context, V vocabulary.
 """
 
-import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -221,18 +220,19 @@ class CarryingBlock(keras.layers.Layer):
         if reset_rate:
             self.seed_generator = keras.random.SeedGenerator(seed)
 
-    def build(self, input_shape: Shape) -> None:
+    def build(self, input_shape: tuple[int, int, int]) -> None:
+        shapes = self.block.memory_shapes(input_shape[0])
         self.states = [
-            self.add_weight(shape=shape, initializer="zeros", trainable=False, name=name)
-            for name, shape in self.block.memory_shapes(input_shape[0])._asdict().items()
+            self.add_weight(
+                name=name, shape=shape, initializer="zeros", trainable=False
+            )
+            for name, shape in shapes._asdict().items()
         ]
 
     def call(self, x: Tensor, training: bool = False) -> Tensor:
         memory = Memory(*(keras.ops.convert_to_tensor(state) for state in self.states))
         if training and self.reset_rate:
-            chances = keras.random.uniform(
-                (x.shape[0], 1), seed=self.seed_generator
-            )
+            chances = keras.random.uniform((x.shape[0], 1), seed=self.seed_generator)
             kept = keras.ops.where(chances < self.reset_rate, 0.0, memory.known)
             memory = memory._replace(known=kept)
         x, memory = self.block.go_on(x, memory)

@@ -1,8 +1,9 @@
-"""One step of a Transformer decoder, with ring buffers of keys and values.
+"""One step of a Transformer decoder, laid out anew for one character at a time.
 
-A loop copies at every turn each state that its body changes, and to write one key into
-a buffer copies it once more. So the loop over characters works on a page of the
-buffers: it leaves the buffers alone, which costs nothing, and what it changes is small.
+A loop copies at every turn the states that its body changes, and to change one place of
+a large one copies it once more. So the loop over characters works on a page: it leaves
+the buffers of keys and values as they are, which costs nothing, and adds to a few small
+tensors, which move into the buffers together once the page is full.
 Shapes: H heads, D head size, C model size, W context, P page, V vocabulary.
 """
 
@@ -16,33 +17,53 @@ from kerasseq.attention import rotary_turns
 from kerasseq.char_transformer import DecoderBlock
 from kerasseq.generation import States, Step
 
-# Copied are the buffers once a page, and a page at each turn.
+# What a turn copies is P places, and W places five times a page; the least is near.
 PAGE = 16
-LOWEST = -1e30
+EXCLUDED = -1e30
 
 
 class Block(NamedTuple):
-    """A block's weights, its norms' scales multiplied into them.
+    """A block's weights, with its norms' scales in them.
 
     Attributes:
-        projection: (C, 3 C), to query, key and value.
+        projection: (C, 3 C), to queries, keys and values of all heads.
         merge: (C, C).
-        expand, contract: (C, 4 C) and (4 C, C).
+        expand: (C, 4 C).
+        contract: (4 C, C).
+        epsilon: of the norms.
     """
 
     projection: tf.Variable
     merge: tf.Variable
     expand: tf.Variable
     contract: tf.Variable
+    epsilon: float
+
+
+class Place(NamedTuple):
+    """What all blocks need to know of the place of a character.
+
+    Attributes:
+        mask: float32 (W + P,), 0 where a key is attended to and EXCLUDED elsewhere.
+        on_page: float32 (P,), 1 at its place on the page and 0 elsewhere.
+        cosine, sine: float32 (D,), of the angles by which it turns a query or key; the
+            sine of each pair's first number has the other sign.
+    """
+
+    mask: tf.Tensor
+    on_page: tf.Tensor
+    cosine: tf.Tensor
+    sine: tf.Tensor
 
 
 class DecoderStep(tf.Module):
     """A step function on a copy of a model's weights: further training changes nothing.
 
     Called with a token int32 (1,) and states, it gives logits float32 (1, V) and the
-    new states: for each block the keys and the values, float32 (H, D, W), place p mod W
-    of which is the one of the text's character p; and the number of characters read,
-    float32 (1,), which past W is W and the last lap's.
+    new states. These are the keys, already turned, and the values of the last W
+    characters, float32 (H, D, W) each for each block, the last character at the end;
+    and the count of characters, float32 (1,), which goes on from 2 W - 1 to W: what is
+    known of positions is the count's remainder by W, and whether W were read.
 
     Args:
         model: from `build_char_transformer`.
@@ -52,18 +73,18 @@ class DecoderStep(tf.Module):
         super().__init__()
         embedding, *blocks, norm = model.layers[1:]
         attention = blocks[0].attention
-        self._heads = attention.num_heads, attention.head_size
+        self._heads, self._head_size = attention.num_heads, attention.head_size
         self._context = attention.window
+        # Fewer than W: then the count's remainder tells how many are on a page.
         self._page = min(PAGE, self._context - 1)
         self._embeddings = _copy(embedding.embeddings)
-        self._scale = _copy(norm.scale)
+        self._scale, self._epsilon = _copy(norm.scale), norm.epsilon
         self._blocks = [_freeze(block) for block in blocks]
-        self._turns = tf.constant(rotary_turns(self._heads[1], self._context))
 
     @property
     def state_shapes(self) -> list[tuple[int, ...]]:
         """The shape of each state."""
-        buffer = (*self._heads, self._context)
+        buffer = (self._heads, self._head_size, self._context)
         return [buffer] * (2 * len(self._blocks)) + [(1,)]
 
     def __call__(self, token: tf.Tensor, states: States) -> tuple[tf.Tensor, States]:
@@ -72,83 +93,88 @@ class DecoderStep(tf.Module):
         return logits, self.close(states, page)
 
     def open(self, states: States) -> tuple[Step, States, tf.Tensor]:
-        """An empty page: a step function on it, the page, how many turns it takes."""
+        """Begin an empty page; see `PagedStep`."""
         *buffers, count = states
-        first = tf.cast(count[0], tf.int32)
-        places = tf.range(self._context)
-        known = places >= self._context - first
 
         def read(token: tf.Tensor, page: States) -> tuple[tf.Tensor, States]:
-            return self._read(token, first, known, buffers, page)
+            return self._read(token, count, buffers, page)
 
-        page = [tf.zeros((*self._heads, self._page)) for _ in buffers]
+        shape = (self._heads, self._head_size, self._page)
+        page = [tf.zeros(shape) for _ in buffers]
         return read, [*page, count], tf.constant(self._page)
 
     def close(self, states: States, page: States) -> States:
-        """Shift the buffers by as many places as are taken on the page."""
+        """Move what is on a page into the buffers; see `PagedStep`."""
         *buffers, before = states
         *parts, after = page
         taken = tf.cast(after - before, tf.int32) % self._context
-        return [
-            *(
-                tf.slice(tf.concat([b, p], 2), tf.concat([[0, 0], taken], 0), b.shape)
-                for b, p in zip(buffers, parts, strict=True)
-            ),
-            after,
+        start = tf.concat([[0, 0], taken], 0)
+        moved = [
+            tf.slice(tf.concat([buffer, part], 2), start, buffer.shape)
+            for buffer, part in zip(buffers, parts, strict=True)
         ]
+        return [*moved, after]
 
     def _read(
-        self,
-        token: tf.Tensor,
-        first: tf.Tensor,
-        known: tf.Tensor,
-        buffers: States,
-        page: States,
+        self, token: tf.Tensor, before: tf.Tensor, buffers: States, page: States
     ) -> tuple[tf.Tensor, States]:
+        """Read a token: `before` were read when the page was empty."""
         *parts, count = page
-        place = tf.cast(count, tf.int32) % self._context
-        within = (place - first) % self._context
-        here, there = tf.range(self._page), tf.range(self._context)
-        allowed = tf.concat([known & (there > within), here <= within], 0)
-        mask = tf.where(allowed, 0.0, LOWEST)
-        new_place = tf.where(here == within, 1.0, 0.0)
-        angle = 2 * math.pi / self._context
-        angles = angle * tf.cast(place * self._turns % self._context, tf.float32)
-        cosine, sine = tf.cos(angles), tf.sin(angles)
-        cosine, sine = tf.concat([cosine, cosine], 0), tf.concat([-sine, sine], 0)
+        place = self._place(tf.cast(before, tf.int32), tf.cast(count, tf.int32))
         x = tf.gather(self._embeddings, token)
         new: States = []
         for index, block in enumerate(self._blocks):
             pair = slice(2 * index, 2 * index + 2)
-            x, after = self._block(
-                block, x, buffers[pair], parts[pair], mask, new_place, cosine, sine
-            )
+            x, after = self._run(block, x, buffers[pair], parts[pair], place)
             new += after
-        x = _normalize(x) * self._scale
-        count = tf.where(count + 1 < 2 * self._context, count + 1, float(self._context))
-        return tf.matmul(x, self._embeddings, transpose_b=True), [*new, count]
+        x = _normalize(x, self._epsilon) * self._scale
+        logits = tf.matmul(x, self._embeddings, transpose_b=True)
+        count = tf.where(count < 2.0 * self._context - 1, count, self._context - 1.0)
+        return logits, [*new, count + 1]
 
-    def _block(self, block, x, buffers, parts, mask, new_place, cosine, sine):
-        heads, size = self._heads
-        projected = tf.reshape(_normalize(x) @ block.projection, (3 * heads, size))
-        both, value = projected[: 2 * heads], projected[2 * heads :]
-        swapped = tf.concat([both[:, size // 2 :], both[:, : size // 2]], 1)
-        both = both * cosine + swapped * sine
-        query, key = both[:heads, :, None], both[heads:, :, None]
-        parts = [
-            part + each * new_place
-            for part, each in zip(parts, (key, value[:, :, None]), strict=True)
-        ]
-        scores = [tf.reduce_sum(keys * query, 1) for keys in (buffers[0], parts[0])]
-        weights = tf.nn.softmax(tf.concat(scores, 1) + mask)
-        weights = weights[:, : self._context], weights[:, self._context :]
-        attended = [
-            tf.reduce_sum(values * w[:, None], 2)
-            for values, w in zip((buffers[1], parts[1]), weights, strict=True)
-        ]
-        x = x + tf.reshape(attended[0] + attended[1], (1, -1)) @ block.merge
-        fed = tf.nn.gelu(_normalize(x) @ block.expand, approximate=True)
-        return x + fed @ block.contract, parts
+    def _place(self, before: tf.Tensor, count: tf.Tensor) -> Place:
+        taken = (count - before) % self._context
+        old, new = tf.range(self._context), tf.range(self._page)
+        # As many as are on the page have left the context at its other end.
+        seen = (old > taken) & (old >= self._context - before)
+        allowed = tf.concat([seen, new <= taken], 0)
+        turns = rotary_turns(self._head_size, self._context)
+        parts = count % self._context * turns % self._context
+        angles = tf.cast(parts, tf.float32) * (2 * math.pi / self._context)
+        cosine, sine = tf.cos(angles), tf.sin(angles)
+        return Place(
+            tf.where(allowed, 0.0, EXCLUDED),
+            tf.where(new == taken, 1.0, 0.0),
+            tf.concat([cosine, cosine], 0),
+            tf.concat([-sine, sine], 0),
+        )
+
+    def _run(
+        self, block: Block, x: tf.Tensor, buffers: States, parts: States, place: Place
+    ) -> tuple[tf.Tensor, States]:
+        """A block on x (1, C), its two buffers and its two parts of the page."""
+        heads, half = self._heads, self._head_size // 2
+        projected = _normalize(x, block.epsilon) @ block.projection
+        projected = tf.reshape(projected, (3 * heads, self._head_size))
+        turned, value = projected[: 2 * heads], projected[2 * heads :, :, None]
+        swapped = tf.concat([turned[:, half:], turned[:, :half]], 1)
+        turned = turned * place.cosine + swapped * place.sine
+        query, key = turned[:heads, :, None], turned[heads:, :, None]
+        # An empty place is zero, and so a sum writes there.
+        keys, values = (
+            part + new * place.on_page
+            for part, new in zip(parts, (key, value), strict=True)
+        )
+        # LiteRT lays a matrix that is not a constant out anew for each product, which
+        # takes longer than products number by number and a sum.
+        scores = [tf.reduce_sum(each * query, 1) for each in (buffers[0], keys)]
+        weights = tf.nn.softmax(tf.concat(scores, 1) + place.mask)[:, None]
+        old = tf.reduce_sum(buffers[1] * weights[:, :, : self._context], 2)
+        new = tf.reduce_sum(values * weights[:, :, self._context :], 2)
+        x = x + tf.reshape(old + new, (1, -1)) @ block.merge
+        fed = _normalize(x, block.epsilon) @ block.expand
+        x = x + tf.nn.gelu(fed, approximate=True) @ block.contract
+        return x, [keys, values]
 
 
 def _freeze(block: DecoderBlock) -> Block:
@@ -158,20 +184,24 @@ def _freeze(block: DecoderBlock) -> Block:
         tf.reshape(tf.convert_to_tensor(layer.kernel), (size, size))
         for layer in (attention.query, attention.key, attention.value)
     )
-    # Scores are divided by the root of the head's size once and for all.
-    query = query / attention.head_size**0.5
-    before = tf.convert_to_tensor(block.attention_norm.scale)[:, None]
-    between = tf.convert_to_tensor(block.feed_forward_norm.scale)[:, None]
+    # So that scores need no division.
+    query = query / math.sqrt(attention.head_size)
+    projection = tf.concat([query, key, value], 1)
+    merge = tf.reshape(tf.convert_to_tensor(attention.merge.kernel), (size, size))
     return Block(
-        _copy(before * tf.concat([query, key, value], 1)),
-        _copy(tf.reshape(tf.convert_to_tensor(attention.merge.kernel), (size, size))),
-        _copy(between * tf.convert_to_tensor(block.expand.kernel)),
+        _copy(tf.convert_to_tensor(block.attention_norm.scale)[:, None] * projection),
+        _copy(merge),
+        _copy(
+            tf.convert_to_tensor(block.feed_forward_norm.scale)[:, None]
+            * tf.convert_to_tensor(block.expand.kernel)
+        ),
         _copy(block.contract.kernel),
+        block.attention_norm.epsilon,
     )
 
 
-def _normalize(x: tf.Tensor) -> tf.Tensor:
-    return x * tf.math.rsqrt(tf.reduce_mean(x * x, -1, keepdims=True) + 1e-6)
+def _normalize(x: tf.Tensor, epsilon: float) -> tf.Tensor:
+    return x * tf.math.rsqrt(tf.reduce_mean(x * x, -1, keepdims=True) + epsilon)
 
 
 def _copy(weights: tf.Tensor) -> tf.Variable:

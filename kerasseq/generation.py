@@ -22,9 +22,7 @@ States: TypeAlias = list[tf.Tensor]
 Step: TypeAlias = Callable[[tf.Tensor, States], tuple[tf.Tensor, States]]
 Tensors: TypeAlias = tuple[tf.Tensor, ...]
 # From a step, the turn's index, what else it carries on and the states to the last two.
-Turn: TypeAlias = Callable[
-    [Step, tf.Tensor, Tensors, States], tuple[Tensors, States]
-]
+Turn: TypeAlias = Callable[[Step, tf.Tensor, Tensors, States], tuple[Tensors, States]]
 
 # The contract's size of `prompt`, `uniforms` and `tokens` in one call.
 CHUNK = 256

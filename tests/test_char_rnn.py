@@ -12,9 +12,8 @@ import pytest
 import tensorflow as tf
 
 import kerasseq.char_rnn
-from kerasseq.char_rnn import (
-    CharRNNConfig,
-    build_char_rnn,
+from kerasseq.char_rnn import CharRNNConfig, build_char_rnn
+from kerasseq.character_model import (
     build_generating_module,
     build_sampling_model,
     build_stateful_model,

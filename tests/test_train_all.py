@@ -13,9 +13,9 @@ import keras
 import numpy as np
 import pytest
 
-import train.char_rnn as char_rnn_story
+import train.character_model as story
 import train_all
-from export import char_rnn as char_rnn_recipe
+from export import character_model as recipe
 from kerasseq.checkpoint import Checkpoint
 from kerasseq.convert import read_tflite
 from kerasseq.files import load_model
@@ -291,10 +291,10 @@ def test_a_full_disk_ends_in_one_line_and_the_resumed_run_in_the_same_weights(
     """A limit on the size of files, which every writer meets, stands for the disk."""
     full = [
         (Checkpoint, "on_epoch_end", "checkpoint.npz"),
-        (char_rnn_story, "save_model", "char_rnn.keras"),
-        (char_rnn_story, "plot_losses", "loss.png"),
-        (char_rnn_recipe, "write_saved_model", "saved_model"),
-        (char_rnn_recipe, "write_tflite", "char_rnn_float32.tflite"),
+        (story, "save_model", "char_rnn.keras"),
+        (story, "plot_losses", "loss.png"),
+        (recipe, "write_saved_model", "saved_model"),
+        (recipe, "write_tflite", "char_rnn_float32.tflite"),
     ]
     corpus, out = tmp_path / "chat.txt", tmp_path / "out"
     corpus.write_bytes(TEXT.encode())
