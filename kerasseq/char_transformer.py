@@ -111,6 +111,7 @@ class DecoderBlock(keras.layers.Layer):
         )
         self.expand = keras.layers.Dense(
             4 * model_size,
+            activation="relu",
             use_bias=False,
             dtype=policy,
             name="expand",
@@ -166,8 +167,9 @@ class DecoderBlock(keras.layers.Layer):
     ) -> Tensor:
         attended, _ = self.attention.attend(query, key, value, mask)
         x = x + self.output_dropout(attended)
-        expanded = self.expand(self.feed_forward_norm(x))
-        fed = self.contract(keras.activations.gelu(expanded, approximate=True))
+        # Squared, a ReLU learns faster (So et al. 2021, "Primer", section 4).
+        expanded = keras.ops.square(self.expand(self.feed_forward_norm(x)))
+        fed = self.contract(expanded)
         return x + self.output_dropout(fed)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:

@@ -172,8 +172,8 @@ class DecoderStep(tf.Module):
         old = tf.reduce_sum(buffers[1] * weights[:, :, : self._context], 2)
         new = tf.reduce_sum(values * weights[:, :, self._context :], 2)
         x = x + tf.reshape(old + new, (1, -1)) @ block.merge
-        fed = _normalize(x, block.epsilon) @ block.expand
-        x = x + tf.nn.gelu(fed, approximate=True) @ block.contract
+        expanded = tf.square(tf.nn.relu(_normalize(x, block.epsilon) @ block.expand))
+        x = x + expanded @ block.contract
         return x, [keys, values]
 
 
