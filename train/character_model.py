@@ -119,6 +119,7 @@ def plan_character_model(options: argparse.Namespace) -> Plan:
         passes=options.epochs,
         batch_size=preset.batch_size,
         learning_rate=learning_rate,
+        optimizer="muon" if transformer else "adam",
     )
     run = {
         "text's SHA-256": corpus.sha256,
