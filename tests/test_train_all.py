@@ -90,6 +90,25 @@ def test_the_report_has_every_file_and_every_check(run):
     assert "char_rnn_int8.tflite" in page
 
 
+def test_a_transformer_takes_the_same_way(run, tmp_path, capsys):
+    corpus = run.parent / "chat.txt"
+    arguments = ["--quick", "--corpus", str(corpus), "--out", str(tmp_path)]
+    arguments += ["--only", "char_rnn", "--model", "transformer", "--units", "24"]
+    assert train_all.main([*arguments, "--layers", "1", "--epochs", "20"]) == 0
+    folder = tmp_path / "char_transformer"
+    for name in PARTS["char_rnn"].replace("char_rnn", "char_transformer").split():
+        assert (folder / name).exists(), name
+    assert not list(folder.glob("*int4*"))
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert all(check["passed"] for check in report["char_transformer_export"]["checks"])
+    assert report["char_transformer"]["held-out loss"] < 1.0
+    _, attachments = read_tflite(folder / "char_transformer_int8.tflite")
+    card = json.loads(attachments["card.json"])
+    sizes = {"model_size": 24, "heads": 1, "blocks": 1, "context": 64}
+    assert sizes.items() <= card.items()
+    assert "char_transformer_int8.tflite --prompt" in capsys.readouterr().out
+
+
 def test_the_encoder_is_trained_and_ends_below_half_the_frequencies_loss(run):
     section = json.loads((run / "report.json").read_text())["encoder"]
     assert (
@@ -239,6 +258,8 @@ def test_a_text_that_cannot_be_used_is_refused_and_nothing_is_written(
         (["--corpus", "missing.txt"], "missing.txt does not exist"),
         (["--corpus", "."], ". is a directory"),
         (["--sentences", "missing.txt"], "missing.txt does not exist"),
+        (["--model", "transformer", "--cell", "lstm"], "--cell lstm is of the other"),
+        (["--model", "transformer", "--units", "100"], "model_size=100 does not give"),
         (["--out", "file/out"], "file/out cannot be written to"),
     ],
 )
