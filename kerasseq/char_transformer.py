@@ -24,8 +24,7 @@ class CharTransformerConfig:
         num_heads: H, each of an even size C / H.
         num_blocks: blocks, one reading the other's output.
         context: W, how many characters a prediction sees in each block.
-        dropout: fraction dropped in training of the embedded characters and of what
-            each half of a block adds.
+        dropout: fraction dropped in training of what each half of a block adds.
     """
 
     vocabulary_size: int

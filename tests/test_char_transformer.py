@@ -255,6 +255,21 @@ def test_dropout_is_of_training_alone(ids, expected):
         assert np.abs(form(ids, training=True) - expected).max() > 0.01
 
 
+@pytest.mark.parametrize("half", ["attention/attention_output", "contract"])
+def test_either_half_of_a_block_drops_what_it_adds(half):
+    block = build(dropout=0.5, num_blocks=1).get_layer("block_0")
+    for weights in block.weights:
+        if weights.path.endswith("kernel") and half not in weights.path:
+            if "attention_output" in weights.path or "contract" in weights.path:
+                weights.assign(weights * 0)
+    x = np.random.default_rng(2).normal(size=(B, 5, C)).astype("float32")
+    added = block(x).numpy() - x
+    dropped = block(x, training=True).numpy() - x
+    zero = np.abs(dropped) < 1e-6
+    assert 0.3 < zero.mean() < 0.7
+    np.testing.assert_allclose(dropped[~zero], 2 * added[~zero], atol=1e-4)
+
+
 def test_a_new_model_knows_nothing_yet():
     model = build_char_transformer(CharTransformerConfig(V, 64, H, N, W))
     ids = np.arange(V)[None]

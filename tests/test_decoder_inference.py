@@ -111,11 +111,12 @@ def test_pages_of_any_length_are_single_steps(turns):
         np.testing.assert_allclose(state, other, atol=1e-5)
 
 
-def test_a_full_page_shorter_than_others_will_do(ids):
-    """A context that has no room for a whole page beside the last character."""
-    step = DecoderStep(build(PAGE))
-    found, _ = read_in_pages(step, ids, [PAGE - 1] * 5)
-    expected, _ = read(step, ids[: 5 * PAGE - 5])
+@pytest.mark.parametrize("context", [2, PAGE, W])
+def test_pages_may_be_full(context, ids):
+    step = DecoderStep(build(context))
+    count = int(step.open(zeros(step))[2])
+    found, _ = read_in_pages(step, ids, [count] * 5)
+    expected, _ = read(step, ids[: 5 * count])
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
