@@ -33,15 +33,21 @@ PACKAGE = {
     "transformer": {"attention", "files"},
     "generation": {"sampling"},
     "inference": {"generation", "recurrent"},
-    "char_rnn": {
-        "files",
+    "char_rnn": set(),
+    "char_transformer": {"attention"},
+    "decoder_inference": {"attention", "char_transformer", "generation"},
+    "character_model": {
+        "char_rnn",
+        "char_transformer",
+        "decoder_inference",
         "generation",
         "inference",
         "recurrent",
         "sampling",
         "text",
     },
-    "training": {"checkpoint", "divergence", "files"},
+    "muon": set(),
+    "training": {"checkpoint", "divergence", "files", "muon"},
     "encoding": {"transformer", "words"},
     "encoder_demo": {"files", "plots", "words"},
     "presets": set(),
@@ -51,7 +57,9 @@ EXPORT = {
     "report": set(),
     "device_command": set(),
     "gate": {"device_command", "report", "on_device.generate", "on_device.sampling"},
-    "char_rnn": {"gate", "report", "on_device.generate"},
+    "character_model": {"gate", "report", "on_device.generate"},
+    "char_rnn": {"character_model", "report"},
+    "char_transformer": {"character_model", "report"},
     "encoder": {"gate", "report", "on_device.generate", "on_device.show"},
     "on_device.generate": set(),
     "on_device.sampling": set(),
@@ -59,7 +67,11 @@ EXPORT = {
     "on_device.web.serve": set(),
 }
 # Stories of train_all.py, each with the recipe that ends it.
-TRAIN = {"attention": set(), "encoder": {"encoder"}, "char_rnn": {"char_rnn"}}
+TRAIN = {
+    "attention": set(),
+    "encoder": {"encoder"},
+    "character_model": {"character_model"},
+}
 ON_DEVICE = {"numpy", "ai_edge_litert"}
 
 PARTS = {f"kerasseq.{name}" for name in PACKAGE}
