@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import train_all
 from kerasseq.convert import read_tflite
@@ -18,7 +20,7 @@ from kerasseq.tagged_sentences import (
     read_tagged_sentences,
     write_tagged_sentences,
 )
-from kerasseq.tagger import load_tags
+from kerasseq.tagger import encode_tokens, load_tags
 from kerasseq.tagging import TaggingModule, tag_sentences
 from kerasseq.words import WordVocabulary
 from train.tagger import MOST_TOKENS
@@ -108,6 +110,18 @@ def test_the_device_s_program_tags_as_python_does(run, runner, weights):
     long = [*tokens[0], *["word"] * (tagger.length - len(tokens[0])), *tokens[1]]
     assert tagger.tag(long)[tagger.length :] == tagger.tag(tokens[1])
     assert len(tagger.tag(long)) == len(long)
+
+
+@given(st.text())
+def test_the_device_reads_what_python_reads(runner, text):
+    tokens = runner.split_tokens(text)[:9]
+    vocabulary = WordVocabulary.from_sentences(["in İt ΟΔΟΣ a b A", *map(str, "xyz")])
+    ids = {word: index for index, word in enumerate(vocabulary.words)}
+    for each in (tokens, ["IN", "İt", "οδος", "<UNK>", "Ada"]):
+        found = runner.encode_tokens(each, ids, 9, 4)
+        word_ids, letters = encode_tokens([each], vocabulary, 4, 9)
+        assert (found["word_ids"] == word_ids).all()
+        assert (found["letters"] == letters).all()
 
 
 def call(*arguments: str, text: str = "", **environment: str):

@@ -8,7 +8,7 @@ input, one a line. Tokens are parted at white space.
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 from generate import Model, OneLineParser
@@ -58,16 +58,28 @@ class Tagger:
         tags: list[str] = []
         for start in range(0, len(tokens), self.length):
             part = tokens[start : start + self.length]
-            word_ids = np.full((1, self.length), PADDING, np.int32)
-            letters = np.zeros((1, self.length, self.num_letters), np.int32)
-            for place, token in enumerate(part):
-                word = "".join(character.lower() for character in token)
-                word_ids[0, place] = self._ids.get(word, UNKNOWN)
-                spelling = token.encode("utf-8", "replace")[: self.num_letters]
-                letters[0, place, : len(spelling)] = list(spelling)
-            found = self._run(word_ids=word_ids, letters=letters)["tags"][0]
+            inputs = encode_tokens(part, self._ids, self.length, self.num_letters)
+            found = self._run(**inputs)["tags"][0]
             tags += [self.tags[index] for index in found[: len(part)]]
         return tags
+
+
+def encode_tokens(
+    tokens: Sequence[str], ids: Mapping[str, int], length: int, num_letters: int
+) -> dict[str, np.ndarray]:
+    """What the model reads of a sentence of at most `length` tokens.
+
+    Returns:
+        word_ids int32 (1, T) and letters int32 (1, T, L).
+    """
+    word_ids = np.full((1, length), PADDING, np.int32)
+    letters = np.zeros((1, length, num_letters), np.int32)
+    for place, token in enumerate(tokens):
+        word = "".join(character.lower() for character in token)
+        word_ids[0, place] = ids.get(word, UNKNOWN)
+        spelling = token.encode("utf-8", "replace")[:num_letters]
+        letters[0, place, : len(spelling)] = list(spelling)
+    return {"word_ids": word_ids, "letters": letters}
 
 
 def split_tokens(sentence: str) -> list[str]:
