@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from kerasseq.tagged_sentences import OUTSIDE, TaggedSentence, find_entities
 
-OVERALL = "overall"
+# No kind has a space in its name.
+OVERALL = "all kinds"
 
 
 class EntityScore(NamedTuple):
@@ -56,7 +57,7 @@ def score_entities(
 
     Returns:
         The score of each kind that is in either, in alphabetical order, and before
-        them that of all entities as "overall".
+        them that of all entities, by the name `OVERALL`.
 
     Raises:
         ValueError: numbers of sentences or of tags differ.
@@ -64,7 +65,7 @@ def score_entities(
     Example:
         >>> scores = score_entities([["B-x", "I-x", "B-y"]], [["B-x", "O", "B-y"]])
         >>> {kind: score.f1 for kind, score in scores.items()}
-        {'overall': 0.5, 'x': 0.0, 'y': 1.0}
+        {'all kinds': 0.5, 'x': 0.0, 'y': 1.0}
     """
     counts: dict[str, collections.Counter] = {
         name: collections.Counter() for name in EntityScore._fields

@@ -13,7 +13,7 @@ from kerasseq.entity_scores import (
 )
 from kerasseq.tagged_sentences import TaggedSentence, may_follow, tag_names
 
-KINDS = ["corporation", "creative-work", "person"]
+KINDS = ["overall", "creative-work", "person"]  # whatever a kind is called
 
 
 @st.composite
