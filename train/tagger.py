@@ -32,8 +32,8 @@ MOST_WORDS = 4000
 MOST_TOKENS = 64
 BATCH_SIZE = 32
 # Batches in all, fewer for a short file, which says nothing new when read again.
-STEPS = {"fast": 300, "default": 2000, "best": 2000}
-MOST_PASSES = 30
+STEPS = {"fast": 800, "default": 2000, "best": 4500}
+MOST_PASSES = 45
 ROUNDS = 10
 LEARNING_RATE = 6e-3
 SHOWN_SENTENCES = 40
