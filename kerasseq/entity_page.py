@@ -76,8 +76,7 @@ def colour_entities(
 
 def write_entity_page(
     path: str | os.PathLike,
-    sentences: Sequence[TaggedSentence],
-    predicted: Sequence[Sequence[str]],
+    sentences: Sequence[tuple[TaggedSentence, Sequence[str]]],
     kinds: Sequence[str],
     title: str,
 ) -> Path:
@@ -85,14 +84,14 @@ def write_entity_page(
 
     Args:
         path: the page.
-        sentences: as they are in the file.
-        predicted: tags for each of them, which are coloured; where they are others
-            than the file's, those follow in small.
+        sentences: each as it is in the file, and the tags that were predicted. What
+            these mark is coloured; where the file's mark something else, that follows
+            in small.
         kinds: all kinds; each has the colour of its place.
         title: of the page.
     """
     rows = []
-    for sentence, tags in zip(sentences, predicted, strict=True):
+    for sentence, tags in sentences:
         row = _marked(TaggedSentence(sentence.tokens, tuple(tags)), kinds)
         if list(tags) != list(sentence.tags):
             marked = [

@@ -73,8 +73,7 @@ def test_the_page_marks_what_was_predicted_and_tells_what_is_in_the_file(tmp_pat
     right = TaggedSentence(("Rome",), ("B-city",))
     path = write_entity_page(
         tmp_path / "page.html",
-        [SENTENCE, right],
-        [["O", "O", "B-city", "O", "O"], ["B-city"]],
+        [(SENTENCE, ["O", "O", "B-city", "O", "O"]), (right, ["B-city"])],
         KINDS,
         "Names & <more>",
     )
@@ -110,7 +109,7 @@ def luminance(hue: float, saturation: float, lightness: float) -> float:
 
 @pytest.mark.parametrize("hue", HUES)
 def test_letters_can_be_read_on_every_colour(hue, tmp_path):
-    text = write_entity_page(tmp_path / "p.html", [], [], [], "").read_text()
+    text = write_entity_page(tmp_path / "p.html", [], [], "").read_text()
     backs = [int(found) / 100 for found in re.findall(r"--back: (\d+)%", text)]
     letters = [int(found) / 100 for found in re.findall(r"--letters: (\d+)%", text)]
     assert len(backs) == len(letters) == 2, "light and dark"

@@ -17,6 +17,7 @@ from kerasseq.files import save_model
 from kerasseq.plots import plot_losses, plot_scores
 from kerasseq.tagged_sentences import (
     TaggedSentence,
+    find_entities,
     find_kinds,
     read_tagged_sentences,
     write_tagged_sentences,
@@ -104,11 +105,13 @@ def train_tagger(options: argparse.Namespace, plan: Plan) -> None:
         folder / "f1.png",
         f"F1 of entities in {len(held_out)} sentences that were not learned from",
     )
-    shown = slice(SHOWN_SENTENCES)
+    shown = [
+        (sentence, tags)
+        for sentence, tags in zip(held_out, predicted, strict=True)
+        if find_entities(sentence.tags) or find_entities(tags)
+    ][:SHOWN_SENTENCES]
     title = f"What a tagger finds in {name}"
-    write_entity_page(
-        folder / "entities.html", held_out[shown], predicted[shown], kinds, title
-    )
+    write_entity_page(folder / "entities.html", shown, kinds, title)
     print_sentences(tokens, predicted, kinds)
     overall = scores[OVERALL].f1, baseline[OVERALL].f1
     print(f"F1 {100 * overall[0]:.1f}; by lookup of known names {100 * overall[1]:.1f}")
@@ -194,7 +197,7 @@ def print_sentences(
     found = [
         TaggedSentence(tuple(tokens), tuple(tags))
         for tokens, tags in zip(sentences, predicted, strict=True)
-        if find_kinds([TaggedSentence((), tuple(tags))])
+        if find_entities(tags)
     ]
     for sentence in found[:PRINTED_SENTENCES]:
         print(f"  {colour_entities(sentence, kinds, sys.stdout.isatty())}")
