@@ -1,9 +1,10 @@
 """From a text to models and tested files: `python train_all.py --corpus FILE`.
 
-Three parts, each of which can be run alone with --only: attention shows what scaled
+Parts, each of which can be run alone with --only: attention shows what scaled
 dot-product attention computes; encoder trains a small Transformer on masked words;
-char_rnn trains a model that writes text. The last two end as SavedModel and TFLite
-files, checked against the models that they were made from. What a part does, from its
+char_rnn trains a model that writes text; next_word, which --words asks for, one that
+suggests words. Models end as SavedModel and TFLite files, checked against the models
+that they were made from. What a part does, from its
 file to its export, is one module in the folder train.
 """
 
@@ -22,6 +23,7 @@ from kerasseq.training import tensorboard
 from train.attention import show_attention
 from train.char_rnn import plan_char_rnn, train_char_rnn
 from train.encoder import plan_encoder, train_encoder
+from train.next_word import plan_next_word, train_next_word
 
 
 def main(
@@ -45,6 +47,8 @@ def main(
             sentences = plan_encoder(options)
         if "char_rnn" in options.only:
             char_rnn = plan_char_rnn(options)
+        if "next_word" in options.only:
+            next_word = plan_next_word(options)
         if options.tensorboard:
             callbacks = [*callbacks, tensorboard(options.tensorboard)]
         check_writable(options.out)
@@ -58,6 +62,8 @@ def main(
             train_encoder(options, sentences)
         if "char_rnn" in options.only:
             train_char_rnn(options, char_rnn, callbacks)
+        if "next_word" in options.only:
+            train_next_word(options, next_word)
     except FloatingPointError as error:
         print(f"train_all.py: training failed: {error}", file=sys.stderr)
         return 1

@@ -17,7 +17,12 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from kerasseq.typed_words import TypedText, TypedVocabulary, has_letter
+from kerasseq.typed_words import (
+    SENTENCE_ENDS,
+    TypedText,
+    TypedVocabulary,
+    has_letter,
+)
 from kerasseq.words import lower_case
 
 # From the ids of a text (N,) to scores (n, V) of the token after each, part by part.
@@ -48,6 +53,14 @@ class Typing(NamedTuple):
     def saved(self) -> float:
         """Part of the keystrokes that is saved."""
         return 1 - float((self.letters + 1).sum() / (self.lengths + 1).sum())
+
+    def figures(self) -> dict[str, float]:
+        """Hit rates and what is saved, by name."""
+        return {
+            "hit rate at 1": self.hit_rate(1),
+            "hit rate at 3": self.hit_rate(SUGGESTIONS),
+            "keystrokes saved": self.saved(),
+        }
 
 
 class Ranks:
@@ -130,3 +143,25 @@ def measure(predict: Predictor, text: TypedText, vocabulary: TypedVocabulary) ->
         letters.append(needed)
         ranks.append(rank)
     return Typing(*(np.array(each, np.int64) for each in (lengths, letters, ranks)))
+
+
+def passage(
+    text: TypedText, typing: Typing, most: int = 30
+) -> list[tuple[str, int | None]]:
+    """The first sentences of a text, each word with the letters that were typed.
+
+    Args:
+        text: what was typed.
+        typing: as `measure` gave it.
+        most: words and signs at most.
+
+    Returns:
+        Words as they are written, each with the number of its letters that were typed,
+        and what was not counted with None. It begins after a sentence's end.
+    """
+    forms = [text.forms[index] for index in text.ids]
+    typed = iter(typing.letters.tolist())
+    pairs = [(form, next(typed) if has_letter(form) else None) for form in forms]
+    ends = [place for place, form in enumerate(forms) if form in SENTENCE_ENDS]
+    start = ends[0] + 1 if ends and len(forms) - ends[0] > most else 0
+    return pairs[start : start + most]

@@ -73,6 +73,12 @@ class TiedEmbedding(keras.layers.ReversibleEmbedding):
         outputs = super().call(inputs, reverse=reverse)
         return outputs + self.bias if reverse else outputs
 
+    @property
+    def variable_serialization_spec(self) -> dict[str | None, list[str]]:
+        """Which variables a file holds: Keras's embeddings have a list of their own."""
+        spec = super().variable_serialization_spec
+        return {mode: [*names, "bias"] for mode, names in spec.items()}
+
 
 def build_next_word_model(
     config: NextWordConfig, counts: np.ndarray | None = None
