@@ -34,7 +34,7 @@ from kerasseq.convert import (
     write_tflite,
 )
 from kerasseq.files import load_model
-from kerasseq.keystrokes import SUGGESTIONS, measure
+from kerasseq.keystrokes import SUGGESTIONS, measure_keystrokes
 from kerasseq.next_word import NextWordModule, SuggestingModule, suggest, word_scores
 from kerasseq.text_files import read_text
 from kerasseq.typed_words import Caret, TypedText, TypedVocabulary
@@ -81,7 +81,7 @@ class Expected:
 
     def figures_of(self, logits: np.ndarray) -> dict[str, float]:
         """Loss, hit rates and keystrokes saved with logits (N, V) after each word."""
-        typing = measure(lambda _: [logits], self._typed, self.vocabulary)
+        typing = measure_keystrokes(lambda _: [logits], self._typed, self.vocabulary)
         return {
             "loss, nats a known word": cross_entropy(
                 logits[self._known], self._targets

@@ -26,8 +26,26 @@ from kerasseq.divergence import StopAtDivergence
 from kerasseq.files import load_model, save_model
 from kerasseq.flatbuffer import list_operators
 from kerasseq.generation import GeneratingModule
+from kerasseq.keystrokes import measure_keystrokes
+from kerasseq.kneser_ney import KneserNey
 from kerasseq.masked_words import masked_word_batches
-from kerasseq.plots import plot_attention, plot_losses, plot_scaling
+from kerasseq.next_word import (
+    NextWordConfig,
+    NextWordModule,
+    SuggestingModule,
+    TiedEmbedding,
+    build_next_word_model,
+    next_word_batches,
+    suggest,
+    word_scores,
+)
+from kerasseq.plots import (
+    plot_attention,
+    plot_losses,
+    plot_savings,
+    plot_scaling,
+    plot_typing,
+)
 from kerasseq.recurrent import GRU, LSTM, FusedRNN, SimpleRNN
 from kerasseq.sampling import Settings, choose_token, uniform_numbers
 from kerasseq.text import Vocabulary, next_character_streams, split_text
@@ -48,6 +66,7 @@ from kerasseq.transformer import (
     build_masked_word_model,
     sinusoidal_positions,
 )
+from kerasseq.typed_words import TypedText, TypedVocabulary
 from kerasseq.words import (
     WordTable,
     WordVocabulary,
@@ -70,14 +89,21 @@ __all__ = [
     "GeneratingModule",
     "HeldOutLoss",
     "HistoryFile",
+    "KneserNey",
     "MultiHeadSelfAttention",
+    "NextWordConfig",
+    "NextWordModule",
     "Perplexity",
     "SampleTexts",
     "Settings",
     "SimpleRNN",
     "SinusoidalPositions",
     "StopAtDivergence",
+    "SuggestingModule",
+    "TiedEmbedding",
     "TrainingConfig",
+    "TypedText",
+    "TypedVocabulary",
     "Vocabulary",
     "WordTable",
     "WordVocabulary",
@@ -85,6 +111,7 @@ __all__ = [
     "build_encoder",
     "build_generating_module",
     "build_masked_word_model",
+    "build_next_word_model",
     "build_sampling_model",
     "build_stateful_model",
     "causal_mask",
@@ -96,11 +123,15 @@ __all__ = [
     "load_corpus",
     "load_model",
     "masked_word_batches",
+    "measure_keystrokes",
     "next_character_streams",
+    "next_word_batches",
     "open_signatures",
     "plot_attention",
     "plot_losses",
+    "plot_savings",
     "plot_scaling",
+    "plot_typing",
     "read_sentences",
     "read_tflite",
     "save_model",
@@ -108,7 +139,9 @@ __all__ = [
     "sinusoidal_positions",
     "split_text",
     "split_words",
+    "suggest",
     "uniform_numbers",
+    "word_scores",
     "write_saved_model",
     "write_tflite",
 ]

@@ -108,7 +108,9 @@ class Ranks:
         return sums[end] - sums[begin] + 1
 
 
-def measure(predict: Predictor, text: TypedText, vocabulary: TypedVocabulary) -> Typing:
+def measure_keystrokes(
+    predict: Predictor, text: TypedText, vocabulary: TypedVocabulary
+) -> Typing:
     """Type a text with suggestions.
 
     Args:
@@ -152,7 +154,7 @@ def passage(
 
     Args:
         text: what was typed.
-        typing: as `measure` gave it.
+        typing: as `measure_keystrokes` gave it.
         most: words and signs at most.
 
     Returns:

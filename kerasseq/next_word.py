@@ -233,11 +233,12 @@ class SuggestingModule(tf.Module):
         """
         specs = tf.TensorSpec((None,), tf.string), tf.TensorSpec((None,), tf.float32)
         # With a letter behind it, a text ends in an unfinished word in any case.
-        texts = part_signs_in_graph(text) + "x"
+        # One text is added, since of a loop that never ran the shape is not known.
+        texts = tf.concat([part_signs_in_graph(text) + "x", ["x"]], 0)
         words, probabilities = tf.map_fn(
             lambda each: self._suggest(each, k), texts, fn_output_signature=specs
         )
-        return {"words": words, "probabilities": probabilities}
+        return {"words": words[:-1], "probabilities": probabilities[:-1]}
 
     def _suggest(self, text: tf.Tensor, k: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Words and probabilities for one text, which has a letter behind it."""

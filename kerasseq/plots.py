@@ -44,6 +44,10 @@ FONTS = (
 )
 
 
+# They stand at the word before them.
+CLOSING_SIGNS = {*".,;:!?…)]}”»"}
+
+
 def plot_losses(
     history: Mapping[str, Sequence[float]],
     path: str | os.PathLike,
@@ -264,7 +268,7 @@ def plot_typing(
 
     Args:
         passages: for each keyboard the passage's words, each with the number of its
-            letters that were typed; None for a sign, which stands at the word before.
+            letters that were typed; None for what is no word.
         path: the picture, in the format that its suffix names.
         line: characters in a line at most; a longer word has a line of its own.
 
@@ -299,7 +303,7 @@ def plot_typing(
                     column,
                     top + row + 1,
                     letter,
-                    fontsize=TEXT + 1,
+                    fontsize=TEXT + 4,
                     fontfamily=("DejaVu Sans Mono", *_installed_fonts()),
                     fontweight="bold" if kind == "typed" else "normal",
                     color=kinds.get(kind, INK),
@@ -337,7 +341,7 @@ def _lines(
                 (letter, "typed" if place < typed else "saved")
                 for place, letter in enumerate(shown)
             ]
-        space = [(" ", "")] if lines[-1] and typed is not None else []
+        space = [(" ", "")] if lines[-1] and word not in CLOSING_SIGNS else []
         if lines[-1] and len(lines[-1]) + len(space) + len(letters) > line:
             lines.append([])
             space = []

@@ -155,12 +155,12 @@ class TypedVocabulary:
     words: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        if self.first == len(self):
+        # What is no vocabulary of words is refused there.
+        if len(self.lower_cased) == self.first:
             raise ValueError(
                 f"none of {len(self)} words has a letter; a vocabulary lists "
                 f"{', '.join(SPECIALS)}, signs, and then the words to suggest"
             )
-        _ = self.lower_cased
 
     @classmethod
     def from_text(

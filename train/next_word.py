@@ -16,7 +16,7 @@ from kerasseq.char_rnn import build_stateful_model
 from kerasseq.checkpoint import Checkpoint
 from kerasseq.divergence import StopAtDivergence
 from kerasseq.files import save_model, write_file
-from kerasseq.keystrokes import measure, passage
+from kerasseq.keystrokes import measure_keystrokes, passage
 from kerasseq.kneser_ney import KneserNey
 from kerasseq.next_word import (
     NextWordConfig,
@@ -160,10 +160,10 @@ def train_next_word(options: argparse.Namespace, plan: Plan) -> None:
     plot_losses(history.history, folder / "loss.png", unit="nats a word")
     trigram = KneserNey(ids, len(vocabulary))
     typings = {
-        "this model": measure(
+        "this model": measure_keystrokes(
             lambda ids: word_scores(model, ids), held_out, vocabulary
         ),
-        "trigram": measure(trigram, held_out, vocabulary),
+        "trigram": measure_keystrokes(trigram, held_out, vocabulary),
     }
     figures = {name: typing.figures() for name, typing in typings.items()}
     plot_savings(figures, folder / "savings.png")
