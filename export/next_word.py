@@ -209,11 +209,7 @@ def check_tflite(
     """
     device = Model(path)
     figures, checks = file_figures(path, device, expected.parameters)
-    parameters = expected.parameters
-    if quantization == "int8":
-        # Words that are read and words that are suggested have scales of their own.
-        parameters += device.card["vocabulary_size"] * device.card["embedding_size"]
-    limit = ALLOWED_BYTES[quantization] * parameters + GRAPH_BYTES
+    limit = ALLOWED_BYTES[quantization] * expected.parameters + GRAPH_BYTES
     size = len(device.flatbuffer)
     checks.append(Check(path.name, "bytes of the model", size, limit))
     for runtime in get_args(Runtime):

@@ -144,6 +144,147 @@ def quantize_recurrent_kernels(flatbuffer: bytes) -> bytes:
     return _pack(model)
 
 
+def share_gathered_weights(flatbuffer: bytes) -> bytes:
+    """Store a matrix once of which rows are gathered and which multiplies, too.
+
+    In eight bits the converter writes it twice: with one scale for all that is
+    gathered, and with a scale for each row where it multiplies. Here the second serves
+    both: a row is gathered as it lies, and its scale beside it.
+
+    Args:
+        flatbuffer: in eight bits; without such a matrix it stays as it is.
+    """
+    model = schema.ModelT.InitFromPackedBuf(flatbuffer)
+    found = False
+    for graph in model.subgraphs:
+        for gather in _operators(model, graph, "GATHER"):
+            rows = graph.tensors[gather.inputs[0]]
+            for product in _operators(model, graph, "FULLY_CONNECTED"):
+                matrix = graph.tensors[product.inputs[1]]
+                if _same_weights(model, rows, matrix):
+                    _gather_with_scales(model, graph, gather, matrix)
+                    found = True
+                    break
+    return _pack(model) if found else flatbuffer
+
+
+def _operators(
+    model: schema.ModelT, graph: schema.SubGraphT, name: str
+) -> list[schema.OperatorT]:
+    """The operations of one kind in a graph."""
+    code = getattr(schema.BuiltinOperator, name)
+    return [
+        operator
+        for operator in graph.operators
+        if model.operatorCodes[operator.opcodeIndex].builtinCode == code
+    ]
+
+
+def _same_weights(
+    model: schema.ModelT, one: schema.TensorT, other: schema.TensorT
+) -> bool:
+    """Whether two constants in eight bits are one matrix but for the rounding."""
+    matrices = []
+    for tensor in (one, other):
+        data = model.buffers[tensor.buffer].data
+        if tensor.type != schema.TensorType.INT8 or data is None:
+            return False
+        scales = tensor.quantization.scale[:, None]
+        matrices.append(data.view(np.int8).reshape(tensor.shape) * scales)
+    rounding = one.quantization.scale.max() + other.quantization.scale.max()
+    return matrices[0].shape == matrices[1].shape and bool(
+        (np.abs(matrices[0] - matrices[1]) <= rounding).all()
+    )
+
+
+def _gather_with_scales(
+    model: schema.ModelT,
+    graph: schema.SubGraphT,
+    gather: schema.OperatorT,
+    matrix: schema.TensorT,
+) -> None:
+    """Gather rows of a matrix that has a scale for each, and multiply them by it."""
+    table, row = (graph.tensors[ends[0]] for ends in (gather.inputs, gather.outputs))
+    (dequantize,) = (
+        operator
+        for operator in _operators(model, graph, "DEQUANTIZE")
+        if operator.inputs[0] == gather.outputs[0]
+    )
+    model.buffers[table.buffer].data = None
+    table.buffer = matrix.buffer
+    table.quantization = row.quantization = None
+
+    scales = matrix.quantization.scale.astype(np.float32)
+    all_scales = _add_tensor(model, graph, scales.shape, scales.view(np.uint8))
+    scale = _add_tensor(model, graph, [1])
+    numbers = _add_tensor(model, graph, row.shape)
+
+    options = schema.CastOptionsT()
+    options.inDataType = schema.TensorType.INT8
+    options.outDataType = schema.TensorType.FLOAT32
+    place = graph.operators.index(dequantize)
+    graph.operators[place : place + 1] = [
+        _operator(model, "CAST", [gather.outputs[0]], numbers, options),
+        _operator(
+            model,
+            "GATHER",
+            [all_scales, gather.inputs[1]],
+            scale,
+            schema.GatherOptionsT(),
+        ),
+        _operator(
+            model,
+            "MUL",
+            [numbers, scale],
+            dequantize.outputs[0],
+            schema.MulOptionsT(),
+        ),
+    ]
+
+
+def _add_tensor(
+    model: schema.ModelT,
+    graph: schema.SubGraphT,
+    shape: Sequence[int],
+    data: np.ndarray | None = None,
+) -> int:
+    """Add a tensor of float32 to a graph; gives its index.
+
+    Args:
+        data: uint8, of a constant.
+    """
+    model.buffers.append(schema.BufferT())
+    model.buffers[-1].data = data
+    tensor = schema.TensorT()
+    tensor.name, tensor.shape = b"", np.array(shape, np.int32)
+    tensor.type = schema.TensorType.FLOAT32
+    tensor.buffer = len(model.buffers) - 1
+    graph.tensors.append(tensor)
+    return len(graph.tensors) - 1
+
+
+def _operator(
+    model: schema.ModelT, name: str, inputs: Sequence[int], output: int, options: Any
+) -> schema.OperatorT:
+    """An operation of a kind, which joins the model's kinds if it is a new one."""
+    builtin = getattr(schema.BuiltinOperator, name)
+    codes = [code.builtinCode for code in model.operatorCodes]
+    if builtin not in codes:
+        code = schema.OperatorCodeT()
+        code.builtinCode = code.deprecatedBuiltinCode = builtin
+        code.version = 1
+        model.operatorCodes.append(code)
+        codes.append(builtin)
+    operator = schema.OperatorT()
+    operator.opcodeIndex = codes.index(builtin)
+    operator.inputs = np.array(inputs, np.int32)
+    operator.outputs = np.array([output], np.int32)
+    operator.builtinOptions = options
+    kind = type(options).__name__.removesuffix("T")
+    operator.builtinOptionsType = getattr(schema.BuiltinOptions, kind)
+    return operator
+
+
 def _four_bits(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Weights (G*H, H) as pairs in bytes, the first in the lower half, and scales."""
     largest = np.abs(weights).max(axis=1, keepdims=True)

@@ -40,13 +40,13 @@ class NextWordConfig:
         num_layers: GRU layers, each but the first adding to what it reads.
         embedding_size: E, size of a word's vector; E times V are most of the weights,
             and of the time that training takes.
-        dropout: fraction dropped in training of a word's vector and of each layer's
-            outputs, the same ones at all steps of a batch (Gal and Ghahramani 2016,
-            section 4).
+        dropout: fraction dropped in training of each layer's outputs, and half of it of
+            the words' vectors: the same ones at all steps of a batch (Gal and Ghahramani
+            2016, section 4).
     """
 
     vocabulary_size: int
-    units: int = 256
+    units: int = 512
     num_layers: int = 1
     embedding_size: int = 128
     dropout: float = 0.4
@@ -102,11 +102,11 @@ def build_next_word_model(
         reverse_dtype="float32",
         name="embedding",
     )
-    x = _dropout(config, "words_dropped")(embedding(inputs))
+    x = _dropout(config.dropout / 2, "words_dropped")(embedding(inputs))
     for index in range(config.num_layers):
         before = x
         x = GRU(config.units, return_sequences=True, name=f"gru_{index}")(x)
-        x = _dropout(config, f"dropout_{index}")(x)
+        x = _dropout(config.dropout, f"dropout_{index}")(x)
         if index:
             x = keras.layers.Add(name=f"add_{index}")([before, x])
     x = keras.layers.Dense(config.embedding_size, name="projection")(x)
@@ -117,8 +117,8 @@ def build_next_word_model(
     return model
 
 
-def _dropout(config: NextWordConfig, name: str) -> keras.Layer:
-    return keras.layers.Dropout(config.dropout, noise_shape=(None, 1, None), name=name)
+def _dropout(rate: float, name: str) -> keras.Layer:
+    return keras.layers.Dropout(rate, noise_shape=(None, 1, None), name=name)
 
 
 def next_word_batches(streams: tf.data.Dataset) -> tf.data.Dataset:

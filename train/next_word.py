@@ -41,6 +41,7 @@ from kerasseq.words import UNKNOWN
 
 MOST_WORDS = 10_000
 WORDS_TO_READ = {"fast": 400_000, "default": 2_000_000, "best": 4_000_000}
+UNITS = {"fast": 128, "default": 512, "best": 512}
 LEARNING_RATE = 6e-3
 LEAST_DROPOUT = 0.2
 # Fewer, and a tenth of them says nothing about what is saved.
@@ -101,7 +102,9 @@ def plan_next_word(options: argparse.Namespace) -> Plan:
         learning_rate=LEARNING_RATE,
     )
     config = NextWordConfig(
-        len(vocabulary), dropout=max(LEAST_DROPOUT, dropout_for(words / len(ids)))
+        len(vocabulary),
+        UNITS[options.preset],
+        dropout=max(LEAST_DROPOUT, dropout_for(words / len(ids))),
     )
     sha256 = hashlib.sha256(content.encode()).hexdigest()
     run = {
