@@ -41,8 +41,8 @@ class NextWordConfig:
         embedding_size: E, size of a word's vector; E times V are most of the weights,
             and of the time that training takes.
         dropout: fraction dropped in training of each layer's outputs, and half of it of
-            the words' vectors: the same ones at all steps of a batch (Gal and Ghahramani
-            2016, section 4).
+            the words' vectors: the same ones at all steps of a batch (Gal and
+            Ghahramani 2016, section 4).
     """
 
     vocabulary_size: int
