@@ -134,8 +134,8 @@ def test_at_a_tie_the_lower_id_comes_first(exported):
     logits = np.zeros((1, len(WORDS)), np.float32)
     logits[0, -2] = 1
     keyboard._step = lambda **_: {"logits": logits, **states}
-    found = [word for word, _ in keyboard.suggest("a ", 4)]
-    assert found == ["the", "a", "I", "I'm"]
+    found = [word for word, _ in keyboard.suggest("a ", 6)]
+    assert found == ["the", "a", "I", "I'm", "king", "kin"]
 
 
 def said(errors: bytes) -> list[str]:

@@ -152,6 +152,7 @@ def test_the_vocabulary_is_as_large_as_it_may_be():
     text = TypedText.from_text("a a a b b b . . c c d")
     words = TypedVocabulary.from_text(text, most=3).words
     assert words[3:] == (".", "a", "b")
+    assert TypedVocabulary.from_text(text, most=2).words[3:] == ("a", "b")
     assert TypedVocabulary.from_text(text, least_count=1).words[3:] == (*".abcd",)
     assert TypedVocabulary.from_text(text, least_count=3).words[3:] == ("a", "b")
     with pytest.raises(ValueError, match="no word of the text is in it 4 times"):
