@@ -2,10 +2,10 @@
 
 Parts, each of which can be run alone with --only: attention shows what scaled
 dot-product attention computes; encoder trains a small Transformer on masked words;
-char_rnn trains a model that writes text; next_word, which --words asks for, one that
-suggests words. Models end as SavedModel and TFLite files, checked against the models
-that they were made from. What a part does, from its
-file to its export, is one module in the folder train.
+char_rnn trains a model that writes text, with --model transformer a Transformer;
+next_word, which --words asks for, trains one that suggests words. Models end as
+SavedModel and TFLite files, checked against the models that they were made from. What a
+part does, from its file to its export, is one module in the folder train.
 """
 
 import os
@@ -21,7 +21,7 @@ from kerasseq.command_line import check_writable, parse_arguments
 from kerasseq.files import WriteError
 from kerasseq.training import tensorboard
 from train.attention import show_attention
-from train.char_rnn import plan_char_rnn, train_char_rnn
+from train.character_model import plan_character_model, train_character_model
 from train.encoder import plan_encoder, train_encoder
 from train.next_word import plan_next_word, train_next_word
 
@@ -46,7 +46,7 @@ def main(
         if "encoder" in options.only:
             sentences = plan_encoder(options)
         if "char_rnn" in options.only:
-            char_rnn = plan_char_rnn(options)
+            character_model = plan_character_model(options)
         if "next_word" in options.only:
             next_word = plan_next_word(options)
         if options.tensorboard:
@@ -61,7 +61,7 @@ def main(
         if "encoder" in options.only:
             train_encoder(options, sentences)
         if "char_rnn" in options.only:
-            train_char_rnn(options, char_rnn, callbacks)
+            train_character_model(options, character_model, callbacks)
         if "next_word" in options.only:
             train_next_word(options, next_word)
     except FloatingPointError as error:

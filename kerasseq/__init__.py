@@ -6,9 +6,13 @@ from kerasseq.attention import (
     causal_mask,
     scaled_dot_product_attention,
 )
-from kerasseq.char_rnn import (
-    CharRNNConfig,
-    build_char_rnn,
+from kerasseq.char_rnn import CharRNNConfig, build_char_rnn
+from kerasseq.char_transformer import (
+    CharTransformerConfig,
+    DecoderBlock,
+    build_char_transformer,
+)
+from kerasseq.character_model import (
     build_generating_module,
     build_sampling_model,
     build_stateful_model,
@@ -81,8 +85,10 @@ __all__ = [
     "LSTM",
     "Attention",
     "CharRNNConfig",
+    "CharTransformerConfig",
     "Checkpoint",
     "Corpus",
+    "DecoderBlock",
     "EncoderBlock",
     "EncoderConfig",
     "FusedRNN",
@@ -108,6 +114,7 @@ __all__ = [
     "WordTable",
     "WordVocabulary",
     "build_char_rnn",
+    "build_char_transformer",
     "build_encoder",
     "build_generating_module",
     "build_masked_word_model",

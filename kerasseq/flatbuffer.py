@@ -155,21 +155,34 @@ def share_gathered_weights(flatbuffer: bytes) -> bytes:
         flatbuffer: in eight bits; without such a matrix it stays as it is.
     """
     model = schema.ModelT.InitFromPackedBuf(flatbuffer)
-    found = False
+    products = [
+        graph.tensors[product.inputs[1]]
+        for graph in model.subgraphs
+        for product in _operators(model, graph, "FULLY_CONNECTED")
+    ]
+    shared = set()
     for graph in model.subgraphs:
         for gather in _operators(model, graph, "GATHER"):
-            rows = graph.tensors[gather.inputs[0]]
-            for product in _operators(model, graph, "FULLY_CONNECTED"):
-                matrix = graph.tensors[product.inputs[1]]
-                if _same_weights(model, rows, matrix):
-                    _gather_with_scales(model, graph, gather, matrix)
-                    found = True
-                    break
-    return _pack(model) if found else flatbuffer
+            table = graph.tensors[gather.inputs[0]]
+            same = (each for each in products if _same_weights(model, table, each))
+            matrix = next(same, None)
+            readers = [op for op in graph.operators if gather.outputs[0] in op.inputs]
+            becomes_float = _operators(model, graph, "DEQUANTIZE")
+            if matrix and len(readers) == 1 and readers[0] in becomes_float:
+                shared.add(table.buffer)
+                _gather_with_scales(model, graph, gather, readers[0], matrix)
+    if not shared:
+        return flatbuffer
+    used = {tensor.buffer for graph in model.subgraphs for tensor in graph.tensors}
+    for buffer in shared - used:
+        model.buffers[buffer].data = None
+    return _pack(model)
 
 
 def _operators(
-    model: schema.ModelT, graph: schema.SubGraphT, name: str
+    model: schema.ModelT,
+    graph: schema.SubGraphT,
+    name: str,
 ) -> list[schema.OperatorT]:
     """The operations of one kind in a graph."""
     code = getattr(schema.BuiltinOperator, name)
@@ -201,16 +214,11 @@ def _gather_with_scales(
     model: schema.ModelT,
     graph: schema.SubGraphT,
     gather: schema.OperatorT,
+    dequantize: schema.OperatorT,
     matrix: schema.TensorT,
 ) -> None:
     """Gather rows of a matrix that has a scale for each, and multiply them by it."""
     table, row = (graph.tensors[ends[0]] for ends in (gather.inputs, gather.outputs))
-    (dequantize,) = (
-        operator
-        for operator in _operators(model, graph, "DEQUANTIZE")
-        if operator.inputs[0] == gather.outputs[0]
-    )
-    model.buffers[table.buffer].data = None
     table.buffer = matrix.buffer
     table.quantization = row.quantization = None
 

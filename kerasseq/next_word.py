@@ -15,7 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kerasseq.char_rnn import build_stateful_model, state_shapes
+from kerasseq.character_model import build_stateful_model, state_shapes
 from kerasseq.generation import States, named_states, read, states_in_order
 from kerasseq.inference import InferenceStep
 from kerasseq.recurrent import GRU

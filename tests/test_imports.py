@@ -36,8 +36,13 @@ PACKAGE = {
     "transformer": {"attention", "files"},
     "generation": {"sampling"},
     "inference": {"generation", "recurrent"},
-    "char_rnn": {
-        "files",
+    "char_rnn": set(),
+    "char_transformer": {"attention"},
+    "decoder_inference": {"attention", "char_transformer", "generation"},
+    "character_model": {
+        "char_rnn",
+        "char_transformer",
+        "decoder_inference",
         "generation",
         "inference",
         "recurrent",
@@ -45,14 +50,15 @@ PACKAGE = {
         "text",
     },
     "next_word": {
-        "char_rnn",
+        "character_model",
         "generation",
         "inference",
         "recurrent",
         "typed_words",
         "words",
     },
-    "training": {"checkpoint", "divergence", "files"},
+    "muon": set(),
+    "training": {"checkpoint", "divergence", "files", "muon"},
     "encoding": {"transformer", "words"},
     "encoder_demo": {"files", "plots", "words"},
     "presets": set(),
@@ -62,7 +68,9 @@ EXPORT = {
     "report": set(),
     "device_command": set(),
     "gate": {"device_command", "report", "on_device.generate", "on_device.sampling"},
-    "char_rnn": {"gate", "report", "on_device.generate"},
+    "character_model": {"gate", "report", "on_device.generate"},
+    "char_rnn": {"character_model", "report"},
+    "char_transformer": {"character_model", "report"},
     "encoder": {"gate", "report", "on_device.generate", "on_device.show"},
     "next_word": {"gate", "report", "on_device.generate", "on_device.suggest"},
     "on_device.generate": set(),
@@ -75,7 +83,7 @@ EXPORT = {
 TRAIN = {
     "attention": set(),
     "encoder": {"encoder"},
-    "char_rnn": {"char_rnn"},
+    "character_model": {"character_model"},
     "next_word": {"next_word"},
 }
 ON_DEVICE = {"numpy", "ai_edge_litert"}

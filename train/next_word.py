@@ -12,7 +12,7 @@ import numpy as np
 
 from export.next_word import export_next_word
 from export.report import record
-from kerasseq.char_rnn import build_stateful_model
+from kerasseq.character_model import build_stateful_model
 from kerasseq.checkpoint import Checkpoint
 from kerasseq.divergence import StopAtDivergence
 from kerasseq.files import save_model, write_file
