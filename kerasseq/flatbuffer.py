@@ -149,7 +149,7 @@ def share_gathered_weights(flatbuffer: bytes) -> bytes:
 
     In eight bits the converter writes it twice: with one scale for all that is
     gathered, and with a scale for each row where it multiplies. Here the second serves
-    both: a row is gathered as it lies, and its scale beside it.
+    both, where one row is gathered at a time: as it lies, and its scale beside it.
 
     Args:
         flatbuffer: in eight bits; without such a matrix it stays as it is.
@@ -163,12 +163,14 @@ def share_gathered_weights(flatbuffer: bytes) -> bytes:
     shared = set()
     for graph in model.subgraphs:
         for gather in _operators(model, graph, "GATHER"):
-            table = graph.tensors[gather.inputs[0]]
+            table, place = (graph.tensors[index] for index in gather.inputs)
             same = (each for each in products if _same_weights(model, table, each))
             matrix = next(same, None)
-            readers = [op for op in graph.operators if gather.outputs[0] in op.inputs]
+            row = gather.outputs[0]
+            readers = [each for each in graph.operators if row in _list(each.inputs)]
             becomes_float = _operators(model, graph, "DEQUANTIZE")
-            if matrix and len(readers) == 1 and readers[0] in becomes_float:
+            one_row = _list(place.shape) == [1] and len(readers) == 1
+            if matrix and one_row and readers[0] in becomes_float:
                 shared.add(table.buffer)
                 _gather_with_scales(model, graph, gather, readers[0], matrix)
     if not shared:
@@ -179,10 +181,13 @@ def share_gathered_weights(flatbuffer: bytes) -> bytes:
     return _pack(model)
 
 
+def _list(array: np.ndarray | None) -> list[int]:
+    """What a flatbuffer holds of an array: nothing where it is empty."""
+    return [] if array is None else array.tolist()
+
+
 def _operators(
-    model: schema.ModelT,
-    graph: schema.SubGraphT,
-    name: str,
+    model: schema.ModelT, graph: schema.SubGraphT, name: str
 ) -> list[schema.OperatorT]:
     """The operations of one kind in a graph."""
     code = getattr(schema.BuiltinOperator, name)
@@ -196,7 +201,7 @@ def _operators(
 def _same_weights(
     model: schema.ModelT, one: schema.TensorT, other: schema.TensorT
 ) -> bool:
-    """Whether two constants in eight bits are one matrix but for the rounding."""
+    """Whether two constants in eight bits are one matrix, the other scaled by rows."""
     matrices = []
     for tensor in (one, other):
         data = model.buffers[tensor.buffer].data
@@ -204,10 +209,11 @@ def _same_weights(
             return False
         scales = tensor.quantization.scale[:, None]
         matrices.append(data.view(np.int8).reshape(tensor.shape) * scales)
+    first, second = matrices
+    if first.shape != second.shape or len(other.quantization.scale) != len(second):
+        return False
     rounding = one.quantization.scale.max() + other.quantization.scale.max()
-    return matrices[0].shape == matrices[1].shape and bool(
-        (np.abs(matrices[0] - matrices[1]) <= rounding).all()
-    )
+    return bool((np.abs(first - second) <= rounding).all())
 
 
 def _gather_with_scales(
