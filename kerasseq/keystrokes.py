@@ -12,7 +12,7 @@ Shapes: N places, V vocabulary.
 
 import functools
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -147,23 +147,39 @@ def measure_keystrokes(
     return Typing(*(np.array(each, np.int64) for each in (lengths, letters, ranks)))
 
 
-def passage(
-    text: TypedText, typing: Typing, most: int = 30
-) -> list[tuple[str, int | None]]:
-    """The first sentences of a text, each word with the letters that were typed.
+def typical_passage(
+    text: TypedText, typings: Mapping[str, Typing], most: int = 30
+) -> dict[str, list[tuple[str, int | None]]]:
+    """A passage of which as much is saved as of the whole text, by the first keyboard.
 
     Args:
         text: what was typed.
-        typing: as `measure_keystrokes` gave it.
+        typings: as `measure_keystrokes` gave them, by the keyboard's name.
         most: words and signs at most.
 
     Returns:
-        Words as they are written, each with the number of its letters that were typed,
-        and what was not counted with None. It begins after a sentence's end.
+        For each keyboard the words as they are written, each with the number of its
+        letters that were typed, and what was not counted with None. The passage begins
+        after a sentence's end, where there is one.
     """
     forms = [text.forms[index] for index in text.ids]
-    typed = iter(typing.letters.tolist())
-    pairs = [(form, next(typed) if has_letter(form) else None) for form in forms]
-    ends = [place for place, form in enumerate(forms) if form in SENTENCE_ENDS]
-    start = ends[0] + 1 if ends and len(forms) - ends[0] > most else 0
-    return pairs[start : start + most]
+    counted = np.array([has_letter(form) for form in forms], bool)
+    typing = next(iter(typings.values()))
+    keys, whole = np.zeros((2, len(forms) + 1))
+    keys[1:][counted], whole[1:][counted] = typing.letters + 1, typing.lengths + 1
+    keys, whole = np.cumsum(keys), np.cumsum(whole)
+    ends = [place + 1 for place, form in enumerate(forms) if form in SENTENCE_ENDS]
+    starts = [place for place in ends if place + most <= len(forms)] or [0]
+    stops = [min(place + most, len(forms)) for place in starts]
+    saved = 1 - (keys[stops] - keys[starts]) / np.maximum(
+        whole[stops] - whole[starts], 1
+    )
+    start = starts[int(np.abs(saved - typing.saved()).argmin())]
+    passages = {}
+    for name, typing in typings.items():
+        typed: list[int | None] = [None] * len(forms)
+        for place, letters in zip(np.flatnonzero(counted), typing.letters, strict=True):
+            typed[place] = int(letters)
+        pairs = list(zip(forms, typed, strict=True))
+        passages[name] = pairs[start : start + most]
+    return passages

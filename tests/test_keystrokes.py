@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kerasseq.keystrokes import Ranks, Typing, measure_keystrokes, passage
+from kerasseq.keystrokes import Ranks, Typing, measure_keystrokes, typical_passage
 from kerasseq.typed_words import TypedText, TypedVocabulary
 from kerasseq.words import SPECIALS
 
@@ -96,9 +96,19 @@ def test_a_perfect_keyboard_writes_a_word_a_tap_and_a_blind_one_saves_nothing():
     assert blind.saved() == 0 and blind.hit_rate(3) == 0
 
 
-def test_a_passage_begins_after_a_sentence():
-    text = TypedText.from_text("so it is . An ant , and a bee . b")
-    typing = Typing(np.zeros(10), np.arange(10), np.zeros(10))
-    found = passage(text, typing, 4)
-    assert found == [("An", 3), ("ant", 4), (",", None), ("and", 5)]
-    assert passage(text, typing)[0] == ("so", 0)
+def test_a_typical_passage_is_saved_as_the_whole_is():
+    text = TypedText.from_text("aa aa . bb bb , . cc cc . dd 3 dd")
+    # Of the four sentences 0, 2, 1 and 1 letters of 2 are saved, of all the mean.
+    letters = np.array([2, 2, 0, 0, 1, 1, 1, 1])
+    ours = Typing(np.full(8, 2), letters, np.ones(8))
+    other = Typing(np.full(8, 2), np.arange(8), np.ones(8))
+    found = typical_passage(text, {"ours": ours, "other": other}, 3)
+    assert found == {
+        "ours": [("cc", 1), ("cc", 1), (".", None)],
+        "other": [("cc", 4), ("cc", 5), (".", None)],
+    }
+    short = TypedText.from_text("aa aa")
+    [(_, passage)] = typical_passage(
+        short, {"": Typing(np.full(2, 2), np.full(2, 1), np.ones(2))}
+    ).items()
+    assert passage == [("aa", 1), ("aa", 1)]

@@ -16,7 +16,7 @@ from kerasseq.character_model import build_stateful_model
 from kerasseq.checkpoint import Checkpoint
 from kerasseq.divergence import StopAtDivergence
 from kerasseq.files import save_model, write_file
-from kerasseq.keystrokes import measure_keystrokes, passage
+from kerasseq.keystrokes import measure_keystrokes, typical_passage
 from kerasseq.kneser_ney import KneserNey
 from kerasseq.next_word import (
     NextWordConfig,
@@ -170,8 +170,7 @@ def train_next_word(options: argparse.Namespace, plan: Plan) -> None:
     }
     figures = {name: typing.figures() for name, typing in typings.items()}
     plot_savings(figures, folder / "savings.png")
-    passages = {name: passage(held_out, typing) for name, typing in typings.items()}
-    plot_typing(passages, folder / "typing.png")
+    plot_typing(typical_passage(held_out, typings), folder / "typing.png")
     for name, values in figures.items():
         print(name, *(f"{key}: {value:.1%}" for key, value in values.items()), sep="  ")
     section = {
