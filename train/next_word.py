@@ -39,6 +39,8 @@ from kerasseq.training import (
 from kerasseq.typed_words import TypedText, TypedVocabulary
 from kerasseq.words import UNKNOWN
 
+# Sizes and rates are what was best on a tenth cut from the part to train on of two texts
+# (benchmarks/RESULTS.md).
 MOST_WORDS = 10_000
 WORDS_TO_READ = {"fast": 400_000, "default": 2_000_000, "best": 4_000_000}
 UNITS = {"fast": 128, "default": 512, "best": 512}
@@ -48,6 +50,7 @@ LEAST_DROPOUT = 0.2
 LEAST_WORDS = 1_000
 LENGTH = 32
 WORDS_A_ROUND = 20_000, 500_000
+# A keyboard's texts begin without a state, and so do some places in training.
 RESET_RATE = 0.03
 HELD_OUT_WORDS = 2_000
 HOW_TO_SUGGEST = """
