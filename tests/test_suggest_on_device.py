@@ -181,6 +181,11 @@ def refused(path: Path, *arguments: str) -> str:
         ({"kind": "encoder"}, "holds a encoder, which suggests no words"),
         ({"first_word": 99}, "first_word=99 is no id of 14 words"),
         ({"first_word": None}, "first_word=None is no id"),
+        ({"first_word": True}, "first_word=True is no id"),
+        (
+            {"vocabulary": '{"characters": ["a"]}', "vocabulary_size": 1},
+            "first_word=5 is no id of 0 words",
+        ),
         ({"state_shapes": [[1, 7]]}, "logits and states have the shapes"),
         ({"contract": 99}, "speaks contract 99"),
         ({"vocabulary_size": 3}, "has a vocabulary of 14, its model one of 3"),

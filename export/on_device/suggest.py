@@ -40,9 +40,9 @@ class Keyboard:
                 f"the file holds a {model.kind}, which suggests no words; show.py "
                 "tells how to call it"
             )
-        self._words = model.vocabulary["words"]
+        self._words = model.vocabulary.get("words", [])
         first = model.card.get("first_word")
-        if not isinstance(first, int) or not 0 <= first < len(self._words):
+        if type(first) is not int or not 0 <= first < len(self._words):
             raise ValueError(
                 f"the card's first_word={first!r} is no id of {len(self._words)} "
                 "words; export the model again"
