@@ -39,8 +39,8 @@ from kerasseq.training import (
 from kerasseq.typed_words import TypedText, TypedVocabulary
 from kerasseq.words import UNKNOWN
 
-# Sizes and rates are what was best on a tenth cut from the part to train on of two texts
-# (benchmarks/RESULTS.md).
+# Sizes and rates are what was best on a tenth cut from the part to train on, of two
+# texts (benchmarks/RESULTS.md).
 MOST_WORDS = 10_000
 WORDS_TO_READ = {"fast": 400_000, "default": 2_000_000, "best": 4_000_000}
 UNITS = {"fast": 128, "default": 512, "best": 512}
