@@ -27,6 +27,7 @@ from kerasseq.convert import (
 )
 from kerasseq.corpora import Corpus, load_corpus
 from kerasseq.divergence import StopAtDivergence
+from kerasseq.entity_scores import EntityLookup, EntityScore, score_entities
 from kerasseq.files import load_model, save_model
 from kerasseq.flatbuffer import list_operators
 from kerasseq.generation import GeneratingModule
@@ -52,6 +53,16 @@ from kerasseq.plots import (
 )
 from kerasseq.recurrent import GRU, LSTM, FusedRNN, SimpleRNN
 from kerasseq.sampling import Settings, choose_token, uniform_numbers
+from kerasseq.tag_sequences import allowed_transitions, best_sequence
+from kerasseq.tagged_sentences import (
+    TaggedSentence,
+    find_entities,
+    read_tagged_sentences,
+    tag_names,
+    write_tagged_sentences,
+)
+from kerasseq.tagger import TaggerConfig, build_tagger, encode_tokens, tagged_batches
+from kerasseq.tagging import TaggingModule, tag_sentences
 from kerasseq.text import Vocabulary, next_character_streams, split_text
 from kerasseq.training import (
     HeldOutLoss,
@@ -91,6 +102,8 @@ __all__ = [
     "DecoderBlock",
     "EncoderBlock",
     "EncoderConfig",
+    "EntityLookup",
+    "EntityScore",
     "FusedRNN",
     "GeneratingModule",
     "HeldOutLoss",
@@ -106,6 +119,9 @@ __all__ = [
     "SinusoidalPositions",
     "StopAtDivergence",
     "SuggestingModule",
+    "TaggedSentence",
+    "TaggerConfig",
+    "TaggingModule",
     "TiedEmbedding",
     "TrainingConfig",
     "TypedText",
@@ -113,6 +129,8 @@ __all__ = [
     "Vocabulary",
     "WordTable",
     "WordVocabulary",
+    "allowed_transitions",
+    "best_sequence",
     "build_char_rnn",
     "build_char_transformer",
     "build_encoder",
@@ -121,9 +139,12 @@ __all__ = [
     "build_next_word_model",
     "build_sampling_model",
     "build_stateful_model",
+    "build_tagger",
     "causal_mask",
     "choose_token",
     "compile_for_training",
+    "encode_tokens",
+    "find_entities",
     "fit",
     "generate",
     "list_operators",
@@ -140,15 +161,21 @@ __all__ = [
     "plot_scaling",
     "plot_typing",
     "read_sentences",
+    "read_tagged_sentences",
     "read_tflite",
     "save_model",
     "scaled_dot_product_attention",
+    "score_entities",
     "sinusoidal_positions",
     "split_text",
     "split_words",
     "suggest",
+    "tag_names",
+    "tag_sentences",
+    "tagged_batches",
     "uniform_numbers",
     "word_scores",
     "write_saved_model",
+    "write_tagged_sentences",
     "write_tflite",
 ]

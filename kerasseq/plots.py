@@ -195,6 +195,53 @@ def plot_attention(
     return _write(figure, path)
 
 
+def plot_scores(
+    scores: Mapping[str, Mapping[str, float]], path: str | os.PathLike, title: str
+) -> Figure:
+    """Draw scores of several methods as bars, one group below the other.
+
+    Args:
+        scores: for each method, of at most three, its scores in percent by name. A
+            name that one lacks counts 0 there.
+        path: the picture, in the format that its suffix names.
+        title: over the bars.
+
+    Returns:
+        The figure.
+    """
+    names = list(dict.fromkeys(name for method in scores.values() for name in method))
+    figure, axes = _figure(0.5 + 0.28 * len(names) * len(scores) + 1.2)
+    thickness = 0.8 / len(scores)
+    for index, (method, values) in enumerate(scores.items()):
+        places = np.arange(len(names)) + thickness * (index - (len(scores) - 1) / 2)
+        bars = axes.barh(
+            places,
+            [values.get(name, 0.0) for name in names],
+            0.92 * thickness,
+            color=(BLUE, GREY, ORANGE)[index],
+            label=_drawable(method),
+        )
+        axes.bar_label(bars, fmt="%.1f", fontsize=TEXT, color=INK, padding=3)
+    axes.set_yticks(
+        range(len(names)),
+        [_shortened(_drawable(name), 24) for name in names],
+        fontfamily=_installed_fonts(),
+        parse_math=False,
+    )
+    axes.invert_yaxis()
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="y", visible=False)
+    axes.grid(axis="x", color="#e3e7eb")
+    axes.set_xlim(0, 109)  # room for the number of a full bar
+    axes.set_xticks(range(0, 101, 20))
+    axes.set_xlabel("percent")
+    axes.set_title(
+        textwrap.fill(_drawable(title), 60), loc="left", fontsize=TEXT + 1, color=INK
+    )
+    _legend_below(figure, axes)
+    return _write(figure, path)
+
+
 def plot_scaling(
     rows: Sequence[Mapping[str, float]], path: str | os.PathLike
 ) -> Figure:

@@ -13,6 +13,7 @@ from kerasseq.plots import (
     plot_losses,
     plot_savings,
     plot_scaling,
+    plot_scores,
     plot_typing,
 )
 
@@ -333,3 +334,27 @@ def test_a_word_longer_than_a_line_is_drawn(tmp_path):
     figure = plot_typing({"ours": [("x" * 50, 50)]}, tmp_path / "t.png", line=20)
     [axes] = figure.axes
     assert axes.get_xlim()[1] >= 50
+
+
+# --- scores
+
+
+def test_scores_are_bars_by_name_and_method(tmp_path):
+    scores = {"ours": {"overall": 41.9, "person": 60.0}, "theirs": {"overall": 5.4}}
+    path = tmp_path / "f1.png"
+    figure = plot_scores(scores, path, "F1 of entities")
+    check_picture(path, figure)
+    (axes,) = figure.axes
+    widths = {
+        bars.get_label(): [round(bar.get_width(), 1) for bar in bars]
+        for bars in axes.containers
+    }
+    assert widths == {"ours": [41.9, 60.0], "theirs": [5.4, 0.0]}
+    assert labels(axes.yaxis) == ["overall", "person"]
+    assert axes.yaxis_inverted(), "the first name is on top"
+    assert axes.get_title(loc="left") == "F1 of entities"
+
+
+def test_scores_of_any_names_can_be_drawn(tmp_path):
+    scores = {"a $b$": {"$x_{": 1.0, "名前": 2.0, "long" * 20: 100.0}}
+    check_picture(tmp_path / "p.png", plot_scores(scores, tmp_path / "p.png", "_$^"))
