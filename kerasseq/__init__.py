@@ -31,8 +31,26 @@ from kerasseq.entity_scores import EntityLookup, EntityScore, score_entities
 from kerasseq.files import load_model, save_model
 from kerasseq.flatbuffer import list_operators
 from kerasseq.generation import GeneratingModule
+from kerasseq.keystrokes import measure_keystrokes
+from kerasseq.kneser_ney import KneserNey
 from kerasseq.masked_words import masked_word_batches
-from kerasseq.plots import plot_attention, plot_losses, plot_scaling
+from kerasseq.next_word import (
+    NextWordConfig,
+    NextWordModule,
+    SuggestingModule,
+    TiedEmbedding,
+    build_next_word_model,
+    next_word_batches,
+    suggest,
+    word_scores,
+)
+from kerasseq.plots import (
+    plot_attention,
+    plot_losses,
+    plot_savings,
+    plot_scaling,
+    plot_typing,
+)
 from kerasseq.recurrent import GRU, LSTM, FusedRNN, SimpleRNN
 from kerasseq.sampling import Settings, choose_token, uniform_numbers
 from kerasseq.tag_sequences import allowed_transitions, best_sequence
@@ -63,6 +81,7 @@ from kerasseq.transformer import (
     build_masked_word_model,
     sinusoidal_positions,
 )
+from kerasseq.typed_words import TypedText, TypedVocabulary
 from kerasseq.words import (
     WordTable,
     WordVocabulary,
@@ -89,17 +108,24 @@ __all__ = [
     "GeneratingModule",
     "HeldOutLoss",
     "HistoryFile",
+    "KneserNey",
     "MultiHeadSelfAttention",
+    "NextWordConfig",
+    "NextWordModule",
     "Perplexity",
     "SampleTexts",
     "Settings",
     "SimpleRNN",
     "SinusoidalPositions",
     "StopAtDivergence",
+    "SuggestingModule",
     "TaggedSentence",
     "TaggerConfig",
     "TaggingModule",
+    "TiedEmbedding",
     "TrainingConfig",
+    "TypedText",
+    "TypedVocabulary",
     "Vocabulary",
     "WordTable",
     "WordVocabulary",
@@ -110,6 +136,7 @@ __all__ = [
     "build_encoder",
     "build_generating_module",
     "build_masked_word_model",
+    "build_next_word_model",
     "build_sampling_model",
     "build_stateful_model",
     "build_tagger",
@@ -124,11 +151,15 @@ __all__ = [
     "load_corpus",
     "load_model",
     "masked_word_batches",
+    "measure_keystrokes",
     "next_character_streams",
+    "next_word_batches",
     "open_signatures",
     "plot_attention",
     "plot_losses",
+    "plot_savings",
     "plot_scaling",
+    "plot_typing",
     "read_sentences",
     "read_tagged_sentences",
     "read_tflite",
@@ -138,10 +169,12 @@ __all__ = [
     "sinusoidal_positions",
     "split_text",
     "split_words",
+    "suggest",
     "tag_names",
     "tag_sentences",
     "tagged_batches",
     "uniform_numbers",
+    "word_scores",
     "write_saved_model",
     "write_tagged_sentences",
     "write_tflite",

@@ -13,7 +13,7 @@ from kerasseq.presets import PRESETS
 
 PARTS = ("attention", "encoder", "char_rnn")
 # Parts that run where their file is given: the option that names it.
-PARTS_OF_FILES: dict[str, str] = {"tagger": "tags"}
+PARTS_OF_FILES = {"next_word": "words", "tagger": "tags"}
 
 DESCRIPTION = """\
 Train small sequence models on a text of your own, and write each as files for a phone,
@@ -58,6 +58,11 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         "--sentences",
         metavar="FILE",
         help="sentences of the encoder, one a line (twelve are built in)",
+    )
+    what.add_argument(
+        "--words",
+        metavar="FILE",
+        help="text of the next-word model, UTF-8; without it there is none",
     )
     what.add_argument(
         "--tags",

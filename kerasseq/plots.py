@@ -17,6 +17,7 @@ from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from kerasseq.files import replacing
@@ -41,6 +42,10 @@ FONTS = (
     "Noto Sans Devanagari",
     "Noto Emoji",
 )
+
+
+# They stand at the word before them.
+CLOSING_SIGNS = {*".,;:!?…)]}”»"}
 
 
 def plot_losses(
@@ -269,6 +274,126 @@ def plot_scaling(
     lower.set_xlabel("size of queries and keys")
     _legend_below(figure, lower)
     return _write(figure, path)
+
+
+def plot_savings(
+    shares: Mapping[str, Mapping[str, float]], path: str | os.PathLike
+) -> Figure:
+    """Draw shares of one kind beside another's, as bars: the first kind stands out.
+
+    Args:
+        shares: for each kind its shares by name, 0 to 1, the same names in all.
+        path: the picture, in the format that its suffix names.
+
+    Returns:
+        The figure.
+    """
+    figure, axes = _figure(3.6)
+    names = list(next(iter(shares.values())))
+    width = 0.8 / len(shares)
+    colours = (BLUE, GREY, ORANGE)
+    for index, (kind, values) in enumerate(shares.items()):
+        places = np.arange(len(names)) + width * (index - (len(shares) - 1) / 2)
+        percent = [100 * values[name] for name in names]
+        colour = colours[index % len(colours)]
+        bars = axes.bar(places, percent, 0.94 * width, color=colour, label=kind)
+        axes.bar_label(bars, fmt="%.1f", fontsize=TEXT, color=INK, padding=2)
+    axes.set_xticks(range(len(names)), names)
+    axes.tick_params(axis="x", length=0)
+    axes.set_ylabel("percent")
+    axes.margins(y=0.12)
+    _legend_below(figure, axes)
+    return _write(figure, path)
+
+
+def plot_typing(
+    passages: Mapping[str, Sequence[tuple[str, int | None]]],
+    path: str | os.PathLike,
+    line: int = 40,
+) -> Figure:
+    """Draw what was typed of a passage, and what a keyboard's suggestions wrote.
+
+    Args:
+        passages: for each keyboard the passage's words, each with the number of its
+            letters that were typed; None for what is no word.
+        path: the picture, in the format that its suffix names.
+        line: characters in a line at most; a longer word has a line of its own.
+
+    Returns:
+        The figure.
+    """
+    blocks = {name: _lines(words, line) for name, words in passages.items()}
+    rows = sum(len(lines) + 2 for lines in blocks.values())
+    figure = _empty_figure(0.3 * rows + 0.7)
+    axes = figure.subplots()
+    axes.set_axis_off()
+    widest = max([line, *(len(row) for rows in blocks.values() for row in rows)])
+    axes.set_xlim(-0.5, widest)
+    axes.set_ylim(rows, -0.2)
+    kinds = {"typed": ORANGE, "saved": BLUE, "sign": GREY}
+    top = 0
+    for (name, lines), words in zip(blocks.items(), passages.values(), strict=True):
+        counted = [(len(word), typed) for word, typed in words if typed is not None]
+        keys = sum(typed + 1 for _, typed in counted)
+        whole = sum(length + 1 for length, _ in counted)
+        axes.text(
+            -0.5,
+            top,
+            f"{name}: {keys} keystrokes instead of {whole}",
+            fontsize=TEXT + 1,
+            color=INK,
+            va="center",
+        )
+        for row, letters in enumerate(lines):
+            for column, (letter, kind) in enumerate(letters):
+                axes.text(
+                    column,
+                    top + row + 1,
+                    letter,
+                    fontsize=TEXT + 4,
+                    fontfamily=("DejaVu Sans Mono", *_installed_fonts()),
+                    fontweight="bold" if kind == "typed" else "normal",
+                    color=kinds.get(kind, INK),
+                    ha="center",
+                    va="center",
+                    parse_math=False,
+                )
+        top += len(lines) + 2
+    handles = [
+        Patch(color=kinds["typed"], label="letters typed"),
+        Patch(color=kinds["saved"], label="written by a tap on a suggestion"),
+    ]
+    figure.legend(
+        handles=handles,
+        loc="outside lower center",
+        ncols=2,
+        frameon=False,
+        fontsize=TEXT,
+        labelcolor=INK,
+    )
+    return _write(figure, path)
+
+
+def _lines(
+    words: Sequence[tuple[str, int | None]], line: int
+) -> list[list[tuple[str, str]]]:
+    """Words in lines, each a list of letters with what became of them."""
+    lines: list[list[tuple[str, str]]] = [[]]
+    for word, typed in words:
+        shown = _drawable(word)
+        if typed is None:
+            letters = [(letter, "sign") for letter in shown]
+        else:
+            letters = [
+                (letter, "typed" if place < typed else "saved")
+                for place, letter in enumerate(shown)
+            ]
+        space = [(" ", "")] if lines[-1] and word not in CLOSING_SIGNS else []
+        if lines[-1] and len(lines[-1]) + len(space) + len(letters) > line:
+            lines.append([])
+            space = []
+        lines[-1] += space + letters
+    return lines
 
 
 def _empty_figure(height: float) -> Figure:
