@@ -44,7 +44,7 @@ ALLOWED_LOSS = {"float32": 1e-4, "float16": 1e-3, "int8": 1e-2, "int4": 1e-2}
 ALLOWED_BYTES = {"float32": 4.1, "float16": 2.1, "int8": 1.1, "int4": 1.1}
 GRAPH_BYTES = 50_000
 # A block of a Transformer is some sixty operations, written down in four graphs.
-BLOCK_BYTES = 45_000
+BLOCK_BYTES = 40_000
 # How many nats a character the two runtimes may be apart.
 ALLOWED_PARTING = 1e-3
 ALLOWED_LOGITS_DIFFERENCE = 1e-4
