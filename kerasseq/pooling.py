@@ -19,9 +19,10 @@ from kerasseq.attention import (
 class AttentionPooling(keras.layers.Layer):
     """The mean of a sequence under the attention of one learned query.
 
-    Yang et al. 2016, "Hierarchical Attention Networks", section 2.2: a vector of
-    weights asks each step whether it matters. The query begins as zeros, where the
-    pooling is the plain mean of all steps that are no padding.
+    Yang et al. 2016, "Hierarchical Attention Networks", section 2.2, equations 5 to 7,
+    without the layer that makes keys of the steps: a learned vector asks each step
+    itself whether it matters. It begins as zeros, where the pooling is the plain mean
+    of all steps that are no padding.
 
     Args:
         **kwargs: those of `keras.layers.Layer`.
@@ -43,16 +44,13 @@ class AttentionPooling(keras.layers.Layer):
         self.supports_masking = True
 
     def build(self, input_shape: Shape) -> None:
-        size = known_size(self, input_shape)
-        self.key = keras.layers.Dense(
-            size, activation="tanh", dtype=self.dtype_policy, name="key"
+        self.query = self.add_weight(
+            shape=(1, known_size(self, input_shape)), initializer="zeros", name="query"
         )
-        self.key.build(input_shape)
-        self.query = self.add_weight(shape=(1, size), initializer="zeros", name="query")
 
     def call(self, x: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
         allowed = None if mask is None else mask[:, None, :]
-        attention = scaled_dot_product_attention(self.query, self.key(x), x, allowed)
+        attention = scaled_dot_product_attention(self.query, x, x, allowed)
         return (
             keras.ops.squeeze(attention.output, 1),
             keras.ops.squeeze(attention.weights, 1),
