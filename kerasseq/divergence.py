@@ -12,6 +12,8 @@ import keras
 # holds it there for good.
 TIMES_UNIFORM = 2.0
 BATCHES_IN_A_ROW = 25
+# After fewer an epoch may end, and what is kept then is of sound training.
+SOUND_BATCHES = 9
 
 
 class HalvingSchedule(keras.optimizers.schedules.LearningRateSchedule):
@@ -47,8 +49,9 @@ class StopAtDivergence(keras.callbacks.Callback):
     """Raises Diverged at a loss that blew up, before anything of it is kept.
 
     That is a loss, or a number in an epoch's logs, that is NaN or infinite, and a loss
-    beyond twice ln V, V being the number of characters, in 25 batches in a row. It
-    goes after what measures the held-out loss and before what keeps.
+    beyond twice ln V, V being the number of characters, in 25 batches in a row, or in
+    the last ten of an epoch. It goes after what measures the held-out loss and before
+    what keeps.
 
     Raises:
         Diverged: with the batch and the loss.
@@ -77,12 +80,17 @@ class StopAtDivergence(keras.callbacks.Callback):
         if not math.isfinite(loss):
             raise Diverged(f"the loss became {loss} {where}")
         if self._in_a_row == BATCHES_IN_A_ROW:
-            raise Diverged(
-                f"the loss became {loss:.4g} {where} and was above {self._limit:.4g}, "
-                f"twice what guessing costs, for {BATCHES_IN_A_ROW} batches"
-            )
+            raise self._too_high(f"became {loss:.4g} {where} and")
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         for name, value in (logs or {}).items():
             if not math.isfinite(value):
                 raise Diverged(f"{name} became {value} after epoch {epoch + 1}")
+        if self._in_a_row > SOUND_BATCHES:
+            raise self._too_high(f"at the end of epoch {epoch + 1}")
+
+    def _too_high(self, where: str) -> Diverged:
+        return Diverged(
+            f"the loss {where} was above {self._limit:.4g}, twice what guessing costs, "
+            f"for {self._in_a_row} batches"
+        )

@@ -153,6 +153,22 @@ def test_a_loss_that_is_no_number_goes_back_to_the_last_epoch(tmp_path, capsys):
     assert [row["epoch"] for row in rows] == ["1", "2", "3", "4"]
 
 
+@pytest.mark.parametrize("high", [9, 10])
+def test_an_epoch_does_not_end_in_a_loss_that_is_blowing_up(high):
+    callback = StopAtDivergence()
+    callback.set_model(build_char_rnn(CharRNNConfig(7, units=3)))
+    callback.on_train_begin()
+    callback.on_epoch_begin(2)
+    losses = np.append(np.full(30, 1.9), np.full(high, 2.1 * math.log(7)))
+    for batch in range(len(losses)):
+        callback.on_train_batch_end(batch, {"loss": losses[: batch + 1].mean()})
+    if high == 9:
+        callback.on_epoch_end(2, {"loss": losses.mean()})
+        return
+    with pytest.raises(Diverged, match=r"end of epoch 3 was above 3\.892.* 10 batches"):
+        callback.on_epoch_end(2, {"loss": losses.mean()})
+
+
 def test_a_state_that_fails_twice_goes_on_with_a_quarter(tmp_path):
     assert Run(tmp_path).fit(Breaks(1, times=2)).factor == 0.25
 

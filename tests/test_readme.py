@@ -6,7 +6,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("README.md", "CONTRIBUTING.md", "export/on_device/README.md")
+PAGES = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "docs/measurements.md",
+    "export/on_device/README.md",
+)
 
 
 def test_the_example_runs(capsys):
@@ -25,6 +30,11 @@ def test_the_example_runs(capsys):
 def test_links_lead_somewhere(page):
     text = (ROOT / page).read_text()
     text = re.sub("```.*?```", "", text, flags=re.DOTALL)
-    for link in re.findall(r"\]\(([^)#]+)\)", text):
-        if not link.startswith("http"):
-            assert (ROOT / page).parent.joinpath(link).exists(), link
+    for link, place in re.findall(r"\]\(([^)#]+)(?:#([^)]+))?\)", text):
+        if link.startswith("http"):
+            continue
+        path = (ROOT / page).parent / link
+        assert path.exists(), link
+        if place:
+            titles = re.findall("^#+ (.*)$", path.read_text(), re.MULTILINE)
+            assert place in {title.lower().replace(" ", "-") for title in titles}
