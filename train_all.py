@@ -2,9 +2,10 @@
 
 Three parts, each of which can be run alone with --only: attention shows what scaled
 dot-product attention computes; encoder trains a small Transformer on masked words;
-char_rnn trains a model that writes text. The last two end as SavedModel and TFLite
-files, checked against the models that they were made from. What a part does, from its
-file to its export, is one module in the folder train.
+char_rnn trains a model that writes text. With --labels FILE, classifier trains a model
+that tells what a sentence is. Those that train end as SavedModel and TFLite files,
+checked against the models that they were made from. What a part does, from its file to
+its export, is one module in the folder train.
 """
 
 import os
@@ -21,6 +22,7 @@ from kerasseq.files import WriteError
 from kerasseq.training import tensorboard
 from train.attention import show_attention
 from train.char_rnn import plan_char_rnn, train_char_rnn
+from train.classifier import plan_classifier, train_classifier
 from train.encoder import plan_encoder, train_encoder
 
 
@@ -45,6 +47,8 @@ def main(
             sentences = plan_encoder(options)
         if "char_rnn" in options.only:
             char_rnn = plan_char_rnn(options)
+        if "classifier" in options.only:
+            classifier = plan_classifier(options)
         if options.tensorboard:
             callbacks = [*callbacks, tensorboard(options.tensorboard)]
         check_writable(options.out)
@@ -58,6 +62,8 @@ def main(
             train_encoder(options, sentences)
         if "char_rnn" in options.only:
             train_char_rnn(options, char_rnn, callbacks)
+        if "classifier" in options.only:
+            train_classifier(options, classifier)
     except FloatingPointError as error:
         print(f"train_all.py: training failed: {error}", file=sys.stderr)
         return 1

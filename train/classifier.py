@@ -41,9 +41,9 @@ from kerasseq.words import WordVocabulary, split_words
 MOST_WORDS = 20_000
 # What a word that stands once has to say is the label of its one sentence.
 LEAST_COUNT = 2
-EPOCHS = 8
+EPOCHS = 14
 MOST_IN_A_BATCH = 128
-LEARNING_RATE = 1e-2
+LEARNING_RATE = 5e-3
 DRAWN_SENTENCES = 8
 HOW_TO_CLASSIFY = """
 To classify with the model, a text or each line of standard input:

@@ -127,7 +127,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("file", help="a .tflite file of a classifier")
     parser.add_argument(
-        "text", nargs="?", help="what to classify (default: each line of standard input)"
+        "text",
+        nargs="?",
+        help="what to classify (default: each line of standard input)",
     )
     options = parser.parse_args(arguments)
     for stream in (sys.stdout, sys.stderr):
