@@ -1,6 +1,7 @@
 """The classifier: words -> embeddings -> attention pooling -> classes.
 
-Encoder blocks can stand between embeddings and pooling. Shapes: B batch, T words, C model size, K classes, V vocabulary.
+Encoder blocks can stand between embeddings and pooling.
+Shapes: B batch, T words, C model size, K classes, V vocabulary.
 """
 
 import json

@@ -1,7 +1,8 @@
 """Pictures of what was measured: losses, attention weights, confusions.
 
-Shapes: H heads, T query steps, S key steps, K classes. Each function writes its file whole and
-returns the figure. Nothing goes through pyplot, so no window and no setting is touched.
+Shapes: H heads, T query steps, S key steps, K classes. Each function writes its file
+whole and returns the figure. Nothing goes through pyplot, so no window and no setting
+is touched.
 """
 
 import functools
@@ -312,13 +313,17 @@ def plot_weighted_words(
     Returns:
         The figure.
     """
-    size, line, margin, gap = TEXT + 1, 0.3, 0.15, 0.075  # points, then inches
-    measured = Figure((WIDTH, 1), dpi=DOTS_PER_INCH)
-    style = {"fontsize": size, "fontfamily": _installed_fonts(), "parse_math": False}
+    line, margin, gap = 0.3, 0.15, 0.075  # inches
+    style: dict[str, Any] = {
+        "fontsize": TEXT + 1,
+        "fontfamily": _installed_fonts(),
+        "parse_math": False,
+    }
+    sheet = Figure((WIDTH, 1), dpi=DOTS_PER_INCH)
 
-    def inches(text: str, **more: Any) -> float:
-        artist = measured.text(0, 0, text, **style, **more)
-        return artist.get_window_extent().width / DOTS_PER_INCH
+    def inches(text: str) -> float:
+        extent = sheet.text(0, 0, text, **style).get_window_extent()
+        return extent.width / DOTS_PER_INCH
 
     # Where each piece stands, in inches from the left and the top.
     pieces: list[tuple[float, float, str, float | None]] = []
@@ -327,22 +332,23 @@ def plot_weighted_words(
         for part in textwrap.wrap(_drawable(text.heading), 60):
             pieces.append((margin, y, part, None))
             y += line
-        x, largest = margin + gap, max(text.weights, default=0) or 1
+        left = margin + gap
+        x, largest = left, max(text.weights, default=0) or 1
         for word, weight in zip(text.words, text.weights, strict=True):
             shown = _shortened(_drawable(word), 30)
             width = inches(shown)
-            if x > margin + gap and x + width > WIDTH - margin - gap:
-                x, y = margin + gap, y + line
+            if x > left and x + width > WIDTH - left:
+                x, y = left, y + line
             pieces.append((x, y, shown, weight / largest))
             x += width + 2 * gap
         y += 1.8 * line
+    y -= 0.8 * line  # no gap below the last
     figure = Figure((WIDTH, y))
     colours = colormaps["Blues"]
     figure.text(margin / WIDTH, 1 - 0.3 / y, title, color=INK, **style)
     for x, top, piece, share in pieces:
         ground = None
         if share is not None:
-            # Even the darkest leaves a dark letter readable.
             ground = {"facecolor": colours(0.75 * share), "lw": 0, "pad": 2.2}
         figure.text(
             x / WIDTH,

@@ -41,7 +41,7 @@ from kerasseq.words import WordVocabulary, split_words
 MOST_WORDS = 20_000
 # What a word that stands once has to say is the label of its one sentence.
 LEAST_COUNT = 2
-EPOCHS = 14
+EPOCHS = 12
 MOST_IN_A_BATCH = 128
 LEARNING_RATE = 5e-3
 DRAWN_SENTENCES = 8
@@ -108,6 +108,7 @@ def train_classifier(options: argparse.Namespace, plan: Plan) -> None:
         options.seed,
         labelled_batches(tested, class_ids[held_out], MOST_IN_A_BATCH),
         [history],
+        VERBOSE,
     )
     seconds = time.perf_counter() - start
 
@@ -171,6 +172,7 @@ def learn(
     seed: int,
     held_out: tf.data.Dataset | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
+    verbose: int = 0,
 ) -> keras.Model:
     """Build a classifier and train it for a fixed number of passes.
 
@@ -182,7 +184,7 @@ def learn(
         config: its sizes.
         seed: of weights, dropout and order.
         held_out: what to measure the loss on after each pass.
-        callbacks: for `fit`.
+        callbacks: for `fit`, and so is `verbose`.
 
     Returns:
         The classifier, from `build_classifier`.
@@ -204,7 +206,7 @@ def learn(
         validation_data=held_out,
         callbacks=list(callbacks),
         shuffle=False,
-        verbose=VERBOSE,
+        verbose=verbose,
     )
     return classifier
 

@@ -95,10 +95,10 @@ class Classifier:
 
 
 def marked(words: Sequence[str], weights: np.ndarray) -> str:
-    """The words, those with more than twice the mean weight in brackets."""
-    mean = 1 / len(words)
+    """The words, in brackets those with at least 3/4 of the largest weight."""
+    least = 0.75 * weights.max()
     return " ".join(
-        f"[{word}]" if weight > 2 * mean else word
+        f"[{word}]" if weight >= least else word
         for word, weight in zip(words, weights, strict=True)
     )
 
@@ -129,7 +129,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "text",
         nargs="?",
-        help="what to classify (default: each line of standard input)",
+        help="to classify (default: each line of standard input)",
     )
     options = parser.parse_args(arguments)
     for stream in (sys.stdout, sys.stderr):

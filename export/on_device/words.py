@@ -9,7 +9,7 @@ UNKNOWN = 1
 
 
 def split_words(sentence: str) -> list[str]:
-    """The words in lower case, each character by itself, parted at ASCII white space."""
+    """Words in lower case, each character by itself, parted at ASCII white space."""
     lowered = "".join(character.lower() for character in sentence)
     return re.findall("[^ \t\n\v\f\r]+", lowered)
 
