@@ -15,6 +15,12 @@ from kerasseq.char_rnn import (
     generate,
 )
 from kerasseq.checkpoint import Checkpoint
+from kerasseq.classifier import (
+    ClassifierConfig,
+    WordDropout,
+    build_classifier,
+    predict,
+)
 from kerasseq.convert import (
     open_signatures,
     read_tflite,
@@ -26,10 +32,24 @@ from kerasseq.divergence import StopAtDivergence
 from kerasseq.files import load_model, save_model
 from kerasseq.flatbuffer import list_operators
 from kerasseq.generation import GeneratingModule
+from kerasseq.labelled_sentences import (
+    LabelledSentences,
+    labelled_batches,
+    read_labelled_sentences,
+    split_by_class,
+)
 from kerasseq.masked_words import masked_word_batches
-from kerasseq.plots import plot_attention, plot_losses, plot_scaling
+from kerasseq.plots import (
+    plot_attention,
+    plot_confusion,
+    plot_losses,
+    plot_scaling,
+    plot_weighted_words,
+)
+from kerasseq.pooling import AttentionPooling
 from kerasseq.recurrent import GRU, LSTM, FusedRNN, SimpleRNN
 from kerasseq.sampling import Settings, choose_token, uniform_numbers
+from kerasseq.scores import accuracy, confusion_matrix, macro_f1
 from kerasseq.text import Vocabulary, next_character_streams, split_text
 from kerasseq.training import (
     HeldOutLoss,
@@ -61,8 +81,10 @@ __all__ = [
     "GRU",
     "LSTM",
     "Attention",
+    "AttentionPooling",
     "CharRNNConfig",
     "Checkpoint",
+    "ClassifierConfig",
     "Corpus",
     "EncoderBlock",
     "EncoderConfig",
@@ -70,6 +92,7 @@ __all__ = [
     "GeneratingModule",
     "HeldOutLoss",
     "HistoryFile",
+    "LabelledSentences",
     "MultiHeadSelfAttention",
     "Perplexity",
     "SampleTexts",
@@ -79,9 +102,12 @@ __all__ = [
     "StopAtDivergence",
     "TrainingConfig",
     "Vocabulary",
+    "WordDropout",
     "WordTable",
     "WordVocabulary",
+    "accuracy",
     "build_char_rnn",
+    "build_classifier",
     "build_encoder",
     "build_generating_module",
     "build_masked_word_model",
@@ -90,22 +116,30 @@ __all__ = [
     "causal_mask",
     "choose_token",
     "compile_for_training",
+    "confusion_matrix",
     "fit",
     "generate",
+    "labelled_batches",
     "list_operators",
     "load_corpus",
     "load_model",
+    "macro_f1",
     "masked_word_batches",
     "next_character_streams",
     "open_signatures",
     "plot_attention",
+    "plot_confusion",
     "plot_losses",
     "plot_scaling",
+    "plot_weighted_words",
+    "predict",
+    "read_labelled_sentences",
     "read_sentences",
     "read_tflite",
     "save_model",
     "scaled_dot_product_attention",
     "sinusoidal_positions",
+    "split_by_class",
     "split_text",
     "split_words",
     "uniform_numbers",

@@ -105,6 +105,10 @@ class ClassifierConfig:
             raise ValueError(f"num_classes={self.num_classes} must be at least 2")
         if self.num_blocks < 0:
             raise ValueError(f"num_blocks={self.num_blocks} must be at least 0")
+        if not 0 <= self.word_dropout < 1:
+            raise ValueError(
+                f"word_dropout={self.word_dropout} is not from 0 to below 1"
+            )
         # What it shares with an encoder is checked there.
         EncoderConfig(
             self.vocabulary_size,
