@@ -313,36 +313,37 @@ def plot_weighted_words(
     Returns:
         The figure.
     """
-    line, margin, gap = 0.3, 0.15, 0.075  # inches
+    line, margin = 0.3, 0.2  # inches
     style: dict[str, Any] = {
         "fontsize": TEXT + 1,
         "fontfamily": _installed_fonts(),
         "parse_math": False,
     }
     sheet = Figure((WIDTH, 1), dpi=DOTS_PER_INCH)
-
-    def inches(text: str) -> float:
-        extent = sheet.text(0, 0, text, **style).get_window_extent()
-        return extent.width / DOTS_PER_INCH
-
-    # Where each piece stands, in inches from the left and the top.
+    # Where each word stands, in inches from the left and the top, and its share of
+    # the largest weight.
     pieces: list[tuple[float, float, str, float | None]] = []
-    y = 0.6
-    for text in texts:
-        for part in textwrap.wrap(_drawable(text.heading), 60):
-            pieces.append((margin, y, part, None))
-            y += line
-        left = margin + gap
-        x, largest = left, max(text.weights, default=0) or 1
-        for word, weight in zip(text.words, text.weights, strict=True):
+    y = 0.4
+
+    def flow(words: Sequence[str], shares: Sequence[float | None], gap: float) -> None:
+        nonlocal y
+        x = margin
+        for word, share in zip(words, shares, strict=True):
             shown = _shortened(_drawable(word), 30)
-            width = inches(shown)
-            if x > left and x + width > WIDTH - left:
-                x, y = left, y + line
-            pieces.append((x, y, shown, weight / largest))
-            x += width + 2 * gap
-        y += 1.8 * line
-    y -= 0.8 * line  # no gap below the last
+            extent = sheet.text(0, 0, shown, **style).get_window_extent()
+            width = extent.width / DOTS_PER_INCH
+            if x > margin and x + width > WIDTH - margin:
+                x, y = margin, y + line
+            pieces.append((x, y, shown, share))
+            x += width + gap
+        y += line
+
+    for text in texts:
+        y += 0.8 * line
+        heading = text.heading.split()
+        flow(heading, [None] * len(heading), 0.06)
+        largest = max(text.weights, default=0) or 1
+        flow(text.words, [weight / largest for weight in text.weights], 0.15)
     figure = Figure((WIDTH, y))
     colours = colormaps["Blues"]
     figure.text(margin / WIDTH, 1 - 0.3 / y, title, color=INK, **style)
