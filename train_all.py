@@ -2,10 +2,10 @@
 
 Three parts, each of which can be run alone with --only: attention shows what scaled
 dot-product attention computes; encoder trains a small Transformer on masked words;
-char_rnn trains a model that writes text. With --labels FILE, classifier trains a model
-that tells what a sentence is. Those that train end as SavedModel and TFLite files,
-checked against the models that they were made from. What a part does, from its file to
-its export, is one module in the folder train.
+char_rnn trains a model that writes text, with --model transformer a Transformer. With
+--labels FILE, classifier trains a model that tells what a sentence is. Those that train
+end as SavedModel and TFLite files, checked against the models that they were made from.
+What a part does, from its file to its export, is one module in the folder train.
 """
 
 import os
@@ -21,7 +21,7 @@ from kerasseq.command_line import check_writable, parse_arguments
 from kerasseq.files import WriteError
 from kerasseq.training import tensorboard
 from train.attention import show_attention
-from train.char_rnn import plan_char_rnn, train_char_rnn
+from train.character_model import plan_character_model, train_character_model
 from train.classifier import plan_classifier, train_classifier
 from train.encoder import plan_encoder, train_encoder
 
@@ -46,7 +46,7 @@ def main(
         if "encoder" in options.only:
             sentences = plan_encoder(options)
         if "char_rnn" in options.only:
-            char_rnn = plan_char_rnn(options)
+            character_model = plan_character_model(options)
         if "classifier" in options.only:
             classifier = plan_classifier(options)
         if options.tensorboard:
@@ -61,7 +61,7 @@ def main(
         if "encoder" in options.only:
             train_encoder(options, sentences)
         if "char_rnn" in options.only:
-            train_char_rnn(options, char_rnn, callbacks)
+            train_character_model(options, character_model, callbacks)
         if "classifier" in options.only:
             train_classifier(options, classifier)
     except FloatingPointError as error:

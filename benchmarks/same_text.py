@@ -33,13 +33,11 @@ import tensorflow as tf
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from export.char_rnn import describe
+from export.character_model import describe
 from export.gate import keras_logits, possible_tokens
 from export.on_device.generate import uniform_numbers, write_tokens
-from kerasseq.char_rnn import (
-    CELLS,
-    CharRNNConfig,
-    build_char_rnn,
+from kerasseq.char_rnn import CELLS, CharRNNConfig, build_char_rnn
+from kerasseq.character_model import (
     build_generating_module,
     build_sampling_model,
     state_shapes,

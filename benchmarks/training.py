@@ -34,12 +34,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kerasseq.char_rnn import (
-    CELLS,
-    CharRNNConfig,
-    build_char_rnn,
-    build_stateful_model,
-)
+from kerasseq.char_rnn import CELLS, CharRNNConfig, build_char_rnn
+from kerasseq.character_model import build_stateful_model
 from kerasseq.text import next_character_streams
 from kerasseq.training import TrainingConfig, compile_for_training
 

@@ -23,7 +23,11 @@ from export.on_device.generate import (
 )
 from export.on_device.sampling import choose_token
 from export.report import Check
-from kerasseq.char_rnn import build_stateful_model, generate
+from kerasseq.character_model import (
+    build_stateful_model,
+    describe_sizes,
+    generate,
+)
 from kerasseq.convert import (
     Quantization,
     Runtime,
@@ -39,6 +43,8 @@ ALLOWED_LOSS = {"float32": 1e-4, "float16": 1e-3, "int8": 1e-2, "int4": 1e-2}
 # Bytes a parameter, beside what the graph itself takes.
 ALLOWED_BYTES = {"float32": 4.1, "float16": 2.1, "int8": 1.1, "int4": 1.1}
 GRAPH_BYTES = 50_000
+# A block of a Transformer is some sixty operations, written down in four graphs.
+BLOCK_BYTES = 45_000
 # How many nats a character the two runtimes may be apart.
 ALLOWED_PARTING = 1e-3
 ALLOWED_LOGITS_DIFFERENCE = 1e-4
@@ -53,7 +59,7 @@ class Gate:
     """A Keras character model on held-out text: what its files are compared with.
 
     Args:
-        model: from `build_char_rnn`.
+        model: from `build_char_rnn` or `build_char_transformer`.
         module: the same model's signatures.
         vocabulary: its characters.
         held_out: int32 (N,), text that it was not trained on; at most 20,001
@@ -71,6 +77,8 @@ class Gate:
         self._inputs, self._targets = held_out[:-1], held_out[1:]
         self._vocabulary = vocabulary
         self._model, self._parameters = model, model.count_params()
+        blocks = describe_sizes(model).get("blocks", 0)
+        self._graph_bytes = GRAPH_BYTES + BLOCK_BYTES * blocks
         self._logits = keras_logits(model, self._inputs)
         self._prompt = held_out[:PROMPT_LENGTH]
         self.texts = {
@@ -98,7 +106,7 @@ class Gate:
         """
         device = Model(path)
         figures, checks = file_figures(path, device, self._parameters)
-        limit = ALLOWED_BYTES[quantization] * self._parameters + GRAPH_BYTES
+        limit = ALLOWED_BYTES[quantization] * self._parameters + self._graph_bytes
         size = len(device.flatbuffer)
         checks.append(Check(path.name, "bytes of the model", size, limit))
         losses = []

@@ -6,9 +6,13 @@ from kerasseq.attention import (
     causal_mask,
     scaled_dot_product_attention,
 )
-from kerasseq.char_rnn import (
-    CharRNNConfig,
-    build_char_rnn,
+from kerasseq.char_rnn import CharRNNConfig, build_char_rnn
+from kerasseq.char_transformer import (
+    CharTransformerConfig,
+    DecoderBlock,
+    build_char_transformer,
+)
+from kerasseq.character_model import (
     build_generating_module,
     build_sampling_model,
     build_stateful_model,
@@ -83,9 +87,11 @@ __all__ = [
     "Attention",
     "AttentionPooling",
     "CharRNNConfig",
+    "CharTransformerConfig",
     "Checkpoint",
     "ClassifierConfig",
     "Corpus",
+    "DecoderBlock",
     "EncoderBlock",
     "EncoderConfig",
     "FusedRNN",
@@ -107,6 +113,7 @@ __all__ = [
     "WordVocabulary",
     "accuracy",
     "build_char_rnn",
+    "build_char_transformer",
     "build_classifier",
     "build_encoder",
     "build_generating_module",

@@ -103,19 +103,25 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         help="times to read the text (the preset's, which follows from its size)",
     )
     how.add_argument(
-        "--cell", choices=CELLS, default="gru", help="of the character model (gru)"
+        "--model",
+        choices=("rnn", "transformer"),
+        default="rnn",
+        help="kind of the character model (rnn)",
+    )
+    how.add_argument(
+        "--cell", choices=CELLS, help="of the recurrent character model (gru)"
     )
     how.add_argument(
         "--units",
         type=number(int, 1),
         metavar="N",
-        help="size of a recurrent layer (the preset's)",
+        help="size of a recurrent layer or of a block (the preset's)",
     )
     how.add_argument(
         "--layers",
         type=number(int, 1),
         metavar="N",
-        help="recurrent layers (the preset's)",
+        help="recurrent layers or blocks (the preset's)",
     )
     how.add_argument(
         "--dropout",

@@ -6,7 +6,7 @@ and states a list of tensors that are zeros at the start.
 """
 
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import tensorflow as tf
 
@@ -20,9 +20,33 @@ from kerasseq.sampling import (
 
 States: TypeAlias = list[tf.Tensor]
 Step: TypeAlias = Callable[[tf.Tensor, States], tuple[tf.Tensor, States]]
+Tensors: TypeAlias = tuple[tf.Tensor, ...]
+# From a step, the turn's index, what else it carries on and the states to the last two.
+Turn: TypeAlias = Callable[[Step, tf.Tensor, Tensors, States], tuple[Tensors, States]]
 
 # The contract's size of `prompt`, `uniforms` and `tokens` in one call.
 CHUNK = 256
+
+
+@runtime_checkable
+class PagedStep(Protocol):
+    """A step function with states so large that a loop had better not change them.
+
+    What it would change at each turn is on a page: a few small tensors, taken out of
+    the states and put back after some turns.
+    """
+
+    def __call__(
+        self, token: tf.Tensor, states: States
+    ) -> tuple[tf.Tensor, States]: ...
+
+    def open(self, states: States) -> tuple[Step, States, tf.Tensor]:
+        """A step function on a page, the page, and for how many turns, int32 ()."""
+        ...
+
+    def close(self, states: States, page: States) -> States:
+        """The states with the page put back."""
+        ...
 
 
 def generate_chunk(
@@ -62,13 +86,13 @@ def generate_chunk(
 def _read(step: Step, tokens: tf.Tensor, count: tf.Tensor, states: States) -> States:
     """Let the model read the first `count` of `tokens`."""
 
-    def body(index: tf.Tensor, *states: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        _, new_states = step(tf.reshape(tf.gather(tokens, index), (1,)), list(states))
-        return (index + 1, *new_states)
+    def turn(
+        step: Step, index: tf.Tensor, carried: Tensors, states: States
+    ) -> tuple[Tensors, States]:
+        _, states = step(tf.reshape(tf.gather(tokens, index), (1,)), states)
+        return carried, states
 
-    _, *states = tf.while_loop(
-        lambda index, *_: index < count, body, (tf.constant(0), *states)
-    )
+    _, states = _loop(step, count, turn, (), states)
     return states
 
 
@@ -84,20 +108,60 @@ def _write(
     places = tf.range(uniforms.shape[0])
     uniforms = tf.minimum(uniforms, LARGEST_UNIFORM)
 
-    def body(
-        index: tf.Tensor, token: tf.Tensor, tokens: tf.Tensor, *states: tf.Tensor
-    ) -> tuple[tf.Tensor, ...]:
-        logits, new_states = step(tf.reshape(token, (1,)), list(states))
+    def turn(
+        step: Step, index: tf.Tensor, carried: Tensors, states: States
+    ) -> tuple[Tensors, States]:
+        token, tokens = carried
+        logits, states = step(tf.reshape(token, (1,)), states)
         token = choose_token(tf.reshape(logits, (-1,)), tf.gather(uniforms, index))
-        tokens = tf.where(places == index, token, tokens)
-        return (index + 1, token, tokens, *new_states)
+        return (token, tf.where(places == index, token, tokens)), states
 
-    _, _, tokens, *states = tf.while_loop(
-        lambda index, *_: index < length,
-        body,
-        (tf.constant(0), token, tf.zeros_like(places), *states),
+    (_, tokens), states = _loop(
+        step, length, turn, (token, tf.zeros_like(places)), states
     )
     return tokens, states
+
+
+def _loop(
+    step: Step, count: tf.Tensor, turn: Turn, carried: Tensors, states: States
+) -> tuple[Tensors, States]:
+    """Take `count` turns, each of which calls the step once.
+
+    Where a step works on pages, the turns on one page are a loop of their own, in which
+    the states are the same at each turn: so they are not copied there.
+    """
+    if not isinstance(step, PagedStep):
+        return _turns(step, tf.constant(0), count, turn, carried, states)
+
+    def on_one_page(index: tf.Tensor, carried: Tensors, states: States) -> tuple:
+        read, page, free = step.open(states)
+        end = tf.minimum(count, index + free)
+        carried, page = _turns(read, index, end, turn, carried, page)
+        return end, carried, step.close(states, page)
+
+    _, carried, states = tf.while_loop(
+        lambda index, *_: index < count,
+        on_one_page,
+        (tf.constant(0), carried, states),
+    )
+    return carried, states
+
+
+def _turns(
+    step: Step,
+    start: tf.Tensor,
+    end: tf.Tensor,
+    turn: Turn,
+    carried: Tensors,
+    states: States,
+) -> tuple[Tensors, States]:
+    def body(index: tf.Tensor, carried: Tensors, states: States) -> tuple:
+        return index + 1, *turn(step, index, carried, states)
+
+    _, carried, states = tf.while_loop(
+        lambda index, *_: index < end, body, (start, carried, states)
+    )
+    return carried, states
 
 
 def generate_tokens(

@@ -12,6 +12,7 @@ class Preset(NamedTuple):
         learning_rate: the highest one.
         characters: to read in all.
         encoder_steps: batches of the encoder.
+        batch_size: places of the text that are read side by side.
     """
 
     units: int
@@ -19,6 +20,24 @@ class Preset(NamedTuple):
     learning_rate: float
     characters: int
     encoder_steps: int
+    batch_size: int = 32
+
+
+class TransformerPreset(NamedTuple):
+    """The same for a character model that is a Transformer.
+
+    Attributes:
+        units, layers: C and its blocks.
+        context: W.
+        learning_rate, characters, batch_size: as in `Preset`.
+    """
+
+    units: int
+    layers: int
+    context: int
+    learning_rate: float
+    characters: int
+    batch_size: int = 16
 
 
 # Seconds, a minute, five minutes for the character model, on two cores that have
@@ -28,11 +47,16 @@ PRESETS = {
     "default": Preset(512, 1, 6e-3, 3_000_000, 600),
     "best": Preset(512, 2, 4e-3, 5_000_000, 600),
 }
+TRANSFORMERS = {
+    "fast": TransformerPreset(128, 2, 64, 4e-3, 800_000),
+    "default": TransformerPreset(128, 4, 256, 4e-3, 3_000_000),
+    "best": TransformerPreset(192, 6, 256, 3e-3, 8_000_000),
+}
 # Oftener, a short text says nothing new.
 MOST_PASSES = 14
 
 
-def most_characters(preset: Preset, num_characters: int) -> int:
+def most_characters(preset: Preset | TransformerPreset, num_characters: int) -> int:
     """Characters to read in all: fewer than the preset's where the text is short.
 
     Args:

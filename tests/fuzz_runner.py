@@ -292,12 +292,8 @@ def sample_files() -> tuple[bytes, dict[str, bytes]]:
     """A small exported model, and others to mix it up with."""
     import numpy as np
 
-    from kerasseq.char_rnn import (
-        CharRNNConfig,
-        build_char_rnn,
-        build_generating_module,
-        state_shapes,
-    )
+    from kerasseq.char_rnn import CharRNNConfig, build_char_rnn
+    from kerasseq.character_model import build_generating_module, state_shapes
     from kerasseq.convert import convert, write_tflite
     from kerasseq.text import Vocabulary
 

@@ -10,6 +10,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from kerasseq.attention import (
     MultiHeadSelfAttention,
     causal_mask,
+    rotary_turns,
+    rotate,
     scaled_dot_product_attention,
 )
 
@@ -312,6 +314,47 @@ def test_causal_mask():
     assert causal_mask(3).dtype == "bool"
 
 
+def test_a_causal_band_after_steps_before():
+    expected = [[0, 1, 1, 0, 0], [0, 0, 1, 1, 0], [0, 0, 0, 1, 1]]
+    band = causal_mask(3, memory=2, window=2)
+    assert_array_equal(band, np.array(expected, bool))
+    assert_array_equal(causal_mask(4, window=9), causal_mask(4))
+    assert_array_equal(causal_mask(1, memory=3), np.ones((1, 4), bool))
+
+
+def test_rotary_turns_are_those_of_the_paper_to_whole_turns_a_window():
+    size, window = 32, 256
+    turns = rotary_turns(size, window)
+    assert turns.dtype == np.int32
+    assert turns[:8].tolist() == [41, 23, 13, 7, 4, 2, 1, 1]
+    angles = 10000.0 ** (-np.arange(0, size, 2) / size)
+    assert np.abs(turns * 2 * np.pi / window - angles).max() <= np.pi / window
+
+
+@given(seed=seeds, first=st.integers(0, 2**20), window=st.integers(2, 300))
+@few
+def test_rotation_is_a_product_of_complex_numbers(seed, first, window):
+    x = np.random.default_rng(seed).normal(size=(3, 5, 8)).astype("float32")
+    angle = 2 * np.pi * rotary_turns(8, window) / window
+    phases = np.exp(1j * (first + np.arange(5))[:, None] * angle)
+    expected = (x[..., :4] + 1j * x[..., 4:]) * phases
+    found = np.asarray(rotate(x, first, window))
+    assert_allclose(found[..., :4] + 1j * found[..., 4:], expected, atol=1e-5)
+
+
+@given(seed=seeds, one=st.integers(0, 10**6), other=st.integers(0, 10**6))
+@few
+def test_products_of_rotated_vectors_know_offsets_alone(seed, one, other):
+    query, key = np.random.default_rng(seed).normal(size=(2, 6, 8)).astype("float32")
+    products = [
+        np.asarray(rotate(query, first, 50)) @ np.asarray(rotate(key, first, 50)).T
+        for first in (one, other)
+    ]
+    assert_allclose(*products, atol=1e-4)
+    offset = np.asarray(rotate(query, one + 1, 50)) @ np.asarray(rotate(key, one, 50)).T
+    assert np.abs(offset - products[0]).max() > 1e-3
+
+
 # The layer: B 2, T 5, C 7, H 3, D 11.
 
 MODEL_SIZE, HEADS, HEAD_SIZE = 7, 3, 11
@@ -366,6 +409,46 @@ def test_equals_the_layer_of_keras(use_bias, causal, padded, in_graph):
     assert weights.shape == (BATCH, HEADS, STEPS, STEPS)
     assert_allclose(output, expected_output, atol=1e-5)
     assert_allclose(weights, expected_weights, atol=1e-5)
+
+
+@pytest.mark.parametrize("window", [1, 2, 4, 9])
+def test_a_window_is_a_band_in_the_layer_of_keras(window):
+    layer = random_layer(causal=True, window=window, use_bias=False)
+    output, weights = layer(sequence())
+    offsets = np.arange(STEPS)[:, None] - np.arange(STEPS)
+    expected_output, expected_weights = keras_layer(layer)(
+        sequence(),
+        sequence(),
+        attention_mask=(offsets < window)[None],
+        use_causal_mask=True,
+        return_attention_scores=True,
+    )
+    assert_allclose(output, expected_output, atol=1e-5)
+    assert_allclose(weights, expected_weights, atol=1e-5)
+
+
+@pytest.mark.parametrize("rotary", [False, True])
+def test_the_last_steps_attend_to_those_before_as_in_the_whole(rotary):
+    layer = MultiHeadSelfAttention(3, 4, causal=True, window=3, rotary=rotary)
+    layer.build((None, None, MODEL_SIZE))
+    expected, _ = layer(sequence(), mask=PADDING)
+    query, key, value = layer.project(sequence())
+    found, weights = layer.attend(query[:, :, 2:], key, value, PADDING)
+    assert_allclose(found, expected[:, 2:], atol=1e-6)
+    assert weights.shape == (BATCH, 3, STEPS - 2, STEPS)
+
+
+def test_rotary_positions_tell_orders_apart():
+    arguments = {"num_heads": 3, "head_size": 4, "causal": True, "window": 9}
+    plain = MultiHeadSelfAttention(**arguments)
+    rotary = MultiHeadSelfAttention(**arguments, rotary=True)
+    for layer in (plain, rotary):
+        layer.build((None, None, MODEL_SIZE))
+    rotary.set_weights(plain.get_weights())
+    x = sequence()
+    swapped = x[:, [1, 0, 2, 3, 4]]
+    assert_allclose(plain(swapped)[0][:, 2:], plain(x)[0][:, 2:], atol=1e-6)
+    assert np.abs(rotary(swapped)[0] - rotary(x)[0])[:, 2:].max() > 1e-3
 
 
 @pytest.mark.parametrize("in_graph", [False, True])
@@ -487,19 +570,23 @@ def test_mixed_precision(policy):
 def test_config_round_trip():
     arguments = {
         "num_heads": HEADS,
-        "head_size": HEAD_SIZE,
+        "head_size": HEAD_SIZE + 1,
         "dropout": 0.25,
         "causal": True,
         "use_bias": False,
+        "window": 6,
+        "rotary": True,
         "name": "reading",
         "dtype": "mixed_bfloat16",
     }
-    layer = MultiHeadSelfAttention(**arguments)
+    layer = MultiHeadSelfAttention(**arguments, output_initializer="zeros")
     twin = keras.saving.deserialize_keras_object(
         keras.saving.serialize_keras_object(layer)
     )
     assert type(twin) is MultiHeadSelfAttention
     assert twin.get_config() == layer.get_config()
+    twin.build((None, None, MODEL_SIZE))
+    assert not np.any(twin.merge.kernel)
     arguments["dtype"] = "float32"
     assert {name: getattr(twin, name) for name in arguments} == arguments
     assert twin.dtype_policy.name == "mixed_bfloat16"
@@ -514,6 +601,10 @@ def test_config_round_trip():
         ({"head_size": 0}, "head_size=0 must be at least 1"),
         ({"dropout": 1.0}, "dropout=1.0 is not from 0 to below 1"),
         ({"dropout": -0.1}, "dropout=-0.1 is not from 0 to below 1"),
+        ({"window": 0, "causal": True}, "window=0 must be at least 1"),
+        ({"window": 4}, "window=4 is of steps before; set causal=True too"),
+        ({"rotary": True}, "not window=None and head_size=5"),
+        ({"rotary": True, "window": 4, "causal": True}, "not window=4 and head_size=5"),
     ],
 )
 def test_refuses_arguments_out_of_range(arguments, message):

@@ -11,10 +11,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-import kerasseq.char_rnn
-from kerasseq.char_rnn import (
-    CharRNNConfig,
-    build_char_rnn,
+import kerasseq.character_model
+from kerasseq.char_rnn import CharRNNConfig, build_char_rnn
+from kerasseq.character_model import (
     build_generating_module,
     build_sampling_model,
     build_stateful_model,
@@ -102,7 +101,7 @@ def numpy_logits(model, ids):
 
 
 def test_the_example_in_the_docstring_is_true():
-    results = doctest.testmod(kerasseq.char_rnn)
+    results = doctest.testmod(kerasseq.character_model)
     assert results.attempted > 3
     assert results.failed == 0
 

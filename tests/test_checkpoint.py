@@ -20,7 +20,8 @@ PROGRAM = textwrap.dedent(
     import os, signal, sys
     import keras
     import numpy as np
-    from kerasseq.char_rnn import CharRNNConfig, build_char_rnn, build_stateful_model
+    from kerasseq.character_model import build_stateful_model
+    from kerasseq.char_rnn import CharRNNConfig, build_char_rnn
     from kerasseq.checkpoint import Checkpoint
     from kerasseq.text import next_character_streams, validation_shape
     from kerasseq.training import (

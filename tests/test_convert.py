@@ -18,13 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from export.on_device.generate import uniform_numbers, write_tokens
-from kerasseq.char_rnn import (
-    CharRNNConfig,
-    build_char_rnn,
-    build_generating_module,
-    generate,
-    state_shapes,
-)
+from kerasseq.char_rnn import CharRNNConfig, build_char_rnn
+from kerasseq.character_model import build_generating_module, generate, state_shapes
 from kerasseq.convert import (
     convert,
     open_signatures,

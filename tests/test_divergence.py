@@ -7,7 +7,8 @@ import keras
 import numpy as np
 import pytest
 
-from kerasseq.char_rnn import CharRNNConfig, build_char_rnn, build_stateful_model
+from kerasseq.char_rnn import CharRNNConfig, build_char_rnn
+from kerasseq.character_model import build_stateful_model
 from kerasseq.checkpoint import Checkpoint
 from kerasseq.divergence import Diverged, HalvingSchedule, StopAtDivergence
 from kerasseq.text import next_character_streams

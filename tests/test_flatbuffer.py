@@ -12,12 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from kerasseq import flatbuffer as module
-from kerasseq.char_rnn import (
-    CharRNNConfig,
-    build_char_rnn,
-    build_generating_module,
-    state_shapes,
-)
+from kerasseq.char_rnn import CharRNNConfig, build_char_rnn
+from kerasseq.character_model import build_generating_module, state_shapes
 from kerasseq.convert import convert, open_signatures
 from kerasseq.text import Vocabulary
 
@@ -139,7 +135,8 @@ def test_weights_lie_where_kernels_want_them(quantization):
 
 PROGRAM = """
 import hashlib, sys, keras
-from kerasseq.char_rnn import CharRNNConfig, build_char_rnn, build_generating_module
+from kerasseq.character_model import build_generating_module
+from kerasseq.char_rnn import CharRNNConfig, build_char_rnn
 from kerasseq.convert import convert
 from kerasseq.text import Vocabulary
 for _ in range(int(sys.argv[1])):

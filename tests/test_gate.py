@@ -4,14 +4,15 @@ import keras
 import numpy as np
 import pytest
 
-from export.char_rnn import describe
+from export.character_model import describe
 from export.gate import (
     Gate,
     common_length,
     cross_entropy,
     possible_tokens,
 )
-from kerasseq.char_rnn import CharRNNConfig, build_char_rnn, build_generating_module
+from kerasseq.char_rnn import CharRNNConfig, build_char_rnn
+from kerasseq.character_model import build_generating_module
 from kerasseq.convert import convert, write_tflite
 from kerasseq.text import Vocabulary
 

@@ -24,13 +24,8 @@ from export.on_device.generate import (
     until_stop,
     write_tokens,
 )
-from kerasseq.char_rnn import (
-    CharRNNConfig,
-    build_char_rnn,
-    build_generating_module,
-    generate,
-    state_shapes,
-)
+from kerasseq.char_rnn import CharRNNConfig, build_char_rnn
+from kerasseq.character_model import build_generating_module, generate, state_shapes
 from kerasseq.convert import convert, write_tflite
 from kerasseq.text import Vocabulary
 

@@ -63,6 +63,49 @@ def settings_of(temperature=1.0, top_k=0, top_p=1.0, min_p=0.0):
     return Settings(*map(tf.constant, values, dtypes))
 
 
+class Paged:
+    """The same model, of which a page holds three turns and the states nothing new.
+
+    What is on a page is the state, what was taken from it at the beginning, and how
+    many turns there were; closing it puts them together.
+    """
+
+    def __call__(self, token, states):
+        return step(token, states)
+
+    def open(self, states):
+        def on_page(token, page):
+            state, turns = page
+            logits, (state,) = step(token, [state])
+            return logits, [state, turns + 1]
+
+        return on_page, [states[0], tf.zeros((1,))], tf.constant(3)
+
+    def close(self, states, page):
+        state, turns = page
+        ok = tf.reduce_all((turns >= 1) & (turns <= 3))
+        return [tf.where(ok, state, tf.fill(state.shape, np.nan))]
+
+
+@pytest.mark.parametrize("length", [0, 1, 2, 3, 4, 10, C])
+@pytest.mark.parametrize("prompt_length", [1, 4, 5, P])
+def test_pages_are_turned_at_any_count(prompt_length, length):
+    prompt = list(range(prompt_length)) + [0] * (P - prompt_length)
+    found = []
+    for model in (step, Paged()):
+        tokens, (state,) = generate_chunk(
+            model,
+            tf.constant(prompt) % V,
+            tf.constant(prompt_length),
+            tf.constant(length),
+            tf.constant(numbers(3, 0, C)),
+            settings_of(),
+            [tf.zeros((1, 1))],
+        )
+        found.append((tokens.numpy().tolist(), float(state[0, 0])))
+    assert found[0] == found[1]
+
+
 @tf.function
 def chunk(prompt, prompt_length, length, uniforms, temperature, state):
     tokens, (state,) = generate_chunk(

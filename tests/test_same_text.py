@@ -11,9 +11,10 @@ from benchmarks.same_text import (
     serving,
     write_with_tflite,
 )
-from export.char_rnn import describe
+from export.character_model import describe
 from export.on_device.generate import Model
-from kerasseq.char_rnn import CELLS, build_generating_module
+from kerasseq.char_rnn import CELLS
+from kerasseq.character_model import build_generating_module
 from kerasseq.convert import convert, write_tflite
 
 

@@ -13,9 +13,9 @@ import keras
 import numpy as np
 import pytest
 
-import train.char_rnn as char_rnn_story
+import train.character_model as story
 import train_all
-from export import char_rnn as char_rnn_recipe
+from export import character_model as recipe
 from kerasseq.checkpoint import Checkpoint
 from kerasseq.convert import read_tflite
 from kerasseq.files import load_model
@@ -88,6 +88,25 @@ def test_the_report_has_every_file_and_every_check(run):
             )
     page = (run / "REPORT.md").read_text()
     assert "char_rnn_int8.tflite" in page
+
+
+def test_a_transformer_takes_the_same_way(run, tmp_path, capsys):
+    corpus = run.parent / "chat.txt"
+    arguments = ["--quick", "--corpus", str(corpus), "--out", str(tmp_path)]
+    arguments += ["--only", "char_rnn", "--model", "transformer", "--units", "24"]
+    assert train_all.main([*arguments, "--layers", "1", "--epochs", "20"]) == 0
+    folder = tmp_path / "char_transformer"
+    for name in PARTS["char_rnn"].replace("char_rnn", "char_transformer").split():
+        assert (folder / name).exists(), name
+    assert not list(folder.glob("*int4*"))
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert all(check["passed"] for check in report["char_transformer_export"]["checks"])
+    assert report["char_transformer"]["held-out loss"] < 1.0
+    _, attachments = read_tflite(folder / "char_transformer_int8.tflite")
+    card = json.loads(attachments["card.json"])
+    sizes = {"model_size": 24, "heads": 1, "blocks": 1, "context": 64}
+    assert sizes.items() <= card.items()
+    assert "char_transformer_int8.tflite --prompt" in capsys.readouterr().out
 
 
 def test_the_encoder_is_trained_and_ends_below_half_the_frequencies_loss(run):
@@ -239,6 +258,8 @@ def test_a_text_that_cannot_be_used_is_refused_and_nothing_is_written(
         (["--corpus", "missing.txt"], "missing.txt does not exist"),
         (["--corpus", "."], ". is a directory"),
         (["--sentences", "missing.txt"], "missing.txt does not exist"),
+        (["--model", "transformer", "--cell", "lstm"], "--cell lstm is of the other"),
+        (["--model", "transformer", "--units", "100"], "model_size=100 does not give"),
         (["--out", "file/out"], "file/out cannot be written to"),
     ],
 )
@@ -291,10 +312,10 @@ def test_a_full_disk_ends_in_one_line_and_the_resumed_run_in_the_same_weights(
     """A limit on the size of files, which every writer meets, stands for the disk."""
     full = [
         (Checkpoint, "on_epoch_end", "checkpoint.npz"),
-        (char_rnn_story, "save_model", "char_rnn.keras"),
-        (char_rnn_story, "plot_losses", "loss.png"),
-        (char_rnn_recipe, "write_saved_model", "saved_model"),
-        (char_rnn_recipe, "write_tflite", "char_rnn_float32.tflite"),
+        (story, "save_model", "char_rnn.keras"),
+        (story, "plot_losses", "loss.png"),
+        (recipe, "write_saved_model", "saved_model"),
+        (recipe, "write_tflite", "char_rnn_float32.tflite"),
     ]
     corpus, out = tmp_path / "chat.txt", tmp_path / "out"
     corpus.write_bytes(TEXT.encode())

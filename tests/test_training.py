@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kerasseq import training
-from kerasseq.char_rnn import CharRNNConfig, build_char_rnn, build_stateful_model
+from kerasseq.char_rnn import CharRNNConfig, build_char_rnn
+from kerasseq.character_model import build_stateful_model
 from kerasseq.checkpoint import Checkpoint
 from kerasseq.corpora import toy_corpus
 from kerasseq.text import (

@@ -24,10 +24,11 @@ from export.on_device.generate import (
     encode_prompt,
     write_tokens,
 )
-from kerasseq.char_rnn import (
-    CharRNNConfig,
-    build_char_rnn,
+from kerasseq.char_rnn import CharRNNConfig, build_char_rnn
+from kerasseq.char_transformer import CharTransformerConfig, build_char_transformer
+from kerasseq.character_model import (
     build_generating_module,
+    describe_sizes,
     generate,
     state_shapes,
 )
@@ -330,6 +331,37 @@ def test_a_file_is_opened_by_choice(fresh_page, exported, module):
     page.expect(card).to_contain_text("GRU")
     page.expect(card).to_contain_text("newline space a b c d é 𝄞")
     page.expect(card).to_contain_text("<b>none</b>")
+
+
+def test_a_transformer_writes_the_text_of_keras_past_its_context(fresh_page, tmp_path):
+    vocabulary = Vocabulary.from_text(CHARACTERS)
+    model = build_char_transformer(
+        CharTransformerConfig(len(vocabulary), 16, 2, 2, context=19)
+    )
+    numbers = np.random.default_rng(17)
+    model.set_weights([numbers.normal(0, 0.5, w.shape) for w in model.get_weights()])
+    frozen = build_generating_module(model, vocabulary, frozen=True)
+    path = write_tflite(
+        tmp_path / "transformer.tflite",
+        convert(frozen, frozen.device_signatures()),
+        {
+            "contract": CONTRACT_VERSION,
+            "kind": "character model",
+            **describe_sizes(model),
+            "vocabulary_size": len(vocabulary),
+            "state_shapes": state_shapes(model, frozen=True),
+            "sampling_defaults": DEFAULTS | {"length": 300},
+        },
+        {"vocabulary.json": vocabulary.to_json()},
+    )
+    page = fresh_page.go(fresh_page.served.root)
+    page.page.get_by_label("file").set_input_files(path)
+    page.expect(page.status).to_have_text("transformer.tflite is open.")
+    page.prompt("a bad cab")
+    module = build_generating_module(model, vocabulary)
+    assert page.write() == "a bad cab" + keras_text(module, "a bad cab", length=300)
+    page.page.get_by_text("About this model").click()
+    page.expect(page.page.locator("#card")).to_contain_text("Context19")
 
 
 def drop(page, name, content):

@@ -5,6 +5,10 @@ const LABELS = {
   cell: "Cell",
   units: "Units",
   layers: "Layers",
+  model_size: "Size",
+  heads: "Heads",
+  blocks: "Blocks",
+  context: "Context",
   parameters: "Parameters",
   weights: "Weights",
   vocabulary_size: "Characters",
@@ -39,6 +43,7 @@ export function describeCard(card) {
 export function summarizeCard(card, numCharacters) {
   return [
     card.cell && [card.cell, card.layers > 1 && `${card.layers} ×`, card.units],
+    card.blocks && ["Transformer", `${card.blocks} ×`, card.model_size],
     card.parameters && [number(card.parameters), "parameters"],
     [number(numCharacters), "characters"],
     card.weights && [card.weights],

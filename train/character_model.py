@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 import keras
 
-from export.char_rnn import export_char_rnn
+from export.character_model import export_character_model
 from export.report import record
-from kerasseq.char_rnn import (
-    CharRNNConfig,
-    build_char_rnn,
+from kerasseq.char_rnn import CharRNNConfig, build_char_rnn
+from kerasseq.char_transformer import CharTransformerConfig, build_char_transformer
+from kerasseq.character_model import (
     build_generating_module,
     build_stateful_model,
     generate,
@@ -24,7 +24,7 @@ from kerasseq.divergence import StopAtDivergence
 from kerasseq.files import save_model, write_file
 from kerasseq.generation import GeneratingModule
 from kerasseq.plots import plot_losses
-from kerasseq.presets import PRESETS, dropout_for, most_characters
+from kerasseq.presets import PRESETS, TRANSFORMERS, dropout_for, most_characters
 from kerasseq.text import (
     frequency_loss,
     next_character_streams,
@@ -45,6 +45,7 @@ from kerasseq.training import (
 # The chance that a place of the text goes on without its state, so that the model
 # learns to begin: without, the first characters after a prompt are the worst.
 RESET_RATE = 0.03
+HEAD_SIZE = 32
 TEMPERATURES = (0.7, 1.0, 1.2)
 HOW_TO_WRITE = """
 To write with the model, here or in a browser:
@@ -56,48 +57,69 @@ The browser's page is built once: npm ci && npm run build, in export/on_device/w
 class Plan(NamedTuple):
     """All that the training of a character model depends on."""
 
+    name: str
     corpus: Corpus
-    config: CharRNNConfig
+    config: CharRNNConfig | CharTransformerConfig
     training: TrainingConfig
     checkpoint: Checkpoint
 
 
-def plan_char_rnn(options: argparse.Namespace) -> Plan:
+def plan_character_model(options: argparse.Namespace) -> Plan:
     """Read the text and choose sizes and length of the training.
 
     Raises:
-        ValueError: the text cannot be used, or is not the one to resume with.
+        ValueError: the text cannot be used, or is not the one to resume with, or an
+            option is not of the kind of model.
     """
-    preset, corpus = PRESETS[options.preset], load_corpus(options.corpus)
+    transformer = options.model == "transformer"
+    if transformer and options.cell:
+        raise ValueError(
+            f"--cell {options.cell} is of the other model; leave it out, or take "
+            "--model rnn"
+        )
+    corpus = load_corpus(options.corpus)
     vocabulary = corpus.vocabulary
     if len(vocabulary) < 2:
         raise ValueError(
             f"{corpus.name} holds the single character {vocabulary.characters[0]!r}; "
             "a text to learn from has at least two"
         )
-    chosen = preset._asdict()
-    chosen |= {
-        name: getattr(options, name)
-        for name in ("units", "layers", "learning_rate")
-        if getattr(options, name) is not None
-    }
+    preset = (TRANSFORMERS if transformer else PRESETS)[options.preset]
+    units = options.units or preset.units
+    num_layers = options.layers or preset.layers
+    learning_rate = options.learning_rate
+    if learning_rate is None:
+        learning_rate = preset.learning_rate
     num_characters = len(split_text(corpus.ids)[0])
     characters = most_characters(preset, num_characters)
     dropout = options.dropout
     if dropout is None:
         dropout = dropout_for(options.epochs or characters / num_characters)
-    config = CharRNNConfig(
-        len(vocabulary),
-        cell=options.cell,
-        units=chosen["units"],
-        num_layers=chosen["layers"],
-        dropout=dropout,
-    )
+    config: CharRNNConfig | CharTransformerConfig
+    if transformer:
+        config = CharTransformerConfig(
+            len(vocabulary),
+            model_size=units,
+            num_heads=max(1, units // HEAD_SIZE),
+            num_blocks=num_layers,
+            context=preset.context,
+            dropout=dropout,
+        )
+    else:
+        config = CharRNNConfig(
+            len(vocabulary),
+            cell=options.cell or "gru",
+            units=units,
+            num_layers=num_layers,
+            dropout=dropout,
+        )
     training = TrainingConfig.for_text(
         num_characters,
         budget=characters,
         passes=options.epochs,
-        learning_rate=chosen["learning_rate"],
+        batch_size=preset.batch_size,
+        learning_rate=learning_rate,
+        optimizer="muon" if transformer else "adam",
     )
     run = {
         "text's SHA-256": corpus.sha256,
@@ -105,13 +127,14 @@ def plan_char_rnn(options: argparse.Namespace) -> Plan:
         **asdict(training),
         "seed": options.seed,
     }
-    checkpoint = Checkpoint(options.out / "char_rnn" / "checkpoint.npz", run)
+    name = f"char_{options.model}"
+    checkpoint = Checkpoint(options.out / name / "checkpoint.npz", run)
     if options.resume:
         checkpoint.read()
-    return Plan(corpus, config, training, checkpoint)
+    return Plan(name, corpus, config, training, checkpoint)
 
 
-def train_char_rnn(
+def train_character_model(
     options: argparse.Namespace,
     plan: Plan,
     callbacks: Sequence[keras.callbacks.Callback] = (),
@@ -120,11 +143,11 @@ def train_char_rnn(
 
     Args:
         options: of the command line.
-        plan: from `plan_char_rnn`.
+        plan: from `plan_character_model`.
         callbacks: further ones for the training.
     """
-    folder = options.out / "char_rnn"
-    corpus, config, training, checkpoint = plan
+    name, corpus, config, training, checkpoint = plan
+    folder = options.out / name
     vocabulary = corpus.vocabulary
     ids, held_out = split_text(corpus.ids)
     print(f"\n{corpus.name}: {len(corpus.ids):,} characters, {config}")
@@ -132,7 +155,10 @@ def train_char_rnn(
         print(f"left out of the prompt, since the text lacks them: {unknown}")
 
     keras.utils.set_random_seed(options.seed)
-    model = build_char_rnn(config)
+    if isinstance(config, CharTransformerConfig):
+        model = build_char_transformer(config)
+    else:
+        model = build_char_rnn(config)
     module = build_generating_module(model, vocabulary)
     learner = build_stateful_model(
         model, training.batch_size, training.length, RESET_RATE, options.seed
@@ -161,7 +187,7 @@ def train_char_rnn(
         options.resume,
     )
 
-    save_model(model, folder / "char_rnn.keras")
+    save_model(model, folder / f"{name}.keras")
     vocabulary.save(folder / "vocabulary.json")
     write_file(folder / "held_out.txt", vocabulary.decode(held_out[:20_001]))
     references = {"by the characters' frequencies": frequency_loss(ids)}
@@ -185,9 +211,9 @@ def train_char_rnn(
         **asdict(training),
         "seed": options.seed,
     }
-    record(options.out, "char_rnn", section)
-    export_char_rnn(options.out)
-    print(HOW_TO_WRITE.format(file=folder / "char_rnn_int8.tflite"))
+    record(options.out, name, section)
+    export_character_model(name, options.out)
+    print(HOW_TO_WRITE.format(file=folder / f"{name}_int8.tflite"))
 
 
 def sample_texts(options: argparse.Namespace, module: GeneratingModule) -> str:

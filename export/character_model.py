@@ -1,0 +1,117 @@
+"""The recipe of both kinds of character model: `char_rnn` and `char_transformer`."""
+
+from pathlib import Path
+from typing import Any, get_args
+
+import keras
+import tensorflow as tf
+
+from export.gate import Gate, about, common_length
+from export.report import Check, read_report, record, require
+from kerasseq.character_model import (
+    build_generating_module,
+    describe_sizes,
+    is_transformer,
+    state_shapes,
+)
+from kerasseq.convert import Quantization, convert, write_saved_model, write_tflite
+from kerasseq.files import load_model
+from kerasseq.text import Vocabulary
+from kerasseq.text_files import read_text
+
+SAMPLING_DEFAULTS = {
+    "length": 500,
+    "temperature": 0.8,
+    "top_k": 0,
+    "top_p": 1.0,
+    "min_p": 0.0,
+}
+
+
+def export_character_model(name: str, directory: str | Path) -> dict[str, Any]:
+    """Write and check the SavedModel and the `.tflite` files of a run.
+
+    Args:
+        name: char_rnn or char_transformer.
+        directory: of the run; its folder of that name holds NAME.keras,
+            vocabulary.json and held_out.txt, the text that the files are checked on.
+
+    Returns:
+        What was measured; it is in the report too.
+
+    Raises:
+        ValueError: something that the run wrote is missing or does not fit.
+        ChecksFailed: a file does not keep its promises; the message says which.
+    """
+    folder = Path(directory) / name
+    model = load_model(folder / f"{name}.keras")
+    vocabulary = Vocabulary.load(folder / "vocabulary.json")
+    module = build_generating_module(model, vocabulary)
+    held_out = vocabulary.encode(read_text(folder / "held_out.txt"))
+    gate = Gate(model, module, vocabulary, held_out)
+
+    module = build_generating_module(model, vocabulary, frozen=True)
+    signatures = module.device_signatures()
+    saved_model = write_saved_model(
+        module,
+        folder / "saved_model",
+        {"generate": module.generate, "step": signatures["step"]},
+    )
+    checks = [check_saved_model(saved_model, gate)]
+    card = describe(model, read_report(directory).get(name, {}))
+    files, operations, dropped = {}, {}, {}
+    for quantization in get_args(Quantization):
+        if quantization == "int4" and is_transformer(model):
+            continue  # no matrix of it multiplies a state
+        path = write_tflite(
+            folder / f"{name}_{quantization}.tflite",
+            convert(module, signatures, quantization),
+            {**card, "weights": quantization},
+            {"vocabulary.json": vocabulary.to_json()},
+        )
+        figures, more = gate.check(path, quantization)
+        if quantization == "int4" and not all(check.passed for check in more):
+            # Four bits are too few for some models; the others are the product.
+            path.unlink()
+            dropped = {check.promise: check.value for check in more if not check.passed}
+            continue
+        operations[path.name] = figures.pop("operations")
+        files[path.name] = figures
+        checks += more
+    section = {
+        "parameters": model.count_params(),
+        "characters read by the checks": gate.num_characters,
+        "loss of Keras on them": gate.loss,
+        "files": files,
+        "operations": operations,
+        "why there is no int4 file": dropped,
+        "checks": [check.row() for check in checks],
+    }
+    record(directory, f"{name}_export", section)
+    require(checks)
+    return section
+
+
+def check_saved_model(path: Path, gate: Gate) -> Check:
+    """The SavedModel, loaded again, writes the text that Keras writes."""
+    loaded = tf.saved_model.load(str(path))
+    same = min(
+        common_length(gate.write(loaded, temperature), text)
+        for temperature, text in gate.texts.items()
+    )
+    expected = len(gate.texts[0.0])
+    return Check(path.name, "characters equal to Keras's", same, expected=expected)
+
+
+def describe(model: keras.Model, training: dict[str, Any]) -> dict[str, Any]:
+    """The card that travels inside the files."""
+    return {
+        **about("character model", model),
+        **describe_sizes(model),
+        "vocabulary_size": model.output_shape[-1],
+        "state_shapes": state_shapes(model, frozen=True),
+        "corpus": training.get("corpus"),
+        "corpus_sha256": training.get("corpus SHA-256"),
+        "held_out_loss": training.get("held-out loss"),
+        "sampling_defaults": SAMPLING_DEFAULTS,
+    }
