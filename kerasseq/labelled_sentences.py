@@ -142,13 +142,14 @@ def labelled_batches(
 
     Returns:
         Batches of inputs int32 (B, T), T the batch's longest, shorter ones ending in
-        `PAD`, and targets (B, ...).
+        `PAD`, and targets (B, ...). Their number is known.
     """
-    examples = tf.data.Dataset.from_tensor_slices(
-        (tf.ragged.constant([list(ids) for ids in sequences], dtype=tf.int32), targets)
-    )
+    lengths = [len(ids) for ids in sequences]
+    joined = tf.RaggedTensor.from_row_lengths(np.concatenate(sequences), lengths)
+    examples = tf.data.Dataset.from_tensor_slices((joined, targets))
     if seed is not None:
         examples = examples.shuffle(len(targets), seed=seed)
+    # A row of a ragged tensor is a tensor only after a map.
     examples = examples.map(lambda ids, target: (ids, target))
     batches = examples.bucket_by_sequence_length(
         lambda ids, target: tf.shape(ids)[0],
@@ -156,6 +157,6 @@ def labelled_batches(
         [batch_size] * (len(LENGTHS) + 1),
         padding_values=(PAD, None),
     )
-    places = np.searchsorted(LENGTHS, [len(ids) for ids in sequences], side="right")
+    places = np.searchsorted(LENGTHS, lengths, side="right")
     count = int(sum(-(-np.bincount(places) // batch_size)))
     return batches.apply(tf.data.experimental.assert_cardinality(count)).prefetch(2)

@@ -249,7 +249,8 @@ def draw(answers: Sequence[Answer], path: Path) -> None:
     chosen = []
     for right in (True, False):
         those = [each for each in answers if (each.predicted == each.label) == right]
-        chosen += those[: DRAWN_SENTENCES // 2]
+        # From all of them, since a file may be in the order of its classes.
+        chosen += those[:: -(-len(those) // (DRAWN_SENTENCES // 2)) or 1]
     plot_weighted_words(
         [
             WeightedWords(
