@@ -98,6 +98,7 @@ def test_a_file_classifies_on_a_device(run, variant):
     assert labels == list(WORDS)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_model(run, tmp_path):
     arguments = ["--labels", str(run.parent / "labels.tsv"), "--out", str(tmp_path)]
     assert train_all.main([*arguments, "--only", "classifier"]) == 0
