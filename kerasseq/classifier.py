@@ -92,7 +92,7 @@ class ClassifierConfig:
 
     vocabulary_size: int
     num_classes: int
-    model_size: int = 256
+    model_size: int = 64
     num_blocks: int = 0
     num_heads: int = 4
     feed_forward_size: int = 128
@@ -124,24 +124,20 @@ class ClassifierConfig:
 def build_classifier(config: ClassifierConfig) -> keras.Model:
     """Build the classifier, for any batch and any number of words.
 
-    A sentence's vector is the mean of its words' under the attention of a learned
+    A sentence's vector is the mean of its words' under the attention of one learned
     query: without blocks a deep averaging network (Iyyer et al. 2015) that learns how
-    much each word counts, with blocks a Transformer encoder with masked pooling. Each
-    head has a query, reads its own part of the words' vectors and answers for itself.
-    Trained so, heads err in different places, and their mean is better than any one.
+    much each word counts, with blocks a Transformer encoder with masked pooling.
     Padding on the right (id 0) changes nothing.
 
     Returns:
-        A functional model from "token_ids", int32 (B, T), to a dict: "logits" (B, K),
-        the mean of the heads' own, "head_logits" (B, H, K), which training holds
-        against the class, and "weights" (B, T), how much they looked at each word in
-        the mean; all float32.
+        A functional model from "token_ids", int32 (B, T), to a dict: "logits" (B, K)
+        and "weights" (B, T), how much the pooling looked at each word, both float32.
 
     Example:
         >>> model = build_classifier(ClassifierConfig(vocabulary_size=7, num_classes=3))
         >>> outputs = model(np.array([[3, 5, 0]]))
         >>> {name: tuple(output.shape) for name, output in outputs.items()}
-        {'logits': (1, 3), 'head_logits': (1, 4, 3), 'weights': (1, 3)}
+        {'logits': (1, 3), 'weights': (1, 3)}
     """
     layers = [
         WordDropout(config.word_dropout, name="word_dropout"),
@@ -167,16 +163,10 @@ def build_classifier(config: ClassifierConfig) -> keras.Model:
         for index in range(config.num_blocks)
     ]
     layers += [
-        AttentionPooling(config.num_heads, name="pooling"),
+        AttentionPooling(name="pooling"),
         keras.layers.Dropout(config.dropout, name="pooled_dropout"),
         # Softmax and losses read float32 logits, whatever precision the layers have.
-        keras.layers.EinsumDense(
-            "bhd,hdk->bhk",
-            (config.num_heads, config.num_classes),
-            bias_axes="hk",
-            dtype="float32",
-            name="head_logits",
-        ),
+        keras.layers.Dense(config.num_classes, dtype="float32", name="logits"),
     ]
     token_ids = keras.Input((None,), dtype="int32", name="token_ids")
     mask = keras.ops.not_equal(token_ids, PAD)
@@ -204,11 +194,7 @@ def classify(
             x, weights = layer(x, mask=mask)
         else:
             x = layer(x)
-    return {
-        "logits": keras.ops.mean(x, axis=1),
-        "head_logits": x,
-        "weights": keras.ops.mean(weights, axis=1),
-    }
+    return {"logits": x, "weights": weights}
 
 
 class Prediction(NamedTuple):

@@ -25,7 +25,7 @@ class ClassifyingModule(tf.Module):
         # Keras keeps its variables where tf.Module does not look.
         self._weights = [variable.value for variable in classifier.variables]
         self.num_words = classifier.get_layer("embedding").input_dim
-        self.num_classes = classifier.output["logits"].shape[-1]
+        self.num_classes = classifier.get_layer("logits").units
 
     def device_signatures(
         self, length: int

@@ -32,20 +32,18 @@ def build(seed: int = 0, **changes) -> keras.Model:
     return model
 
 
-def test_without_blocks_a_head_is_a_weighted_mean_by_hand():
+def test_without_blocks_it_is_a_weighted_mean_by_hand():
     model = build()
     table, query, kernel, bias = model.get_weights()
     outputs = model.predict_on_batch(IDS)
-    for row, ids in enumerate(IDS):
-        vectors = table[ids[ids != 0]].reshape(-1, 3, 2)  # (T, H, D)
-        scores = np.exp(np.einsum("thd,hd->ht", vectors, query[:, 0]) / np.sqrt(2))
-        scores /= scores.sum(axis=1, keepdims=True)
-        pooled = np.einsum("ht,thd->hd", scores, vectors)
-        logits = np.einsum("hd,hdk->hk", pooled, kernel) + bias
-        np.testing.assert_allclose(outputs["head_logits"][row], logits, atol=1e-5)
-        np.testing.assert_allclose(outputs["logits"][row], logits.mean(0), atol=1e-5)
-        weights = outputs["weights"][row, : len(vectors)]
-        np.testing.assert_allclose(weights, scores.mean(axis=0), atol=1e-6)
+    for ids, logits, weights in zip(
+        IDS, outputs["logits"], outputs["weights"], strict=True
+    ):
+        vectors = table[ids[ids != 0]]
+        scores = np.exp(vectors @ query[0] / np.sqrt(6))
+        scores /= scores.sum()
+        np.testing.assert_allclose(weights[: len(vectors)], scores, atol=1e-6)
+        np.testing.assert_allclose(logits, scores @ vectors @ kernel + bias, atol=1e-5)
     assert not outputs["weights"][1, 2:].any(), "padding is looked at"
 
 
@@ -75,8 +73,8 @@ def test_blocks_are_the_encoder_of_the_project():
     encoder.set_weights(weights[: len(encoder.get_weights())])
     vectors = encoder.predict_on_batch(IDS)["embeddings"]
     pooled, _ = model.get_layer("pooling")(vectors, mask=IDS != 0)
-    expected = model.get_layer("head_logits")(pooled)
-    found = model.predict_on_batch(IDS)["head_logits"]
+    expected = model.get_layer("logits")(pooled)
+    found = model.predict_on_batch(IDS)["logits"]
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 

@@ -28,13 +28,11 @@ VOCABULARY = WordVocabulary.from_sentences(["the cat sat οδοσ", "好 dog i\u
 @pytest.fixture(scope="module")
 def classifier() -> keras.Model:
     keras.utils.set_random_seed(3)
-    model = build_classifier(
-        ClassifierConfig(len(VOCABULARY), len(LABELS), 8, num_heads=1)
-    )
+    model = build_classifier(ClassifierConfig(len(VOCABULARY), len(LABELS), 8))
     model.get_layer("embedding").embeddings.assign(
         2 * keras.random.normal((len(VOCABULARY), 8), seed=3)
     )
-    model.get_layer("pooling").query.assign(3 * keras.random.normal((1, 1, 8), seed=4))
+    model.get_layer("pooling").query.assign(3 * keras.random.normal((1, 8), seed=4))
     return model
 
 

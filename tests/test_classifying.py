@@ -25,10 +25,10 @@ LENGTH = 11
 def classifier(request) -> keras.Model:
     keras.utils.set_random_seed(5)
     config = ClassifierConfig(
-        len(VOCABULARY), len(LABELS), 12, request.param, 3, 17, LENGTH
+        len(VOCABULARY), len(LABELS), 12, request.param, 3, 17, max_length=LENGTH
     )
     model = build_classifier(config)
-    model.get_layer("pooling").query.assign(keras.random.normal((3, 1, 4), seed=1))
+    model.get_layer("pooling").query.assign(keras.random.normal((1, 12), seed=1))
     return model
 
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from export.classifier import LENGTH, export_classifier
 from export.report import record
@@ -105,7 +106,7 @@ def train_classifier(options: argparse.Namespace, plan: Plan) -> None:
         class_ids[training],
         config,
         options.seed,
-        (tested, class_ids[held_out]),
+        labelled_batches(tested, class_ids[held_out], MOST_IN_A_BATCH),
         [history],
         VERBOSE,
     )
@@ -169,7 +170,7 @@ def learn(
     class_ids: np.ndarray,
     config: ClassifierConfig,
     seed: int,
-    held_out: tuple[Sequence[np.ndarray], np.ndarray] | None = None,
+    held_out: tf.data.Dataset | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     verbose: int = 0,
 ) -> keras.Model:
@@ -182,7 +183,7 @@ def learn(
         class_ids: int (N,).
         config: its sizes.
         seed: of weights, dropout and order.
-        held_out: sequences and class ids to measure the loss on after each pass.
+        held_out: what to measure the loss on after each pass.
         callbacks: for `fit`, and so is `verbose`.
 
     Returns:
@@ -190,25 +191,19 @@ def learn(
     """
     keras.utils.set_random_seed(seed)
     classifier = build_classifier(config)
-    learner = keras.Model(classifier.input, classifier.output["head_logits"])
+    learner = keras.Model(classifier.input, classifier.output["logits"])
     # A small file gets small batches, or it would be learned in a few steps.
     batch_size = max(1, min(MOST_IN_A_BATCH, len(sequences) // 64))
-
-    def batches(sequences: Sequence[np.ndarray], class_ids: np.ndarray, **order: int):
-        # Each head is held against the class for itself.
-        targets = np.repeat(class_ids[:, None], config.num_heads, axis=1)
-        return labelled_batches(sequences, targets, batch_size, **order)
-
-    passes = batches(sequences, class_ids, seed=seed)
+    batches = labelled_batches(sequences, class_ids, batch_size, seed)
     training = TrainingConfig(
-        batch_size, LENGTH, len(passes), EPOCHS, learning_rate=LEARNING_RATE
+        batch_size, LENGTH, len(batches), EPOCHS, learning_rate=LEARNING_RATE
     )
     # Batches have many shapes, and XLA would compile a program for each.
     compile_for_training(learner, training, jit_compile=False)
     learner.fit(
-        passes,
+        batches,
         epochs=training.epochs,
-        validation_data=held_out and batches(*held_out),
+        validation_data=held_out,
         callbacks=list(callbacks),
         shuffle=False,
         verbose=verbose,
