@@ -44,8 +44,9 @@ def naive_bayes(
     counts = np.zeros((num_classes, size))
     for sentence, class_id in zip(training, class_ids, strict=True):
         counts[class_id, np.unique(vocabulary.encode(sentence))] += 1
-    words = np.log((counts + 1) / (counts + 1).sum(axis=1, keepdims=True))
-    words[:, : len(SPECIALS)] = 0  # unknown words say nothing
+    known = counts[:, len(SPECIALS) :] + 1
+    words = np.zeros_like(counts)  # unknown words say nothing
+    words[:, len(SPECIALS) :] = np.log(known / known.sum(axis=1, keepdims=True))
     classes = np.log(np.bincount(class_ids) / len(class_ids))
     scores = [
         classes + words[:, np.unique(vocabulary.encode(sentence))].sum(axis=1)
