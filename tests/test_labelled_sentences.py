@@ -4,7 +4,7 @@ import collections
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kerasseq.labelled_sentences import (
@@ -103,9 +103,10 @@ def test_a_line_of_the_most_characters_is_read(tmp_path):
 
 @given(
     st.lists(st.integers(2, 60), min_size=1, max_size=5),
-    st.floats(0, 1),
+    st.integers(0, 10).map(lambda tenths: tenths / 10),
     st.integers(0, 9),
 )
+@example([2, 3, 40], 1.0, 0)
 def test_each_class_is_on_both_sides_in_its_share(sizes, fraction, seed):
     class_ids = np.repeat(np.arange(len(sizes)), sizes)
     np.random.default_rng(seed).shuffle(class_ids)
@@ -151,6 +152,14 @@ def test_batches_hold_every_sentence_once_with_its_target():
         widths = (inputs != 0).sum(axis=1)
         assert len(inputs) <= 7 and widths.max() == inputs.shape[1]
         assert max(widths) < 16 or max(widths) >= 129 or 2 * min(widths) >= max(widths)
+
+
+def test_a_length_on_the_border_counts_where_it_is_batched():
+    lengths = [15, *[16] * 6, 17, 17]
+    sequences = [np.ones(length, np.int32) for length in lengths]
+    batches = labelled_batches(sequences, np.zeros(9), 7)
+    sizes = sorted(len(targets) for _, targets in batches)
+    assert sizes == [1, 1, 7] and len(batches) == 3
 
 
 def test_without_a_seed_passes_are_alike():

@@ -115,6 +115,21 @@ def test_the_same_seed_gives_the_same_model(run, tmp_path):
     assert files[0] == files[1]
 
 
+@pytest.mark.slow
+def test_the_export_is_repeated_in_a_fresh_process(run):
+    path = run / "classifier" / "classifier_int8.tflite"
+    before = path.read_bytes()
+    path.unlink()
+    done = subprocess.run(
+        [sys.executable, "-m", "export.classifier", str(run)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert path.read_bytes() == before
+
+
 def test_a_check_that_fails_ends_the_recipe_with_1(run, monkeypatch, capsys):
     from export import classifier as recipe
     from export.report import run_recipe

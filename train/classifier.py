@@ -193,7 +193,7 @@ def learn(
     classifier = build_classifier(config)
     learner = keras.Model(classifier.input, classifier.output["logits"])
     # A small file gets small batches, or it would be learned in a few steps.
-    batch_size = max(1, min(MOST_IN_A_BATCH, len(sequences) // 64))
+    batch_size = max(1, min(MOST_IN_A_BATCH, len(sequences) // 32))
     batches = labelled_batches(sequences, class_ids, batch_size, seed)
     training = TrainingConfig(
         batch_size, LENGTH, len(batches), EPOCHS, learning_rate=LEARNING_RATE
