@@ -1,11 +1,12 @@
 """From a text to models and tested files: `python train_all.py --corpus FILE`.
 
-Three parts, each of which can be run alone with --only: attention shows what scaled
+Parts, each of which can be run alone with --only: attention shows what scaled
 dot-product attention computes; encoder trains a small Transformer on masked words;
-char_rnn trains a model that writes text, with --model transformer a Transformer. With
---labels FILE, classifier trains a model that tells what a sentence is. Those that train
-end as SavedModel and TFLite files, checked against the models that they were made from.
-What a part does, from its file to its export, is one module in the folder train.
+char_rnn trains a model that writes text, with --model transformer a Transformer. Others
+run where their file is given: next_word (--words) suggests words, tagger (--tags) finds
+names, classifier (--labels) tells what a sentence is. Models end as SavedModel and
+TFLite files, checked against the models that they were made from. What a part does,
+from its file to its export, is one module in the folder train.
 """
 
 import os
@@ -24,6 +25,8 @@ from train.attention import show_attention
 from train.character_model import plan_character_model, train_character_model
 from train.classifier import plan_classifier, train_classifier
 from train.encoder import plan_encoder, train_encoder
+from train.next_word import plan_next_word, train_next_word
+from train.tagger import plan_tagger, train_tagger
 
 
 def main(
@@ -47,6 +50,10 @@ def main(
             sentences = plan_encoder(options)
         if "char_rnn" in options.only:
             character_model = plan_character_model(options)
+        if "next_word" in options.only:
+            next_word = plan_next_word(options)
+        if "tagger" in options.only:
+            tagger = plan_tagger(options)
         if "classifier" in options.only:
             classifier = plan_classifier(options)
         if options.tensorboard:
@@ -62,6 +69,10 @@ def main(
             train_encoder(options, sentences)
         if "char_rnn" in options.only:
             train_character_model(options, character_model, callbacks)
+        if "next_word" in options.only:
+            train_next_word(options, next_word)
+        if "tagger" in options.only:
+            train_tagger(options, tagger)
         if "classifier" in options.only:
             train_classifier(options, classifier)
     except FloatingPointError as error:

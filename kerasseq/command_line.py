@@ -13,7 +13,7 @@ from kerasseq.presets import PRESETS
 
 PARTS = ("attention", "encoder", "char_rnn")
 # Parts that run where their file is given: the option that names it.
-PARTS_OF_FILES: dict[str, str] = {"classifier": "labels"}
+PARTS_OF_FILES = {"next_word": "words", "tagger": "tags", "classifier": "labels"}
 
 DESCRIPTION = """\
 Train small sequence models on a text of your own, and write each as files for a phone,
@@ -59,6 +59,17 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         "--sentences",
         metavar="FILE",
         help="sentences of the encoder, one a line (twelve are built in)",
+    )
+    what.add_argument(
+        "--words",
+        metavar="FILE",
+        help="text of the next-word model, UTF-8; without it there is none",
+    )
+    what.add_argument(
+        "--tags",
+        metavar="FILE",
+        help="sentences of the tagger: a token, a tab and its BIO tag a line, blank "
+        "lines between",
     )
     what.add_argument(
         "--labels",

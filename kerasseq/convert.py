@@ -25,7 +25,11 @@ from ai_edge_litert.options import CpuOptions, Options
 from tensorflow.lite.python.convert import ConverterError
 
 from kerasseq.files import WriteError, replace_directory, write_file
-from kerasseq.flatbuffer import quantize_recurrent_kernels, slim
+from kerasseq.flatbuffer import (
+    quantize_recurrent_kernels,
+    share_gathered_weights,
+    slim,
+)
 
 Quantization: TypeAlias = Literal["float32", "float16", "int8", "int4"]
 Runtime: TypeAlias = Literal["interpreter", "compiled_model"]
@@ -97,8 +101,10 @@ def convert(
                 f"{', '.join(signatures)} cannot be converted with TFLite's built-in "
                 f"operations alone; in the way: {found[1] if found else error}"
             ) from error
+    if quantization in ("int8", "int4"):
+        flatbuffer = share_gathered_weights(flatbuffer)
     if quantization == "int4":
-        return quantize_recurrent_kernels(flatbuffer)
+        flatbuffer = quantize_recurrent_kernels(flatbuffer)
     return flatbuffer
 
 

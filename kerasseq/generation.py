@@ -73,7 +73,7 @@ def generate_chunk(
         tokens int32 (C,), zeros from `length` on, and the states after every token
         but the last: that one is the next call's prompt.
     """
-    states = _read(step, prompt, prompt_length - 1, states)
+    states = read(step, prompt, prompt_length - 1, states)
     last = prompt[prompt_length - 1]
     # What cannot differ from one call to the next token is decided outside the loop.
     return tf.cond(
@@ -83,7 +83,7 @@ def generate_chunk(
     )
 
 
-def _read(step: Step, tokens: tf.Tensor, count: tf.Tensor, states: States) -> States:
+def read(step: Step, tokens: tf.Tensor, count: tf.Tensor, states: States) -> States:
     """Let the model read the first `count` of `tokens`."""
 
     def turn(
@@ -185,7 +185,7 @@ def generate_tokens(
     Returns:
         int32 (length,).
     """
-    states = _read(step, prompt, tf.size(prompt) - 1, states)
+    states = read(step, prompt, tf.size(prompt) - 1, states)
     num_chunks = (length + CHUNK - 1) // CHUNK
 
     def body(
@@ -257,8 +257,8 @@ class GeneratingModule(tf.Module):
     @tf.function
     def step(self, token: tf.Tensor, **states: tf.Tensor) -> dict[str, tf.Tensor]:
         """Logits after one more token, and the states to hand to the next call."""
-        logits, new_states = self._step(token, _in_order(states))
-        return {"logits": logits, **_named(new_states)}
+        logits, new_states = self._step(token, states_in_order(states))
+        return {"logits": logits, **named_states(new_states)}
 
     @tf.function
     def generate_chunk(
@@ -282,14 +282,14 @@ class GeneratingModule(tf.Module):
             length[0],
             uniforms,
             settings,
-            _in_order(states),
+            states_in_order(states),
         )
         # CompiledModel leaves an output unwritten that is the loop's own, so one
         # operation that the converter cannot fold away stands between.
         highest = prompt_length[0] * 0 + tf.int32.max
         limit = tf.cast(highest, tf.float32)
         new_states = [tf.minimum(state, limit) for state in new_states]
-        return {"tokens": tf.minimum(tokens, highest), **_named(new_states)}
+        return {"tokens": tf.minimum(tokens, highest), **named_states(new_states)}
 
     @tf.function(
         input_signature=[
@@ -339,9 +339,11 @@ class GeneratingModule(tf.Module):
         return tf.cond(tf.size(ids) > 0, lambda: ids, lambda: stand_in)
 
 
-def _in_order(states: dict[str, tf.Tensor]) -> States:
+def states_in_order(states: dict[str, tf.Tensor]) -> States:
+    """The states of a signature, `state_0` and so on, as a step takes them."""
     return [states[f"state_{index}"] for index in range(len(states))]
 
 
-def _named(states: States) -> dict[str, tf.Tensor]:
+def named_states(states: States) -> dict[str, tf.Tensor]:
+    """The states of a step by the names that a signature gives them."""
     return {f"state_{index}": state for index, state in enumerate(states)}

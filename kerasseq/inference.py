@@ -1,7 +1,7 @@
-"""One step of a character model, laid out anew for one character at a time.
+"""One step of a recurrent model, laid out anew for one token at a time.
 
-In training, layers read whole batches of sequences; on a device each character waits
-for the one before it, and an operation costs as much as what it computes. What is
+In training, layers read whole batches of sequences; on a device each token waits for
+the one before it, and an operation costs as much as what it computes. What is
 exported gives the same numbers from the same weights with few and large operations.
 """
 
@@ -42,7 +42,7 @@ class InferenceStep(tf.Module):
     and the new states.
 
     Args:
-        model: from `build_char_rnn`.
+        model: from `build_char_rnn` or `build_next_word_model`.
 
     Raises:
         ValueError: a layer's cell, or an option of it, is not covered.
@@ -85,6 +85,11 @@ class InferenceStep(tf.Module):
         self._layers = found
         self._table = _copy(table)
         self._kernel, self._bias = _copy(dense.kernel), _copy(dense.bias)
+        self._words = self._word_bias = None
+        if isinstance(embedding, keras.layers.ReversibleEmbedding):
+            folded = found[0].kernel is None
+            self._words = _copy(embedding.embeddings) if folded else self._table
+            self._word_bias = _copy(embedding.bias)
 
     def __call__(self, token: tf.Tensor, states: States) -> tuple[tf.Tensor, States]:
         x, remaining = tf.gather(self._table, token), tuple(states)
@@ -101,7 +106,10 @@ class InferenceStep(tf.Module):
             after, _ = layer.equations.forward(gates, recurrent, before)
             new_states += after
             x = x + after[0] if layer.adds else after[0]
-        return x @ self._kernel + self._bias, new_states
+        x = x @ self._kernel + self._bias
+        if self._words is not None:
+            x = tf.matmul(x, self._words, transpose_b=True) + self._word_bias
+        return x, new_states
 
 
 def _copy(weights: tf.Tensor) -> tf.Variable:

@@ -1,4 +1,4 @@
-"""Pictures of what was measured: losses, attention weights, confusions.
+"""Pictures of what was measured: losses, attention weights, the scale of attention.
 
 Shapes: H heads, T query steps, S key steps, K classes. Each function writes its file
 whole and returns the figure. Nothing goes through pyplot, so no window and no setting
@@ -18,6 +18,7 @@ from matplotlib import colormaps, font_manager
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from kerasseq.files import replacing
@@ -42,6 +43,10 @@ FONTS = (
     "Noto Sans Devanagari",
     "Noto Emoji",
 )
+
+
+# They stand at the word before them.
+CLOSING_SIGNS = {*".,;:!?…)]}”»"}
 
 
 def plot_losses(
@@ -191,6 +196,53 @@ def plot_attention(
     return _write(figure, path)
 
 
+def plot_scores(
+    scores: Mapping[str, Mapping[str, float]], path: str | os.PathLike, title: str
+) -> Figure:
+    """Draw scores of several methods as bars, one group below the other.
+
+    Args:
+        scores: for each method, of at most three, its scores in percent by name. A
+            name that one lacks counts 0 there.
+        path: the picture, in the format that its suffix names.
+        title: over the bars.
+
+    Returns:
+        The figure.
+    """
+    names = list(dict.fromkeys(name for method in scores.values() for name in method))
+    figure, axes = _figure(0.5 + 0.28 * len(names) * len(scores) + 1.2)
+    thickness = 0.8 / len(scores)
+    for index, (method, values) in enumerate(scores.items()):
+        places = np.arange(len(names)) + thickness * (index - (len(scores) - 1) / 2)
+        bars = axes.barh(
+            places,
+            [values.get(name, 0.0) for name in names],
+            0.92 * thickness,
+            color=(BLUE, GREY, ORANGE)[index],
+            label=_drawable(method),
+        )
+        axes.bar_label(bars, fmt="%.1f", fontsize=TEXT, color=INK, padding=3)
+    axes.set_yticks(
+        range(len(names)),
+        [_shortened(_drawable(name), 24) for name in names],
+        fontfamily=_installed_fonts(),
+        parse_math=False,
+    )
+    axes.invert_yaxis()
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="y", visible=False)
+    axes.grid(axis="x", color="#e3e7eb")
+    axes.set_xlim(0, 109)  # room for the number of a full bar
+    axes.set_xticks(range(0, 101, 20))
+    axes.set_xlabel("percent")
+    axes.set_title(
+        textwrap.fill(_drawable(title), 60), loc="left", fontsize=TEXT + 1, color=INK
+    )
+    _legend_below(figure, axes)
+    return _write(figure, path)
+
+
 def plot_scaling(
     rows: Sequence[Mapping[str, float]], path: str | os.PathLike
 ) -> Figure:
@@ -223,6 +275,126 @@ def plot_scaling(
     lower.set_xlabel("size of queries and keys")
     _legend_below(figure, lower)
     return _write(figure, path)
+
+
+def plot_savings(
+    shares: Mapping[str, Mapping[str, float]], path: str | os.PathLike
+) -> Figure:
+    """Draw shares of one kind beside another's, as bars: the first kind stands out.
+
+    Args:
+        shares: for each kind its shares by name, 0 to 1, the same names in all.
+        path: the picture, in the format that its suffix names.
+
+    Returns:
+        The figure.
+    """
+    figure, axes = _figure(3.6)
+    names = list(next(iter(shares.values())))
+    width = 0.8 / len(shares)
+    colours = (BLUE, GREY, ORANGE)
+    for index, (kind, values) in enumerate(shares.items()):
+        places = np.arange(len(names)) + width * (index - (len(shares) - 1) / 2)
+        percent = [100 * values[name] for name in names]
+        colour = colours[index % len(colours)]
+        bars = axes.bar(places, percent, 0.94 * width, color=colour, label=kind)
+        axes.bar_label(bars, fmt="%.1f", fontsize=TEXT, color=INK, padding=2)
+    axes.set_xticks(range(len(names)), names)
+    axes.tick_params(axis="x", length=0)
+    axes.set_ylabel("percent")
+    axes.margins(y=0.12)
+    _legend_below(figure, axes)
+    return _write(figure, path)
+
+
+def plot_typing(
+    passages: Mapping[str, Sequence[tuple[str, int | None]]],
+    path: str | os.PathLike,
+    line: int = 40,
+) -> Figure:
+    """Draw what was typed of a passage, and what a keyboard's suggestions wrote.
+
+    Args:
+        passages: for each keyboard the passage's words, each with the number of its
+            letters that were typed; None for what is no word.
+        path: the picture, in the format that its suffix names.
+        line: characters in a line at most; a longer word has a line of its own.
+
+    Returns:
+        The figure.
+    """
+    blocks = {name: _lines(words, line) for name, words in passages.items()}
+    rows = sum(len(lines) + 2 for lines in blocks.values())
+    figure = _empty_figure(0.3 * rows + 0.7)
+    axes = figure.subplots()
+    axes.set_axis_off()
+    widest = max([line, *(len(row) for rows in blocks.values() for row in rows)])
+    axes.set_xlim(-0.5, widest)
+    axes.set_ylim(rows, -0.2)
+    kinds = {"typed": ORANGE, "saved": BLUE, "sign": GREY}
+    top = 0
+    for (name, lines), words in zip(blocks.items(), passages.values(), strict=True):
+        counted = [(len(word), typed) for word, typed in words if typed is not None]
+        keys = sum(typed + 1 for _, typed in counted)
+        whole = sum(length + 1 for length, _ in counted)
+        axes.text(
+            -0.5,
+            top,
+            f"{name}: {keys} keystrokes instead of {whole}",
+            fontsize=TEXT + 1,
+            color=INK,
+            va="center",
+        )
+        for row, letters in enumerate(lines):
+            for column, (letter, kind) in enumerate(letters):
+                axes.text(
+                    column,
+                    top + row + 1,
+                    letter,
+                    fontsize=TEXT + 4,
+                    fontfamily=("DejaVu Sans Mono", *_installed_fonts()),
+                    fontweight="bold" if kind == "typed" else "normal",
+                    color=kinds.get(kind, INK),
+                    ha="center",
+                    va="center",
+                    parse_math=False,
+                )
+        top += len(lines) + 2
+    handles = [
+        Patch(color=kinds["typed"], label="letters typed"),
+        Patch(color=kinds["saved"], label="written by a tap on a suggestion"),
+    ]
+    figure.legend(
+        handles=handles,
+        loc="outside lower center",
+        ncols=2,
+        frameon=False,
+        fontsize=TEXT,
+        labelcolor=INK,
+    )
+    return _write(figure, path)
+
+
+def _lines(
+    words: Sequence[tuple[str, int | None]], line: int
+) -> list[list[tuple[str, str]]]:
+    """Words in lines, each a list of letters with what became of them."""
+    lines: list[list[tuple[str, str]]] = [[]]
+    for word, typed in words:
+        shown = _drawable(word)
+        if typed is None:
+            letters = [(letter, "sign") for letter in shown]
+        else:
+            letters = [
+                (letter, "typed" if place < typed else "saved")
+                for place, letter in enumerate(shown)
+            ]
+        space = [(" ", "")] if lines[-1] and word not in CLOSING_SIGNS else []
+        if lines[-1] and len(lines[-1]) + len(space) + len(letters) > line:
+            lines.append([])
+            space = []
+        lines[-1] += space + letters
+    return lines
 
 
 def plot_confusion(

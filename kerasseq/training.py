@@ -77,6 +77,7 @@ class TrainingConfig:
         passes: int | None = None,
         batch_size: int = 32,
         length: int = 64,
+        a_round: tuple[int, int] = CHARACTERS_A_ROUND,
         **others: Any,
     ) -> "TrainingConfig":
         """Choose what depends on the size of the text.
@@ -88,6 +89,7 @@ class TrainingConfig:
             passes: how often to read the text.
             batch_size: at most so many; a short text gets fewer.
             length: characters a stream in one batch.
+            a_round: characters in an epoch, at least and at most.
             **others: further attributes.
 
         Raises:
@@ -101,7 +103,7 @@ class TrainingConfig:
         # Sixteen batches a pass at least, or the carried state is hardly used.
         batch_size = max(1, min(batch_size, num_characters // (16 * length)))
         steps_a_pass = (num_characters - 1) // batch_size // length
-        least, most = CHARACTERS_A_ROUND
+        least, most = a_round
         if num_characters > most:
             steps_per_epoch = steps_a_pass // math.ceil(num_characters / most)
         else:

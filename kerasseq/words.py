@@ -60,8 +60,12 @@ def split_words(sentence: str) -> list[str]:
         >>> split_words("The bank\tof ΟΔΟΣ")
         ['the', 'bank', 'of', 'οδοσ']
     """
-    lowered = "".join(character.lower() for character in sentence)
-    return re.findall("[^ \t\n\v\f\r]+", lowered)
+    return re.findall("[^ \t\n\v\f\r]+", lower_case(sentence))
+
+
+def lower_case(text: str) -> str:
+    """The text with each character lower-cased by itself; see `split_words`."""
+    return "".join(character.lower() for character in text)
 
 
 def split_words_in_graph(sentences: tf.Tensor) -> tf.RaggedTensor:
@@ -75,11 +79,24 @@ def split_words_in_graph(sentences: tf.Tensor) -> tf.RaggedTensor:
     Returns:
         string (B, ragged T), the words in UTF-8.
     """
+    _, lowered = lower_case_in_graph(sentences)
+    return tf.strings.split(tf.strings.reduce_join(lowered, axis=-1))
+
+
+def lower_case_in_graph(texts: tf.Tensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
+    """`lower_case` as TensorFlow operations, character by character.
+
+    Args:
+        texts: string (B,).
+
+    Returns:
+        The characters as they are and lower-cased, each string (B, ragged).
+    """
     # tf.strings.lower will not do: it is of another Unicode version than Python and
     # ends a text at NUL.
     upper, lower = _lower_cases()
-    points = tf.strings.unicode_decode(sentences, "UTF-8")
-    characters = tf.strings.unicode_split(sentences, "UTF-8")
+    points = tf.strings.unicode_decode(texts, "UTF-8")
+    characters = tf.strings.unicode_split(texts, "UTF-8")
     index = tf.searchsorted(upper, points.flat_values)
     index = tf.minimum(index, len(upper) - 1)
     lowered = tf.where(
@@ -87,8 +104,7 @@ def split_words_in_graph(sentences: tf.Tensor) -> tf.RaggedTensor:
         tf.gather(lower, index),
         characters.flat_values,
     )
-    joined = tf.strings.reduce_join(characters.with_flat_values(lowered), axis=-1)
-    return tf.strings.split(joined)
+    return characters, characters.with_flat_values(lowered)
 
 
 @functools.cache

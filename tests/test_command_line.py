@@ -20,6 +20,8 @@ from kerasseq.command_line import check_writable, parse_arguments
         (["--dropout", "1"], "'1' is not a number from 0 to 0.95"),
         (["--seed", "2147483648"], "'2147483648' is not a whole number"),
         (["--only", "attention,decoder"], "'decoder' is none of attention, encoder"),
+        (["--only", "tagger"], "the part tagger learns from a file: give --tags FILE"),
+        (["--only", "encoder", "--tags", "f"], "--tags is for the part tagger"),
         (["--only", "classifier"], "learns from a file: give --labels FILE"),
         (["--only", "encoder", "--labels", "f"], "--labels is for the part classifier"),
         (["--no-such"], "--no-such"),
@@ -48,6 +50,12 @@ def test_parts_run_in_their_order():
         "attention",
         "char_rnn",
     )
+
+
+def test_a_part_with_a_file_runs_where_it_is_given():
+    assert "tagger" not in parse_arguments([]).only
+    assert parse_arguments(["--tags", "f"]).only[-1] == "tagger"
+    assert parse_arguments(["--tags", "f", "--only", "tagger"]).only == ("tagger",)
 
 
 def test_a_part_of_a_file_runs_where_the_file_is_given():

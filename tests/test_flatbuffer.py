@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 from hypothesis import given, settings
@@ -211,3 +212,67 @@ def test_four_bits_give_logits_near_those_of_the_model(runtime, units):
         found.append(outputs["logits"][0])
     # Far from exact, and far from chance.
     assert 0.001 < np.abs(found - expected).mean() < 0.15 * expected.std()
+
+
+# --- rows gathered from a matrix that multiplies
+
+
+class Tied(tf.Module):
+    """Rows of a table, and products with it or with another one."""
+
+    def __init__(self, tied: bool) -> None:
+        super().__init__()
+        numbers = np.random.default_rng(11)
+        # Rows of very different size: one scale for all would lose the small ones.
+        sizes = 10.0 ** numbers.uniform(-2, 2, (96, 1))
+        self.table = tf.Variable((sizes * numbers.normal(size=(96, 40))).astype("f"))
+        other = numbers.normal(size=(96, 40)).astype("f")
+        self.other = self.table if tied else tf.Variable(other)
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec((1,), tf.int32, "token"),
+            tf.TensorSpec((1, 40), tf.float32, "x"),
+        ]
+    )
+    def step(self, token, x):
+        row = tf.gather(self.table, token)
+        return {"row": row, "logits": tf.matmul(x + row, self.other, transpose_b=True)}
+
+
+def converted(tied: bool, monkeypatch=None) -> tuple[Tied, bytes]:
+    example = Tied(tied)
+    if monkeypatch:
+        monkeypatch.setattr(
+            "kerasseq.convert.share_gathered_weights", lambda same: same
+        )
+    return example, convert(
+        example, {"step": example.step.get_concrete_function()}, "int8"
+    )
+
+
+@pytest.mark.parametrize("runtime", ["interpreter", "compiled_model"])
+def test_rows_are_gathered_from_the_matrix_that_multiplies(runtime, monkeypatch):
+    example, flatbuffer = converted(tied=True)
+    _, twice = converted(True, monkeypatch)
+    assert len(twice) - len(flatbuffer) > 96 * 40 - 2000
+    step = open_signatures(flatbuffer, runtime)["step"]
+    before = open_signatures(twice, runtime)["step"]
+    table = example.table.numpy()
+    x = np.random.default_rng(1).normal(size=(1, 40)).astype(np.float32)
+    for token in range(96):
+        inputs = {"token": np.array([token], np.int32), "x": x}
+        row = step(**inputs)["row"][0]
+        largest = np.abs(table[token]).max()
+        np.testing.assert_allclose(row, table[token], atol=largest / 253)
+        if token == int(np.abs(table).max(axis=1).argmin()):
+            assert np.abs(before(**inputs)["row"][0] - table[token]).max() > largest / 9
+        logits = (x + row) @ table.T
+        found = step(**inputs)["logits"]
+        np.testing.assert_allclose(found, logits, atol=0.05 * np.abs(logits).max())
+
+
+def test_two_matrices_of_one_shape_stay_two(monkeypatch):
+    _, flatbuffer = converted(tied=False)
+    _, before = converted(False, monkeypatch)
+    assert flatbuffer == before

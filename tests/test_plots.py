@@ -13,7 +13,10 @@ from kerasseq.plots import (
     plot_attention,
     plot_confusion,
     plot_losses,
+    plot_savings,
     plot_scaling,
+    plot_scores,
+    plot_typing,
     plot_weighted_words,
 )
 
@@ -282,6 +285,82 @@ def test_scaling_is_drawn_in_two_panels(tmp_path):
         assert labels(axes.xaxis) == ["4", "16", "64"]
         assert axes.get_ylim()[0] == 0
     assert upper.get_ylabel() == "entropy (nats)"
+
+
+# --- typing
+
+
+def test_savings_are_bars_beside_one_another(tmp_path):
+    shares = {
+        "ours": {"hit": 0.25, "saved": 0.5},
+        "other": {"hit": 0.125, "saved": 0.4},
+    }
+    path = tmp_path / "savings.png"
+    figure = plot_savings(shares, path)
+    check_picture(path, figure)
+    [axes] = figure.axes
+    bars = {
+        bar.get_label(): [each.get_height() for each in bar] for bar in axes.containers
+    }
+    assert bars == {"ours": [25, 50], "other": [12.5, 40]}
+    assert labels(axes.xaxis) == ["hit", "saved"]
+    places = [[each.get_x() for each in bar] for bar in axes.containers]
+    assert all(one < other for one, other in zip(*places, strict=True))
+    assert [text.get_text() for text in axes.texts] == ["25.0", "50.0", "12.5", "40.0"]
+
+
+def test_each_letter_is_typed_or_saved(tmp_path):
+    words = [("Don't", 2), (",", None), ("(", None), ("été", 0), ("好😀", 2)]
+    path = tmp_path / "typing.png"
+    figure = plot_typing({"ours": words, "other": words[:1]}, path, line=12)
+    check_picture(path, figure)
+    [axes] = figure.axes
+    # 2 + 0 + 2 letters and a tap or space for each word; 5 + 3 + 2 letters and spaces.
+    titles = [text for text in axes.texts if "keystrokes" in text.get_text()]
+    assert [text.get_text() for text in titles] == [
+        "ours: 7 keystrokes instead of 13",
+        "other: 3 keystrokes instead of 6",
+    ]
+    letters = [text for text in axes.texts if text not in titles]
+    colours = {"t": plots.ORANGE, "s": plots.BLUE, "n": plots.GREY}
+    shown = "".join(text.get_text() for text in letters[:14])
+    assert shown.replace("好", "□").replace("😀", "□") == "Don't, ( été□□"
+    kinds = "ttsssn" + " n" + " sss" + "tt"
+    for text, kind in zip(letters, kinds, strict=False):
+        assert kind == " " or text.get_color() == colours[kind], text.get_text()
+    # "été" fits into the line, the next word does not.
+    rows = [text.get_position()[1] for text in letters[:14]]
+    assert rows == [1] * 12 + [2] * 2
+
+
+def test_a_word_longer_than_a_line_is_drawn(tmp_path):
+    figure = plot_typing({"ours": [("x" * 50, 50)]}, tmp_path / "t.png", line=20)
+    [axes] = figure.axes
+    assert axes.get_xlim()[1] >= 50
+
+
+# --- scores
+
+
+def test_scores_are_bars_by_name_and_method(tmp_path):
+    scores = {"ours": {"overall": 41.9, "person": 60.0}, "theirs": {"overall": 5.4}}
+    path = tmp_path / "f1.png"
+    figure = plot_scores(scores, path, "F1 of entities")
+    check_picture(path, figure)
+    (axes,) = figure.axes
+    widths = {
+        bars.get_label(): [round(bar.get_width(), 1) for bar in bars]
+        for bars in axes.containers
+    }
+    assert widths == {"ours": [41.9, 60.0], "theirs": [5.4, 0.0]}
+    assert labels(axes.yaxis) == ["overall", "person"]
+    assert axes.yaxis_inverted(), "the first name is on top"
+    assert axes.get_title(loc="left") == "F1 of entities"
+
+
+def test_scores_of_any_names_can_be_drawn(tmp_path):
+    scores = {"a $b$": {"$x_{": 1.0, "名前": 2.0, "long" * 20: 100.0}}
+    check_picture(tmp_path / "p.png", plot_scores(scores, tmp_path / "p.png", "_$^"))
 
 
 # --- confusions and weighted words

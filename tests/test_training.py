@@ -85,6 +85,16 @@ def test_a_long_text_is_read_in_part_where_the_budget_is_short():
     assert config.steps_per_epoch * config.epochs * 32 * 64 < 3_600_000
 
 
+@pytest.mark.parametrize("words", [700, 5_000, 19_999, 90_000, 3_000_000])
+def test_a_round_is_as_long_as_is_asked_for(words):
+    config = TrainingConfig.for_text(
+        words, budget=14 * words, length=32, a_round=(20_000, 500_000)
+    )
+    a_round = config.steps_per_epoch * config.batch_size * 32
+    assert 0.7 * min(20_000, words) <= a_round <= 500_000
+    assert config.epochs * a_round == pytest.approx(14 * words, abs=a_round)
+
+
 def test_a_text_of_a_sequence_is_refused():
     with pytest.raises(ValueError, match="64 characters to train on, fewer than"):
         TrainingConfig.for_text(64, budget=1000)

@@ -19,6 +19,8 @@ import numpy as np
 
 CONTRACT_VERSION = 1
 CHARACTERS = "character model"
+# What a generating model of each kind has to have.
+SIGNATURES = {CHARACTERS: ("step", "generate"), "next-word model": ("step",)}
 CHUNK = 256
 # Written between two looks at the screen: soon enough to be read as it is made.
 TOKENS_AT_ONCE = 64
@@ -112,17 +114,17 @@ class Model:
             }
         except (RuntimeError, ValueError) as error:
             raise ValueError(f"LiteRT cannot open the model: {error}") from None
-        if self.kind == CHARACTERS:
-            self._check_shapes(runners)
+        if self.kind in SIGNATURES:
+            self._check_shapes(runners, SIGNATURES[self.kind])
         return runners
 
-    def _check_shapes(self, runners: dict[str, Any]) -> None:
+    def _check_shapes(self, runners: dict[str, Any], names: Sequence[str]) -> None:
         """Check that the model behind a card has what the contract wants."""
-        for name in ("step", "generate"):
+        for name in names:
             if name not in runners:
                 raise ValueError(f"the model has no signature {name}; export it again")
         logits = runners["step"].get_output_details().get("logits", {})
-        inputs = runners["generate"].get_input_details()
+        inputs = runners[names[-1]].get_input_details()
         count = sum(name.startswith("state_") for name in inputs)
         states = [inputs.get(f"state_{index}", {}) for index in range(count)]
         shapes = [list(map(int, each.get("shape", ()))) for each in (logits, *states)]

@@ -1,0 +1,84 @@
+"""How much typing does the next-word model save, beside a trigram?
+
+    python -m benchmarks.next_word TEXT... [--preset fast|default|best] [--out DIR]
+
+Each text, UTF-8, is read, learned and held against its last tenth as
+`train_all.py --words TEXT` does it; the trigram has learned the same nine tenths, with
+the same vocabulary, by interpolated modified Kneser-Ney (Chen and Goodman 1999). A hit
+is a word that is suggested, first or among three, before a letter of it is typed; words
+that the vocabulary lacks are misses. Keystrokes saved are those of the letters and the
+space of each word that one tap writes, as `kerasseq.keystrokes` counts them.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import train_all
+
+SHARES = ("hit rate at 1", "hit rate at 3", "keystrokes saved")
+
+
+def rows(report: dict[str, Any]) -> list[tuple[str, str]]:
+    """What a run's report says of the model, by name, as a column of the table."""
+    section, export = report["next_word"], report["next_word_export"]
+    int8 = export["files"]["next_word_int8.tflite"]
+    unknown = section["part of the held-out words that the vocabulary lacks"]
+    column = [
+        ("words and signs", f"{section['words and signs']:,}"),
+        ("vocabulary", f"{section['vocabulary_size']:,}"),
+        ("held-out words that it lacks", f"{unknown:.1%}"),
+    ]
+    for name in SHARES:
+        column.append((name, f"**{section[name]:.1%}**"))
+        column.append((f"{name}, trigram", f"{section[f'{name}, trigram']:.1%}"))
+    middle, most = (
+        int8[f"milliseconds a word, {part}"] for part in ("median", "95 of 100")
+    )
+    return [
+        *column,
+        ("keystrokes saved, int8 beside Keras, on the words checked", beside(export)),
+        ("seconds of training", f"{section['seconds of training']}"),
+        ("int8 file, bytes", f"{int8['bytes']:,}"),
+        ("int8 file, ms a word with its suggestions", f"{middle:.2f}"),
+        ("the same, 95 of 100", f"{most:.2f}"),
+    ]
+
+
+def beside(export: dict[str, Any]) -> str:
+    int8 = export["files"]["next_word_int8.tflite"]
+    saved = int8["keystrokes saved, interpreter"] - export["keystrokes saved, Keras"]
+    return f"{saved:+.2%}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Train on each text and print the table; gives the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("texts", nargs="+", type=Path, metavar="TEXT")
+    parser.add_argument("--preset", default="default")
+    parser.add_argument("--out", type=Path, help="keep the runs there")
+    options = parser.parse_args(arguments)
+    columns = {}
+    with tempfile.TemporaryDirectory() as directory:
+        for text in options.texts:
+            out = (options.out or Path(directory)) / text.stem
+            command = ["--only", "next_word", "--words", str(text), "--out", str(out)]
+            code = train_all.main([*command, "--preset", options.preset])
+            if code:
+                return code
+            columns[text.name] = dict(
+                rows(json.loads((out / "report.json").read_text()))
+            )
+    print(f"\n| | {' | '.join(columns)} |\n|{' --- |' * (len(columns) + 1)}")
+    for name in next(iter(columns.values())):
+        cells = (column[name] for column in columns.values())
+        print(f"| {name} | {' | '.join(cells)} |")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
