@@ -10,8 +10,9 @@ copies nothing; and one without pages. Times are those of the thread's processor
 
 recipe: the model and the budget of nanoGPT's recipe for a CPU (4 blocks of 128, 4
 heads, context 64, 2,000 batches of 12, no dropout): its training written with torch.nn
-(AdamW, 1e-3 to 1e-4 along a cosine, 100 batches of warm-up, random windows), and
-ours. Losses are on the last tenth of the text, in 1,000 windows of 64 without a state.
+(AdamW, 1e-3 to 1e-4 along a cosine, 100 batches of warm-up, random windows), and ours
+on as many characters, in the same batches and in those of `train_all.py`. Losses are on
+the last tenth of the text, in 1,000 windows of 64 without a state.
 
 presets: what `train_all.py` trains with either model, exported and checked.
 
@@ -131,27 +132,30 @@ def measure_copying() -> None:
     print_table(rows)
 
 
-def train_ours(ids: np.ndarray, held_out: np.ndarray, size: int) -> dict[str, Any]:
-    """Train our model on the recipe's budget."""
+def train_ours(
+    ids: np.ndarray, held_out: np.ndarray, size: int, batch: int
+) -> dict[str, Any]:
+    """Train our model on the recipe's characters."""
     keras.utils.set_random_seed(0)
     config = CharTransformerConfig(size, SIZE, HEADS, BLOCKS, context=LENGTH)
     model = build_char_transformer(config)
-    learner = build_stateful_model(model, BATCH, LENGTH, reset_rate=0.03)
+    learner = build_stateful_model(model, batch, LENGTH, reset_rate=0.03)
     rate = TRANSFORMERS["default"].learning_rate
+    steps = STEPS * BATCH // batch
     training = TrainingConfig(
-        BATCH, LENGTH, STEPS, 1, learning_rate=rate, optimizer="muon"
+        batch, LENGTH, steps, 1, learning_rate=rate, optimizer="muon"
     )
-    batches = next_character_streams(ids, BATCH, LENGTH).repeat()
+    batches = next_character_streams(ids, batch, LENGTH).repeat()
     start = time.perf_counter()
     compile_for_training(learner, training)
-    learner.fit(batches, steps_per_epoch=STEPS, shuffle=False, verbose=0)
+    learner.fit(batches, steps_per_epoch=steps, shuffle=False, verbose=0)
     seconds = time.perf_counter() - start
     shape = validation_shape(len(held_out))
     validator = build_stateful_model(model, *shape)
     validator.compile(loss=learner.loss, jit_compile=True)
     carried = HeldOutLoss(validator, next_character_streams(held_out, *shape))
     return {
-        "": "kerasseq",
+        "": f"kerasseq, batches of {batch}",
         "parameters": model.count_params(),
         "seconds": seconds,
         "loss in windows of 64": window_loss(model, held_out, length=LENGTH),
@@ -259,11 +263,9 @@ def measure_recipe(corpus: str) -> None:
     text = load_corpus(corpus)
     ids, held_out = split_text(text.ids)
     ids, held_out = np.asarray(ids), np.asarray(held_out)
-    rows = []
-    for train in (train_ours, train_recipe):
-        rows.append(train(ids, held_out, len(text.vocabulary)))
-        print(rows[-1], flush=True)
-    print_table(rows)
+    size = len(text.vocabulary)
+    rows = [train_ours(ids, held_out, size, batch) for batch in (32, BATCH)]
+    print_table([*rows, train_recipe(ids, held_out, size)])
 
 
 def measure_presets(corpus: str, presets: str) -> None:
