@@ -4,9 +4,9 @@ Parts, each of which can be run alone with --only: attention shows what scaled
 dot-product attention computes; encoder trains a small Transformer on masked words;
 char_rnn trains a model that writes text, with --model transformer a Transformer. Others
 run where their file is given: next_word (--words) suggests words, tagger (--tags) finds
-names. Models end as SavedModel and TFLite files, checked against the models that they
-were made from. What a part does, from its file to its export, is one module in the
-folder train.
+names, classifier (--labels) tells what a sentence is. Models end as SavedModel and
+TFLite files, checked against the models that they were made from. What a part does,
+from its file to its export, is one module in the folder train.
 """
 
 import os
@@ -23,6 +23,7 @@ from kerasseq.files import WriteError
 from kerasseq.training import tensorboard
 from train.attention import show_attention
 from train.character_model import plan_character_model, train_character_model
+from train.classifier import plan_classifier, train_classifier
 from train.encoder import plan_encoder, train_encoder
 from train.next_word import plan_next_word, train_next_word
 from train.tagger import plan_tagger, train_tagger
@@ -53,6 +54,8 @@ def main(
             next_word = plan_next_word(options)
         if "tagger" in options.only:
             tagger = plan_tagger(options)
+        if "classifier" in options.only:
+            classifier = plan_classifier(options)
         if options.tensorboard:
             callbacks = [*callbacks, tensorboard(options.tensorboard)]
         check_writable(options.out)
@@ -70,6 +73,8 @@ def main(
             train_next_word(options, next_word)
         if "tagger" in options.only:
             train_tagger(options, tagger)
+        if "classifier" in options.only:
+            train_classifier(options, classifier)
     except FloatingPointError as error:
         print(f"train_all.py: training failed: {error}", file=sys.stderr)
         return 1

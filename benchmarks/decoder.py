@@ -24,7 +24,7 @@ import math
 import os
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -259,8 +259,11 @@ def measure_recipe(corpus: str) -> None:
     text = load_corpus(corpus)
     ids, held_out = split_text(text.ids)
     ids, held_out = np.asarray(ids), np.asarray(held_out)
-    trainers: tuple[Callable, ...] = train_recipe, train_ours
-    print_table([train(ids, held_out, len(text.vocabulary)) for train in trainers])
+    rows = []
+    for train in (train_ours, train_recipe):
+        rows.append(train(ids, held_out, len(text.vocabulary)))
+        print(rows[-1], flush=True)
+    print_table(rows)
 
 
 def measure_presets(corpus: str, presets: str) -> None:

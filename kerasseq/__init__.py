@@ -19,6 +19,7 @@ from kerasseq.character_model import (
     generate,
 )
 from kerasseq.checkpoint import Checkpoint
+from kerasseq.classifier import ClassifierConfig, WordDropout, build_classifier, predict
 from kerasseq.convert import (
     open_signatures,
     read_tflite,
@@ -33,6 +34,12 @@ from kerasseq.flatbuffer import list_operators
 from kerasseq.generation import GeneratingModule
 from kerasseq.keystrokes import measure_keystrokes
 from kerasseq.kneser_ney import KneserNey
+from kerasseq.labelled_sentences import (
+    LabelledSentences,
+    labelled_batches,
+    read_labelled_sentences,
+    split_by_class,
+)
 from kerasseq.masked_words import masked_word_batches
 from kerasseq.next_word import (
     NextWordConfig,
@@ -46,13 +53,17 @@ from kerasseq.next_word import (
 )
 from kerasseq.plots import (
     plot_attention,
+    plot_confusion,
     plot_losses,
     plot_savings,
     plot_scaling,
     plot_typing,
+    plot_weighted_words,
 )
+from kerasseq.pooling import AttentionPooling
 from kerasseq.recurrent import GRU, LSTM, FusedRNN, SimpleRNN
 from kerasseq.sampling import Settings, choose_token, uniform_numbers
+from kerasseq.scores import accuracy, confusion_matrix, macro_f1
 from kerasseq.tag_sequences import allowed_transitions, best_sequence
 from kerasseq.tagged_sentences import (
     TaggedSentence,
@@ -82,12 +93,7 @@ from kerasseq.transformer import (
     sinusoidal_positions,
 )
 from kerasseq.typed_words import TypedText, TypedVocabulary
-from kerasseq.words import (
-    WordTable,
-    WordVocabulary,
-    read_sentences,
-    split_words,
-)
+from kerasseq.words import WordTable, WordVocabulary, read_sentences, split_words
 
 __version__ = "0.1.0"
 
@@ -95,9 +101,11 @@ __all__ = [
     "GRU",
     "LSTM",
     "Attention",
+    "AttentionPooling",
     "CharRNNConfig",
     "CharTransformerConfig",
     "Checkpoint",
+    "ClassifierConfig",
     "Corpus",
     "DecoderBlock",
     "EncoderBlock",
@@ -109,6 +117,7 @@ __all__ = [
     "HeldOutLoss",
     "HistoryFile",
     "KneserNey",
+    "LabelledSentences",
     "MultiHeadSelfAttention",
     "NextWordConfig",
     "NextWordModule",
@@ -127,12 +136,15 @@ __all__ = [
     "TypedText",
     "TypedVocabulary",
     "Vocabulary",
+    "WordDropout",
     "WordTable",
     "WordVocabulary",
+    "accuracy",
     "allowed_transitions",
     "best_sequence",
     "build_char_rnn",
     "build_char_transformer",
+    "build_classifier",
     "build_encoder",
     "build_generating_module",
     "build_masked_word_model",
@@ -143,23 +155,30 @@ __all__ = [
     "causal_mask",
     "choose_token",
     "compile_for_training",
+    "confusion_matrix",
     "encode_tokens",
     "find_entities",
     "fit",
     "generate",
+    "labelled_batches",
     "list_operators",
     "load_corpus",
     "load_model",
+    "macro_f1",
     "masked_word_batches",
     "measure_keystrokes",
     "next_character_streams",
     "next_word_batches",
     "open_signatures",
     "plot_attention",
+    "plot_confusion",
     "plot_losses",
     "plot_savings",
     "plot_scaling",
     "plot_typing",
+    "plot_weighted_words",
+    "predict",
+    "read_labelled_sentences",
     "read_sentences",
     "read_tagged_sentences",
     "read_tflite",
@@ -167,6 +186,7 @@ __all__ = [
     "scaled_dot_product_attention",
     "score_entities",
     "sinusoidal_positions",
+    "split_by_class",
     "split_text",
     "split_words",
     "suggest",

@@ -13,7 +13,7 @@ from kerasseq.presets import PRESETS
 
 PARTS = ("attention", "encoder", "char_rnn")
 # Parts that run where their file is given: the option that names it.
-PARTS_OF_FILES = {"next_word": "words", "tagger": "tags"}
+PARTS_OF_FILES = {"next_word": "words", "tagger": "tags", "classifier": "labels"}
 
 DESCRIPTION = """\
 Train small sequence models on a text of your own, and write each as files for a phone,
@@ -21,6 +21,7 @@ a browser or wherever LiteRT runs, checked against the model that they were made
 
   python train_all.py                      English that every Python carries
   python train_all.py --corpus story.txt   your own text, any language, UTF-8
+  python train_all.py --labels mail.tsv    a classifier of sentences too
   python train_all.py --quick              all of it, small, in about a minute
   python train_all.py --preset best        a better model, in some minutes more
   python train_all.py --resume             go on with a run that was stopped
@@ -69,6 +70,11 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         metavar="FILE",
         help="sentences of the tagger: a token, a tab and its BIO tag a line, blank "
         "lines between",
+    )
+    what.add_argument(
+        "--labels",
+        metavar="FILE",
+        help="sentences of the classifier, one a line after its label and a tab",
     )
     what.add_argument(
         "--out",

@@ -37,7 +37,7 @@ class TransformerPreset(NamedTuple):
     context: int
     learning_rate: float
     characters: int
-    batch_size: int = 16
+    batch_size: int = 32
 
 
 # Seconds, a minute, five minutes for the character model, on two cores that have
@@ -48,9 +48,9 @@ PRESETS = {
     "best": Preset(512, 2, 4e-3, 5_000_000, 600),
 }
 TRANSFORMERS = {
-    "fast": TransformerPreset(128, 2, 64, 4e-3, 800_000),
-    "default": TransformerPreset(128, 4, 256, 4e-3, 3_000_000),
-    "best": TransformerPreset(192, 6, 256, 3e-3, 8_000_000),
+    "fast": TransformerPreset(128, 2, 32, 8e-3, 800_000),
+    "default": TransformerPreset(128, 4, 32, 8e-3, 3_000_000),
+    "best": TransformerPreset(192, 6, 64, 6e-3, 5_000_000),
 }
 # Oftener, a short text says nothing new.
 MOST_PASSES = 14

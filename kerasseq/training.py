@@ -116,12 +116,19 @@ class TrainingConfig:
         return cls(batch_size, length, steps_per_epoch, epochs, **others)
 
 
-def compile_for_training(model: keras.Model, config: TrainingConfig) -> None:
+def compile_for_training(
+    model: keras.Model, config: TrainingConfig, jit_compile: bool = True
+) -> None:
     """Compile with cross-entropy on logits, Adam or Muon, clipping and a schedule.
 
     The learning rate rises to its highest in `warmup_steps` and falls to zero along
-    half a cosine (Loshchilov and Hutter 2017, section 3). The step is one program
-    compiled by XLA.
+    half a cosine (Loshchilov and Hutter 2017, section 3).
+
+    Args:
+        model: gives logits.
+        config: learning rate, clipping and length of the training.
+        jit_compile: let XLA make one program of the step. It makes one for each shape
+            of a batch, which takes seconds.
     """
     total_steps = config.epochs * config.steps_per_epoch
     warmup_steps = min(config.warmup_steps, max(1, total_steps // 10))
@@ -150,7 +157,7 @@ def compile_for_training(model: keras.Model, config: TrainingConfig) -> None:
         loss=keras.losses.SparseCategoricalCrossentropy(
             from_logits=True, reduction="mean_with_sample_weight"
         ),
-        jit_compile=True,
+        jit_compile=jit_compile,
     )
     # Among the optimizer's variables from here on, so that a checkpoint has it.
     model.optimizer.learning_rate_factor = schedule.factor

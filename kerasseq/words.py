@@ -161,7 +161,7 @@ class WordVocabulary:
 
     @classmethod
     def from_sentences(
-        cls, sentences: Iterable[str], most: int | None = None
+        cls, sentences: Iterable[str], most: int | None = None, least: int = 1
     ) -> "WordVocabulary":
         """The vocabulary of the words of some sentences.
 
@@ -170,15 +170,24 @@ class WordVocabulary:
         Args:
             sentences: text.
             most: how many words to take at most; None for all.
+            least: how often a word has to stand in them to be taken.
 
         Raises:
-            ValueError: there is no word in them, or one holds a lone surrogate, which
-                cannot be written as UTF-8.
+            ValueError: there is no such word in them, or one holds a lone surrogate,
+                which cannot be written as UTF-8.
         """
         counts = collections.Counter(
             word for sentence in sentences for word in split_words(sentence)
         )
-        words = sorted(counts, key=lambda word: (-counts[word], word))
+        words = sorted(
+            (word for word in counts if counts[word] >= least),
+            key=lambda word: (-counts[word], word),
+        )
+        if counts and not words:
+            raise ValueError(
+                f"none of {len(counts)} words stands {least} times in the sentences; "
+                "give more sentences"
+            )
         return cls(SPECIALS + tuple(words[:most]))
 
     @classmethod

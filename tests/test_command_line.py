@@ -22,6 +22,8 @@ from kerasseq.command_line import check_writable, parse_arguments
         (["--only", "attention,decoder"], "'decoder' is none of attention, encoder"),
         (["--only", "tagger"], "the part tagger learns from a file: give --tags FILE"),
         (["--only", "encoder", "--tags", "f"], "--tags is for the part tagger"),
+        (["--only", "classifier"], "learns from a file: give --labels FILE"),
+        (["--only", "encoder", "--labels", "f"], "--labels is for the part classifier"),
         (["--no-such"], "--no-such"),
     ],
 )
@@ -54,6 +56,13 @@ def test_a_part_with_a_file_runs_where_it_is_given():
     assert "tagger" not in parse_arguments([]).only
     assert parse_arguments(["--tags", "f"]).only[-1] == "tagger"
     assert parse_arguments(["--tags", "f", "--only", "tagger"]).only == ("tagger",)
+
+
+def test_a_part_of_a_file_runs_where_the_file_is_given():
+    assert "classifier" not in parse_arguments([]).only
+    assert parse_arguments(["--labels", "f"]).only[-1] == "classifier"
+    options = parse_arguments(["--labels", "f", "--only", "classifier"])
+    assert (options.only, options.labels) == (("classifier",), "f")
 
 
 def test_a_folder_beneath_a_file_is_refused(tmp_path):

@@ -60,6 +60,11 @@ PACKAGE = {
     "muon": set(),
     "training": {"checkpoint", "divergence", "files", "muon"},
     "encoding": {"transformer", "words"},
+    "labelled_sentences": {"text_files", "words"},
+    "pooling": {"attention"},
+    "classifier": {"attention", "files", "pooling", "transformer", "words"},
+    "classifying": {"classifier", "words"},
+    "scores": set(),
     "encoder_demo": {"files", "plots", "words"},
     "tagged_sentences": {"files", "text_files"},
     "tag_sequences": {"tagged_sentences"},
@@ -80,11 +85,14 @@ EXPORT = {
     "encoder": {"gate", "report", "on_device.generate", "on_device.show"},
     "next_word": {"gate", "report", "on_device.generate", "on_device.suggest"},
     "tagger": {"gate", "report", "on_device.generate"},
+    "classifier": {"gate", "report", "on_device.generate"},
     "on_device.generate": set(),
     "on_device.sampling": set(),
     "on_device.show": {"on_device.generate"},
     "on_device.suggest": {"on_device.generate"},
     "on_device.tag": {"on_device.generate"},
+    "on_device.words": set(),
+    "on_device.classify": {"on_device.generate", "on_device.words"},
     "on_device.web.serve": set(),
 }
 # Stories of train_all.py, each with the recipe that ends it.
@@ -94,6 +102,7 @@ TRAIN = {
     "character_model": {"character_model"},
     "next_word": {"next_word"},
     "tagger": {"tagger"},
+    "classifier": {"classifier"},
 }
 ON_DEVICE = {"numpy", "ai_edge_litert"}
 

@@ -9,12 +9,15 @@ from matplotlib.image import imread
 
 from kerasseq import plots
 from kerasseq.plots import (
+    WeightedWords,
     plot_attention,
+    plot_confusion,
     plot_losses,
     plot_savings,
     plot_scaling,
     plot_scores,
     plot_typing,
+    plot_weighted_words,
 )
 
 
@@ -358,3 +361,63 @@ def test_scores_are_bars_by_name_and_method(tmp_path):
 def test_scores_of_any_names_can_be_drawn(tmp_path):
     scores = {"a $b$": {"$x_{": 1.0, "名前": 2.0, "long" * 20: 100.0}}
     check_picture(tmp_path / "p.png", plot_scores(scores, tmp_path / "p.png", "_$^"))
+
+
+# --- confusions and weighted words
+
+
+def test_a_confusion_is_drawn_by_share_and_count(tmp_path):
+    matrix = np.array([[5, 3, 0], [1, 7, 2], [0, 0, 0]])
+    path = tmp_path / "confusion.png"
+    figure = plot_confusion(matrix, ["one", "two", "好"], path)
+    check_picture(path, figure)
+    panel = figure.axes[0]
+    shares = [[5 / 8, 3 / 8, 0], [0.1, 0.7, 0.2], [0, 0, 0]]
+    np.testing.assert_allclose(panel.images[0].get_array(), shares)
+    texts = {text.get_position(): text.get_text() for text in panel.texts}
+    assert texts[1, 0] == "3" and texts[0, 1] == "1" and len(texts) == 9
+    assert labels(panel.yaxis)[:2] == labels(panel.xaxis)[:2] == ["one", "two"]
+    assert (panel.get_ylabel(), panel.get_xlabel()) == ("class", "taken for")
+    assert panel.get_title(loc="left") == "12 of 18 held-out sentences are right"
+
+
+def test_a_confusion_of_many_classes_has_no_numbers(tmp_path):
+    path = tmp_path / "confusion.png"
+    names = [f"class number {index}" for index in range(120)]
+    figure = plot_confusion(np.eye(120, dtype=int) * 12345, names, path)
+    check_picture(path, figure)
+    assert not figure.axes[0].texts
+
+
+def test_a_confusion_wants_a_label_for_each_class(tmp_path):
+    with pytest.raises(ValueError, match=r"\(2, 2\), but 3 labels want \(3, 3\)"):
+        plot_confusion(np.eye(2), ["a", "b", "c"], tmp_path / "confusion.png")
+    assert not list(tmp_path.iterdir())
+
+
+def test_every_word_is_drawn_on_a_ground_of_its_weight(tmp_path):
+    words = ["the", "好", "$x$", "w" * 99, *["word"] * 40, "last"]
+    weights = np.linspace(0, 1, len(words))
+    path = tmp_path / "words.png"
+    texts = [WeightedWords("heading " * 20, words, weights)]
+    texts += [WeightedWords("nothing", ["a", "b"], np.zeros(2))]
+    figure = plot_weighted_words(texts, path, "What it looked at")
+    check_picture(path, figure)
+    drawn = [text for text in figure.texts if text.get_bbox_patch()]
+    shown = [text.get_text() for text in drawn]
+    assert shown[0] == "the" and shown[2] == "$x$" and shown[-3:] == ["last", "a", "b"]
+    assert shown[3].endswith("…") and len(shown[3]) == 30
+    assert len(drawn) == len(words) + 2
+    darkness = [-sum(text.get_bbox_patch().get_facecolor()[:3]) for text in drawn]
+    first = darkness[: len(words)]
+    assert first == sorted(first) and first[0] < first[-1]
+    figure.set_dpi(plots.DOTS_PER_INCH)  # as it was written
+    boxes = [text.get_window_extent() for text in figure.texts]
+    assert all(
+        0 <= box.x0 and box.x1 <= figure.bbox.width and box.y0 >= 0 for box in boxes
+    ), "a word is outside the picture"
+    for one, other in itertools.combinations(boxes, 2):
+        assert not (
+            min(one.x1, other.x1) > max(one.x0, other.x0) + 1
+            and min(one.y1, other.y1) > max(one.y0, other.y0) + 1
+        ), "two words overlap"

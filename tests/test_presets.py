@@ -6,13 +6,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kerasseq.presets import MOST_PASSES, PRESETS, dropout_for, most_characters
+from kerasseq.presets import (
+    MOST_PASSES,
+    PRESETS,
+    TRANSFORMERS,
+    dropout_for,
+    most_characters,
+)
 from kerasseq.training import TrainingConfig
 
 
-@given(st.sampled_from(list(PRESETS)), st.integers(66, 10**9))
-def test_a_text_of_any_size_is_read_as_often_as_the_preset_says(name, num_characters):
-    preset = PRESETS[name]
+@given(
+    st.sampled_from([*PRESETS.values(), *TRANSFORMERS.values()]),
+    st.integers(66, 10**9),
+)
+def test_a_text_of_any_size_is_read_as_often_as_the_preset_says(preset, num_characters):
     characters = most_characters(preset, num_characters)
     assert characters <= preset.characters
     assert characters <= MOST_PASSES * num_characters
@@ -35,7 +43,10 @@ def test_a_text_that_is_read_once_needs_no_dropout():
     assert dropout_for(math.inf) == 0.5
 
 
-def test_more_time_is_for_more_text_and_more_weights():
-    fast, default, best = (PRESETS[name] for name in ("fast", "default", "best"))
+@pytest.mark.parametrize("presets", [PRESETS, TRANSFORMERS])
+def test_more_time_is_for_more_text_and_more_weights(presets):
+    assert list(presets) == ["fast", "default", "best"]
+    fast, default, best = presets.values()
     assert fast.characters < default.characters < best.characters
-    assert fast.units < default.units <= best.units
+    sizes = [preset.units * preset.layers for preset in (fast, default, best)]
+    assert sizes[0] < sizes[1] < sizes[2]

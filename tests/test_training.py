@@ -228,6 +228,15 @@ def test_gradients_are_clipped_by_their_global_norm():
     assert model.optimizer.global_clipnorm == 0.25
 
 
+def test_xla_compiles_the_step_unless_told_not_to():
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)])
+    config = TrainingConfig(batch_size=1, length=1, steps_per_epoch=1, epochs=1)
+    compile_for_training(model, config)
+    assert model.jit_compile
+    compile_for_training(model, config, jit_compile=False)
+    assert not model.jit_compile
+
+
 def test_a_missing_tensorboard_is_named(monkeypatch, tmp_path):
     monkeypatch.setattr(training.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ValueError, match=r"pip install 'kerasseq\[tensorboard\]'"):

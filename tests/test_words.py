@@ -92,6 +92,15 @@ def test_bytes_that_are_not_utf8_become_replacement_characters(data):
     assert in_graph(data) == [split_words(data.decode("utf-8", "replace"))]
 
 
+def test_words_that_stand_too_seldom_are_left_out():
+    sentences = ["b a c b", "a b d", "e d"]
+    vocabulary = WordVocabulary.from_sentences(sentences, least=2)
+    assert vocabulary.words[len(SPECIALS) :] == ("b", "a", "d")
+    assert WordVocabulary.from_sentences(sentences, 2, least=2).words[-1] == "a"
+    with pytest.raises(ValueError, match="none of 5 words stands 4 times"):
+        WordVocabulary.from_sentences(sentences, least=4)
+
+
 # --- the vocabulary
 
 

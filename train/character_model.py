@@ -94,7 +94,9 @@ def plan_character_model(options: argparse.Namespace) -> Plan:
     characters = most_characters(preset, num_characters)
     dropout = options.dropout
     if dropout is None:
-        dropout = dropout_for(options.epochs or characters / num_characters)
+        passes = options.epochs or characters / num_characters
+        # For a Transformer, dropout costs more than it brings up to four readings.
+        dropout = dropout_for(passes / 4 if transformer else passes)
     config: CharRNNConfig | CharTransformerConfig
     if transformer:
         config = CharTransformerConfig(

@@ -1,0 +1,126 @@
+"""How good is the classifier on sentences that it was not trained on?
+
+    python -m benchmarks.classification --data FILE [--folds 10] [--blocks N] [--inner]
+
+FILE has a label, a tab and a sentence on each line. The lines are shuffled with a fixed
+seed and parted into folds. Each fold in turn is what the others' model is measured on:
+nothing, the number of epochs included, is chosen by it. Beside it stand the largest
+class of the others, and naive Bayes on the words that a sentence has (multinomial, one
+added to each count; Wang and Manning 2012, section 2.1).
+
+--inner takes the first fold away and parts the others into folds again: for trials of
+settings, which leave the first fold to measure what was chosen. The trials behind the
+defaults were made so; RESULTS.md has them.
+"""
+
+import argparse
+import os
+import time
+from collections.abc import Sequence
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+
+from export.classifier import LENGTH
+from kerasseq.classifier import ClassifierConfig, predict
+from kerasseq.labelled_sentences import LabelledSentences, read_labelled_sentences
+from kerasseq.scores import accuracy, confusion_matrix, macro_f1
+from kerasseq.words import SPECIALS, WordVocabulary
+from train.classifier import choose_words, learn
+
+
+def part(places: np.ndarray, folds: int, seed: int) -> list[np.ndarray]:
+    """Shuffle places and part them into folds of about one size."""
+    return np.array_split(np.random.default_rng(seed).permutation(places), folds)
+
+
+def naive_bayes(
+    training: Sequence[str], class_ids: np.ndarray, others: Sequence[str]
+) -> np.ndarray:
+    """The likeliest class of each of the other sentences, int (M,)."""
+    vocabulary = WordVocabulary.from_sentences(training)
+    size, num_classes = len(vocabulary), class_ids.max() + 1
+    counts = np.zeros((num_classes, size))
+    for sentence, class_id in zip(training, class_ids, strict=True):
+        counts[class_id, np.unique(vocabulary.encode(sentence))] += 1
+    known = counts[:, len(SPECIALS) :] + 1
+    words = np.zeros_like(counts)  # unknown words say nothing
+    words[:, len(SPECIALS) :] = np.log(known / known.sum(axis=1, keepdims=True))
+    classes = np.log(np.bincount(class_ids) / len(class_ids))
+    scores = [
+        classes + words[:, np.unique(vocabulary.encode(sentence))].sum(axis=1)
+        for sentence in others
+    ]
+    return np.argmax(scores, axis=1)
+
+
+def measure(
+    data: LabelledSentences, training: np.ndarray, held_out: np.ndarray, blocks: int
+) -> dict[str, float]:
+    """Train on some sentences and classify the others."""
+    class_ids, num_classes = data.class_ids, len(data.classes)
+    texts, others = (
+        [data.sentences[place] for place in places] for places in (training, held_out)
+    )
+    start = time.perf_counter()
+    vocabulary = choose_words(texts)
+    model = learn(
+        [vocabulary.encode(text)[:LENGTH] for text in texts],
+        class_ids[training],
+        ClassifierConfig(len(vocabulary), num_classes, num_blocks=blocks),
+        seed=0,
+    )
+    seconds = time.perf_counter() - start
+    answers = predict(model, [vocabulary.encode(text)[:LENGTH] for text in others])
+    predicted = np.array([answer.probabilities.argmax() for answer in answers])
+    actual = class_ids[held_out]
+    matrix = confusion_matrix(actual, predicted, num_classes)
+    largest = np.bincount(class_ids[training]).argmax()
+    bayes = naive_bayes(texts, class_ids[training], others)
+    return {
+        "accuracy": accuracy(matrix),
+        "macro-F1": macro_f1(matrix),
+        "naive Bayes": float(np.mean(bayes == actual)),
+        "largest class": float(np.mean(actual == largest)),
+        "seconds": seconds,
+    }
+
+
+def main() -> None:
+    """Read the command line, measure each fold and print a table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", required=True, help="labelled sentences")
+    parser.add_argument("--folds", type=int, default=10)
+    parser.add_argument("--blocks", type=int, default=0, help="encoder blocks")
+    parser.add_argument("--inner", action="store_true", help="for trials; see above")
+    options = parser.parse_args()
+    data = read_labelled_sentences(options.data)
+    folds = part(np.arange(len(data.labels)), options.folds, seed=0)
+    if options.inner:
+        folds = part(np.concatenate(folds[1:]), options.folds, seed=1)
+    rows = []
+    for index, held_out in enumerate(folds):
+        training = np.concatenate(folds[:index] + folds[index + 1 :])
+        rows.append(measure(data, training, held_out, options.blocks))
+        if index == 0:
+            print(f"| fold | {' | '.join(rows[0])} |\n|{' --- |' * (1 + len(rows[0]))}")
+        print_row(str(index + 1), rows[-1])
+    print_row(
+        "mean", {key: float(np.mean([row[key] for row in rows])) for key in rows[0]}
+    )
+
+
+def print_row(name: str, row: dict[str, float]) -> None:
+    """Print figures of a fold as percentages, but the seconds."""
+    cells = (
+        f"{value:.1f}" if key == "seconds" else f"{value:.2%}"
+        for key, value in row.items()
+    )
+    print(f"| {name} | {' | '.join(cells)} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
