@@ -22,6 +22,7 @@ PROGRAM = textwrap.dedent(
     import numpy as np
     from kerasseq.character_model import build_stateful_model
     from kerasseq.char_rnn import CharRNNConfig, build_char_rnn
+    from kerasseq.char_transformer import CharTransformerConfig, build_char_transformer
     from kerasseq.checkpoint import Checkpoint
     from kerasseq.text import next_character_streams, validation_shape
     from kerasseq.training import (
@@ -30,10 +31,17 @@ PROGRAM = textwrap.dedent(
     folder, resume, kill_at = sys.argv[1], sys.argv[2] == "resume", int(sys.argv[3])
     keras.utils.set_random_seed(7)
     text = np.random.default_rng(0).integers(0, 13, 4000)
-    config = TrainingConfig(3, 16, 37, 5, learning_rate=0.01, patience=2)
-    model = build_char_rnn(CharRNNConfig(
-        13, cell="lstm", units=17, num_layers=2, embedding_size=5, dropout=0.3))
-    learner = build_stateful_model(model, config.batch_size, config.length)
+    if sys.argv[4] == "transformer":
+        optimizer = "muon"
+        model = build_char_transformer(CharTransformerConfig(
+            13, model_size=24, num_heads=3, num_blocks=2, context=8, dropout=0.3))
+    else:
+        optimizer = "adam"
+        model = build_char_rnn(CharRNNConfig(
+            13, cell="lstm", units=17, num_layers=2, embedding_size=5, dropout=0.3))
+    config = TrainingConfig(
+        3, 16, 37, 5, learning_rate=0.01, patience=2, optimizer=optimizer)
+    learner = build_stateful_model(model, config.batch_size, config.length, 0.2, 7)
     compile_for_training(learner, config)
     validator = build_stateful_model(model, 2, 20)
     validator.compile(loss=learner.loss)
@@ -74,13 +82,14 @@ PROGRAM = textwrap.dedent(
 )
 
 
-def run(folder, resume: str, kill_at: int = 0) -> int:
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    command = [sys.executable, "-c", PROGRAM, str(folder), resume, str(kill_at)]
-    return subprocess.run(command, env=environment, capture_output=True).returncode
+@pytest.mark.parametrize("kind", ["rnn", "transformer"])
+def test_killed_and_resumed_is_never_stopped(tmp_path, kind):
+    def run(folder, resume: str, kill_at: int = 0) -> int:
+        environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+        arguments = [str(folder), resume, str(kill_at), kind]
+        command = [sys.executable, "-c", PROGRAM, *arguments]
+        return subprocess.run(command, env=environment, capture_output=True).returncode
 
-
-def test_killed_and_resumed_is_never_stopped(tmp_path):
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     whole.mkdir()
     stopped.mkdir()
