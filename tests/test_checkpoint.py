@@ -82,7 +82,9 @@ PROGRAM = textwrap.dedent(
 )
 
 
-@pytest.mark.parametrize("kind", ["rnn", "transformer"])
+@pytest.mark.parametrize(
+    "kind", ["rnn", pytest.param("transformer", marks=pytest.mark.slow)]
+)
 def test_killed_and_resumed_is_never_stopped(tmp_path, kind):
     def run(folder, resume: str, kill_at: int = 0) -> int:
         environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
