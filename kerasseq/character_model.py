@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 
 from kerasseq.char_transformer import CarryingBlock, DecoderBlock, Memory
-from kerasseq.decoder_inference import DecoderStep
+from kerasseq.decoder_inference import DecoderStep, decoder_state_shapes
 from kerasseq.generation import GeneratingModule, States, Step
 from kerasseq.inference import InferenceStep
 from kerasseq.recurrent import FusedRNN
@@ -104,7 +104,7 @@ def state_shapes(model: keras.Model, *, frozen: bool = False) -> list[tuple[int,
     """The shape of each state of the step function, batch 1; frozen is as exported."""
     shapes: list[tuple[int, ...]] = []
     if frozen and is_transformer(model):
-        return DecoderStep(model).state_shapes
+        return decoder_state_shapes(model)
     for layer in model.layers:
         if isinstance(layer, DecoderBlock):
             shapes += layer.memory_shapes(1)
