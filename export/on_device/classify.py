@@ -6,11 +6,11 @@ text, in which the words that the model looked at most stand in brackets.
 """
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from generate import Model, OneLineParser
+from generate import Model, OneLineParser, read_lines
 from words import encode_words, split_words
 
 CLASSIFIER = "classifier"
@@ -101,22 +101,6 @@ def marked(words: Sequence[str], weights: np.ndarray) -> str:
         f"[{word}]" if weight >= least else word
         for word, weight in zip(words, weights, strict=True)
     )
-
-
-def read_lines() -> Iterator[str]:
-    """The lines of standard input.
-
-    Raises:
-        ValueError: one is not UTF-8.
-    """
-    if hasattr(sys.stdin, "reconfigure"):
-        sys.stdin.reconfigure(encoding="utf-8")
-    try:
-        yield from sys.stdin
-    except UnicodeDecodeError:
-        raise ValueError(
-            "standard input is not UTF-8; convert it, for example with iconv"
-        ) from None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

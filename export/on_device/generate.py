@@ -253,6 +253,23 @@ class OneLineParser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: error: {message}; --help explains\n")
 
 
+def read_lines() -> Iterator[str]:
+    """Lines of standard input.
+
+    Raises:
+        ValueError: it is not UTF-8.
+    """
+    if hasattr(sys.stdin, "reconfigure"):
+        sys.stdin.reconfigure(encoding="utf-8")
+    try:
+        yield from sys.stdin
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"standard input is not UTF-8 (byte 0x{error.object[error.start]:02x}); "
+            "convert it, for example with iconv"
+        ) from None
+
+
 def out_of_range(name: str, value: float) -> str | None:
     """What to give instead, where a setting is out of its range."""
     low, high = (0, 2**31 - 1) if name == "seed" else RANGES[name]

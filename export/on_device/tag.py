@@ -8,10 +8,10 @@ input, one a line. Tokens are parted at white space.
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
-from generate import Model, OneLineParser
+from generate import Model, OneLineParser, read_lines
 
 TAGGER = "tagger"
 COLOURS = (36, 33, 35, 32, 34, 96, 93, 95, 92, 94)
@@ -108,23 +108,6 @@ def show(
             name = f"[{name} {kind}]"
         words.append(name)
     return " ".join(words)
-
-
-def read_lines() -> Iterator[str]:
-    """Lines of standard input.
-
-    Raises:
-        ValueError: it is not UTF-8.
-    """
-    if hasattr(sys.stdin, "reconfigure"):
-        sys.stdin.reconfigure(encoding="utf-8")
-    try:
-        yield from sys.stdin
-    except UnicodeDecodeError as error:
-        raise ValueError(
-            f"standard input is not UTF-8 (byte 0x{error.object[error.start]:02x}); "
-            "convert it, for example with iconv"
-        ) from None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
