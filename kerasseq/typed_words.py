@@ -6,19 +6,15 @@ same in Python, in a graph and on a device (export/on_device/README.md).
 
 import collections
 import functools
-import json
-import os
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from kerasseq.files import write_file
 from kerasseq.text import split_text
-from kerasseq.words import SPECIALS, WordVocabulary, lower_case
+from kerasseq.words import SPECIALS, WordList, WordVocabulary, lower_case
 
 # Apostrophe, hyphen and underscore are not among them: they are parts of words.
 SIGNS = '!"#$%&()*+,./:;<=>?@[\\]^`{|}~…‘“”„«»–—¡¿'  # noqa: RUF001
@@ -136,7 +132,7 @@ class TypedText(NamedTuple):
 
 
 @dataclass(frozen=True)
-class TypedVocabulary:
+class TypedVocabulary(WordList):
     """The words that a keyboard knows, as it writes them; the id is the position.
 
     First come `<PAD>`, `<UNK>` and `<MASK>`, then what is read and not suggested, since
@@ -152,7 +148,7 @@ class TypedVocabulary:
         [3, 5, 4, 1]
     """
 
-    words: tuple[str, ...]
+    LIKE = '".", "the"'
 
     def __post_init__(self) -> None:
         # What is no vocabulary of words is refused there.
@@ -201,33 +197,6 @@ class TypedVocabulary:
                 f"no word of the text is in it {least_count} times; give a longer text"
             )
         return cls(SPECIALS + tuple(usual[word][2] for word in words))
-
-    @classmethod
-    def load(cls, path: str | os.PathLike) -> "TypedVocabulary":
-        """Read a `vocabulary.json`.
-
-        Raises:
-            ValueError: the file is missing or is no such vocabulary.
-        """
-        try:
-            content = json.loads(Path(path).read_text(encoding="utf-8"))
-            return cls(tuple(content["words"]))
-        except (OSError, KeyError, TypeError, ValueError) as error:
-            raise ValueError(
-                f"{path} is not a vocabulary of words ({error}); it should read "
-                '{"words": ["<PAD>", "<UNK>", "<MASK>", ".", "the", ...]}'
-            ) from None
-
-    def to_json(self) -> str:
-        """The vocabulary as the text of a `vocabulary.json`."""
-        return json.dumps({"words": self.words}) + "\n"
-
-    def save(self, path: str | os.PathLike) -> Path:
-        """Write a `vocabulary.json`, whole or not at all."""
-        return write_file(path, self.to_json())
-
-    def __len__(self) -> int:
-        return len(self.words)
 
     @functools.cached_property
     def lower_cased(self) -> WordVocabulary:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar, Self
 
 import numpy as np
 import tensorflow as tf
@@ -118,7 +119,47 @@ def _lower_cases() -> tuple[np.ndarray, np.ndarray]:
 
 
 @dataclass(frozen=True)
-class WordVocabulary:
+class WordList:
+    """What vocabularies of words share: that they are kept in a `vocabulary.json`.
+
+    Attributes:
+        words: the id of each is its position.
+        LIKE: how such a file goes on after the special words, for an error to show.
+    """
+
+    words: tuple[str, ...]
+    LIKE: ClassVar[str]
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> Self:
+        """Read a `vocabulary.json`.
+
+        Raises:
+            ValueError: the file is missing or is no such vocabulary.
+        """
+        try:
+            content = json.loads(Path(path).read_text(encoding="utf-8"))
+            return cls(tuple(content["words"]))
+        except (OSError, KeyError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"{path} is not a vocabulary of words ({error}); it should read "
+                f'{{"words": ["<PAD>", "<UNK>", "<MASK>", {cls.LIKE}, ...]}}'
+            ) from None
+
+    def to_json(self) -> str:
+        """The vocabulary as the text of a `vocabulary.json`."""
+        return json.dumps({"words": self.words}) + "\n"
+
+    def save(self, path: str | os.PathLike) -> Path:
+        """Write a `vocabulary.json`, whole or not at all."""
+        return write_file(path, self.to_json())
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+
+@dataclass(frozen=True)
+class WordVocabulary(WordList):
     """The words that a model knows; the id of each is its position.
 
     Padding, the unknown word and the mask come first, as `SPECIALS`. They are in upper
@@ -133,7 +174,7 @@ class WordVocabulary:
         'a <UNK> dog'
     """
 
-    words: tuple[str, ...]
+    LIKE = '"the"'
 
     def __post_init__(self) -> None:
         if self.words[: len(SPECIALS)] != SPECIALS or len(self) == len(SPECIALS):
@@ -189,33 +230,6 @@ class WordVocabulary:
                 "give more sentences"
             )
         return cls(SPECIALS + tuple(words[:most]))
-
-    @classmethod
-    def load(cls, path: str | os.PathLike) -> "WordVocabulary":
-        """Read a `vocabulary.json`.
-
-        Raises:
-            ValueError: the file is missing or is no such vocabulary.
-        """
-        try:
-            content = json.loads(Path(path).read_text(encoding="utf-8"))
-            return cls(tuple(content["words"]))
-        except (OSError, KeyError, TypeError, ValueError) as error:
-            raise ValueError(
-                f"{path} is not a vocabulary of words ({error}); it should read "
-                '{"words": ["<PAD>", "<UNK>", "<MASK>", "the", ...]}'
-            ) from None
-
-    def to_json(self) -> str:
-        """The vocabulary as the text of a `vocabulary.json`."""
-        return json.dumps({"words": self.words}) + "\n"
-
-    def save(self, path: str | os.PathLike) -> Path:
-        """Write a `vocabulary.json`, whole or not at all."""
-        return write_file(path, self.to_json())
-
-    def __len__(self) -> int:
-        return len(self.words)
 
     @functools.cached_property
     def _ids(self) -> dict[str, int]:
