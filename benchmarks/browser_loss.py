@@ -24,8 +24,9 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.same_text import PAGE, browser, serving
-from export.gate import ALLOWED_PARTING, cross_entropy, step_logits, zeros
+from export.gate import ALLOWED_PARTING
 from export.on_device.generate import Model, encode_prompt
+from export.stepping import cross_entropy, step_logits, zeros
 from kerasseq.text_files import read_text
 
 # The page's own runtime and wrapper, stepping where the page writes.

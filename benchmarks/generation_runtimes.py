@@ -15,9 +15,9 @@ import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
 from export.character_model import describe
-from export.gate import step_logits, zeros
 from export.on_device.generate import uniform_numbers, write_tokens
 from export.on_device.sampling import choose_token
+from export.stepping import step_logits, zeros
 from kerasseq.char_rnn import CELLS, CharRNNConfig, build_char_rnn
 from kerasseq.character_model import (
     build_generating_module,

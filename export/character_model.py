@@ -1,20 +1,21 @@
 """The recipe of both kinds of character model: `char_rnn` and `char_transformer`."""
 
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import keras
 import tensorflow as tf
 
-from export.gate import Gate, about, common_length
-from export.report import Check, read_report, record, require
+from export.gate import Gate, common_length
+from export.report import Check, read_report
+from export.variants import VARIANTS, about, conclude, write_variants
 from kerasseq.character_model import (
     build_generating_module,
     describe_sizes,
     is_transformer,
     state_shapes,
 )
-from kerasseq.convert import Quantization, convert, write_saved_model, write_tflite
+from kerasseq.convert import write_saved_model
 from kerasseq.files import load_model
 from kerasseq.text import Vocabulary
 from kerasseq.text_files import read_text
@@ -59,37 +60,23 @@ def export_character_model(name: str, directory: str | Path) -> dict[str, Any]:
     )
     checks = [check_saved_model(saved_model, gate)]
     card = describe(model, read_report(directory).get(name, {}))
-    files, operations, dropped = {}, {}, {}
-    for quantization in get_args(Quantization):
-        if quantization == "int4" and is_transformer(model):
-            continue  # no matrix of it multiplies a state
-        path = write_tflite(
-            folder / f"{name}_{quantization}.tflite",
-            convert(module, signatures, quantization),
-            {**card, "weights": quantization},
-            {"vocabulary.json": vocabulary.to_json()},
-        )
-        figures, more = gate.check(path, quantization)
-        if quantization == "int4" and not all(check.passed for check in more):
-            # Four bits are too few for some models; the others are the product.
-            path.unlink()
-            dropped = {check.promise: check.value for check in more if not check.passed}
-            continue
-        operations[path.name] = figures.pop("operations")
-        files[path.name] = figures
-        checks += more
-    section = {
+    measured, more = write_variants(
+        folder / name,
+        module,
+        signatures,
+        card,
+        vocabulary.to_json(),
+        gate.check,
+        # No matrix of a Transformer multiplies a state, where int4 would be faster.
+        VARIANTS if is_transformer(model) else (*VARIANTS, "int4"),
+    )
+    figures = {
         "parameters": model.count_params(),
         "characters read by the checks": gate.num_characters,
         "loss of Keras on them": gate.loss,
-        "files": files,
-        "operations": operations,
-        "why there is no int4 file": dropped,
-        "checks": [check.row() for check in checks],
+        **measured,
     }
-    record(directory, f"{name}_export", section)
-    require(checks)
-    return section
+    return conclude(directory, f"{name}_export", figures, [*checks, *more])
 
 
 def check_saved_model(path: Path, gate: Gate) -> Check:

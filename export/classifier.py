@@ -10,24 +10,21 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from export.gate import about, file_figures
 from export.on_device.generate import Model
-from export.report import Check, read_report, record, require, run_recipe
+from export.report import Check, read_report, run_recipe
+from export.variants import about, conclude, file_figures, write_variants
 from kerasseq.classifier import read_labels
 from kerasseq.classifying import ClassifyingModule, LabellingModule
 from kerasseq.convert import (
     Quantization,
     Runtime,
-    convert,
     open_signatures,
     write_saved_model,
-    write_tflite,
 )
 from kerasseq.files import load_model
 from kerasseq.text_files import read_text
 from kerasseq.words import WordVocabulary, pad
 
-VARIANTS: tuple[Quantization, ...] = ("float32", "float16", "int8")
 # Words that a file reads at once; those after them are left out.
 LENGTH = 128
 CHECKED_SENTENCES = 1000
@@ -91,31 +88,23 @@ def export_classifier(directory: str | Path) -> dict[str, Any]:
         "held_out_accuracy": training.get("held-out accuracy"),
         "majority_accuracy": training.get("accuracy of the largest class"),
     }
-    files, operations = {}, {}
-    for quantization in VARIANTS:
-        path = write_tflite(
-            folder / f"classifier_{quantization}.tflite",
-            convert(module, signatures, quantization),
-            {**card, "weights": quantization},
-            {"vocabulary.json": vocabulary.to_json()},
-        )
-        figures, more = check_tflite(
-            path, quantization, classifier.count_params(), expected
-        )
-        operations[path.name] = figures.pop("operations")
-        files[path.name] = figures
-        checks += more
-    section = {
+    measured, more = write_variants(
+        folder / "classifier",
+        module,
+        signatures,
+        card,
+        vocabulary.to_json(),
+        lambda path, weights: check_tflite(
+            path, weights, classifier.count_params(), expected
+        ),
+    )
+    figures = {
         "parameters": classifier.count_params(),
         "sentences read by the checks": len(expected.sentences),
         "accuracy of Keras on them": share_right(expected.probabilities, expected),
-        "files": files,
-        "operations": operations,
-        "checks": [check.row() for check in checks],
+        **measured,
     }
-    record(directory, "classifier_export", section)
-    require(checks)
-    return section
+    return conclude(directory, "classifier_export", figures, [*checks, *more])
 
 
 def expect(

@@ -10,22 +10,19 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from export.gate import about, file_figures
 from export.on_device.generate import Model
-from export.report import Check, read_report, record, require, run_recipe
+from export.report import Check, read_report, run_recipe
+from export.variants import about, conclude, file_figures, write_variants
 from kerasseq.convert import (
     Quantization,
     Runtime,
-    convert,
     open_signatures,
     write_saved_model,
-    write_tflite,
 )
 from kerasseq.encoding import EncodingModule, SentenceModule
 from kerasseq.files import load_model
 from kerasseq.words import WordVocabulary, pad, read_sentences
 
-VARIANTS: tuple[Quantization, ...] = ("float32", "float16", "int8")
 # Words that a `.tflite` reads at once.
 LENGTH = 32
 CHECKED_SENTENCES = 50
@@ -61,28 +58,22 @@ def export_encoder(directory: str | Path) -> dict[str, Any]:
     checks = check_saved_model(saved_model, encoder, vocabulary, sentences)
     signatures = module.device_signatures(min(LENGTH, module.max_length))
     card = describe(encoder, module, read_report(directory).get("encoder", {}))
-    files, operations = {}, {}
-    for quantization in VARIANTS:
-        path = write_tflite(
-            folder / f"encoder_{quantization}.tflite",
-            convert(module, signatures, quantization),
-            {**card, "weights": quantization},
-            {"vocabulary.json": vocabulary.to_json()},
-        )
-        figures, more = check_tflite(path, quantization, encoder, vocabulary, sentences)
-        operations[path.name] = figures.pop("operations")
-        files[path.name] = figures
-        checks += more
-    section = {
+    measured, more = write_variants(
+        folder / "encoder",
+        module,
+        signatures,
+        card,
+        vocabulary.to_json(),
+        lambda path, weights: check_tflite(
+            path, weights, encoder, vocabulary, sentences
+        ),
+    )
+    figures = {
         "parameters": encoder.count_params(),
         "sentences read by the checks": len(sentences),
-        "files": files,
-        "operations": operations,
-        "checks": [check.row() for check in checks],
+        **measured,
     }
-    record(directory, "encoder_export", section)
-    require(checks)
-    return section
+    return conclude(directory, "encoder_export", figures, [*checks, *more])
 
 
 def check_saved_model(

@@ -1,4 +1,4 @@
-"""The gate that every generating `.tflite` passes where it is written.
+"""The gate that the `.tflite` of a character model passes where it is written.
 
 It runs the file itself, through both of LiteRT's runtimes, beside the Keras model that
 it was made from. What a file promises is in on_device/README.md.
@@ -11,18 +11,26 @@ from typing import Any, get_args
 
 import keras
 import numpy as np
-import tensorflow as tf
 
-import kerasseq
 from export.device_command import run_command
 from export.on_device.generate import (
-    CONTRACT_VERSION,
     Model,
     uniform_numbers,
     write_tokens,
 )
 from export.on_device.sampling import choose_token
 from export.report import Check
+from export.stepping import (
+    ALLOWED_BYTES,
+    ALLOWED_LOGITS_DIFFERENCE,
+    ALLOWED_LOSS,
+    GRAPH_BYTES,
+    cross_entropy,
+    parts,
+    step_logits,
+    zeros,
+)
+from export.variants import file_figures
 from kerasseq.character_model import (
     build_stateful_model,
     describe_sizes,
@@ -34,21 +42,14 @@ from kerasseq.convert import (
     Signature,
     open_signatures,
 )
-from kerasseq.flatbuffer import list_operators
 from kerasseq.generation import GeneratingModule
 from kerasseq.text import Vocabulary
 
-# How many nats a character a file may lose against the Keras model.
-ALLOWED_LOSS = {"float32": 1e-4, "float16": 1e-3, "int8": 1e-2, "int4": 1e-2}
-# Bytes a parameter, beside what the graph itself takes.
-ALLOWED_BYTES = {"float32": 4.1, "float16": 2.1, "int8": 1.1, "int4": 1.1}
-GRAPH_BYTES = 50_000
 # A Transformer's block is some fifty operations, written down in four graphs, as is
 # what all its blocks need of a character's place.
 BLOCK_BYTES = 30_000
 # How many nats a character the two runtimes may be apart.
 ALLOWED_PARTING = 1e-3
-ALLOWED_LOGITS_DIFFERENCE = 1e-4
 GATE_CHARACTERS = 20_000
 TEXT_LENGTH = 500
 SEED = 1
@@ -175,7 +176,7 @@ class Gate:
         total, differences = 0.0, []
         states = zeros(shapes)
         # In parts: of thousands of signs, the logits at all places take gigabytes.
-        for places in _parts(self.num_characters):
+        for places in parts(self.num_characters):
             logits, states = step_logits(step, states, self._inputs[places])
             targets = self._targets[places]
             total += cross_entropy(logits, targets) * len(targets)
@@ -222,35 +223,6 @@ def possible_tokens(logits: np.ndarray, uniform: float, **settings: float) -> se
     return {choose_token(row, uniform, **settings) for row in nearby}
 
 
-def file_figures(
-    path: Path, device: Model, parameters: int
-) -> tuple[dict[str, Any], list[Check]]:
-    """What holds of any file: its size, its operations, and that all are built in."""
-    operators = list_operators(device.flatbuffer)
-    custom = [name for name in operators if name.startswith("CUSTOM")]
-    figures = {
-        "bytes": path.stat().st_size,
-        "bytes a parameter": len(device.flatbuffer) / parameters,
-        "operations": ", ".join(operators),
-    }
-    return figures, [Check(path.name, "operations not built in", custom, expected=[])]
-
-
-def about(kind: str, model: keras.Model) -> dict[str, Any]:
-    """What the card of any model says."""
-    return {
-        "contract": CONTRACT_VERSION,
-        "kind": kind,
-        "parameters": model.count_params(),
-        "versions": {
-            "kerasseq": kerasseq.__version__,
-            "tensorflow": tf.__version__,
-            "keras": keras.__version__,
-        },
-        "licence": "the model is its maker's; check the rights to the text it learned",
-    }
-
-
 def keras_logits(model: keras.Model, inputs: np.ndarray) -> np.ndarray:
     """The Keras model's logits at every place of one text, float32 (N, V)."""
     length = min(1000, len(inputs))
@@ -261,38 +233,6 @@ def keras_logits(model: keras.Model, inputs: np.ndarray) -> np.ndarray:
         stateful.predict_on_batch(part[None])[0] for part in padded.reshape(-1, length)
     ]
     return np.concatenate(logits)[: len(inputs)]
-
-
-def zeros(shapes: dict[str, list[int]]) -> dict[str, np.ndarray]:
-    """The states at the start of a text."""
-    return {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
-
-
-def step_logits(
-    step: Signature, states: dict[str, np.ndarray], inputs: np.ndarray
-) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """A file's logits at every place of one text, float32 (N, V), and its states."""
-    logits = []
-    for token in inputs.astype(np.int32):
-        states = dict(step(token=token[None], **states))
-        logits.append(states.pop("logits")[0].copy())
-    return np.stack(logits), states
-
-
-def cross_entropy(logits: np.ndarray, targets: np.ndarray) -> float:
-    """Mean of -log softmax(logits)[target] in nats; logits (N, V), targets (N,)."""
-    total = 0.0
-    for places in _parts(len(targets)):
-        part = logits[places].astype(np.float64)
-        part -= part.max(axis=-1, keepdims=True)
-        chosen = part[np.arange(len(part)), targets[places]]
-        total += float(np.sum(np.log(np.exp(part).sum(axis=-1)) - chosen))
-    return total / len(targets)
-
-
-def _parts(count: int) -> list[slice]:
-    """Places to work on at a time."""
-    return [slice(start, start + 1000) for start in range(0, count, 1000)]
 
 
 def common_length(one: str, other: str) -> int:

@@ -10,28 +10,25 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from export.gate import (
+from export.on_device.generate import Model
+from export.on_device.suggest import WORDS, Keyboard
+from export.report import Check, read_report, run_recipe
+from export.stepping import (
     ALLOWED_BYTES,
     ALLOWED_LOGITS_DIFFERENCE,
     ALLOWED_LOSS,
     GRAPH_BYTES,
-    about,
     cross_entropy,
-    file_figures,
     step_logits,
     zeros,
 )
-from export.on_device.generate import Model
-from export.on_device.suggest import WORDS, Keyboard
-from export.report import Check, read_report, record, require, run_recipe
+from export.variants import about, conclude, file_figures, write_variants
 from kerasseq.convert import (
     Quantization,
     Runtime,
     Signature,
-    convert,
     open_signatures,
     write_saved_model,
-    write_tflite,
 )
 from kerasseq.files import load_model
 from kerasseq.keystrokes import SUGGESTIONS, measure_keystrokes
@@ -40,7 +37,6 @@ from kerasseq.text_files import read_text
 from kerasseq.typed_words import Caret, TypedText, TypedVocabulary
 from kerasseq.words import UNKNOWN
 
-VARIANTS: tuple[Quantization, ...] = ("float32", "float16", "int8")
 CHECKED_WORDS = 2_000
 # Texts at whose end the suggestions are compared, and words of each.
 CHECKED_TEXTS, TEXT_LENGTH = 150, 30
@@ -166,29 +162,21 @@ def export_next_word(directory: str | Path) -> dict[str, Any]:
     )
     checks = [check_saved_model(saved_model, expected)]
     card = describe(model, vocabulary, read_report(directory).get("next_word", {}))
-    files, operations = {}, {}
-    for quantization in VARIANTS:
-        path = write_tflite(
-            folder / f"next_word_{quantization}.tflite",
-            convert(module, signatures, quantization),
-            {**card, "weights": quantization},
-            {"vocabulary.json": vocabulary.to_json()},
-        )
-        figures, more = check_tflite(path, quantization, expected)
-        operations[path.name] = figures.pop("operations")
-        files[path.name] = figures
-        checks += more
-    section = {
+    measured, more = write_variants(
+        folder / "next_word",
+        module,
+        signatures,
+        card,
+        vocabulary.to_json(),
+        lambda path, weights: check_tflite(path, weights, expected),
+    )
+    figures = {
         "parameters": expected.parameters,
         "words read by the checks": len(expected.inputs),
         **{f"{name}, Keras": value for name, value in expected.figures.items()},
-        "files": files,
-        "operations": operations,
-        "checks": [check.row() for check in checks],
+        **measured,
     }
-    record(directory, "next_word_export", section)
-    require(checks)
-    return section
+    return conclude(directory, "next_word_export", figures, [*checks, *more])
 
 
 def check_saved_model(path: Path, expected: Expected) -> Check:

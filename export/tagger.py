@@ -11,16 +11,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from export.gate import about, file_figures
 from export.on_device.generate import Model
-from export.report import Check, read_report, record, require, run_recipe
+from export.report import Check, read_report, run_recipe
+from export.variants import about, conclude, file_figures, write_variants
 from kerasseq.convert import (
     Quantization,
     Runtime,
-    convert,
     open_signatures,
     write_saved_model,
-    write_tflite,
 )
 from kerasseq.entity_scores import OVERALL, score_entities
 from kerasseq.files import load_model
@@ -35,7 +33,6 @@ from kerasseq.tagger import encode_tokens, load_tags
 from kerasseq.tagging import SentenceTaggingModule, TaggingModule, tag_sentences
 from kerasseq.words import PAD, WordVocabulary
 
-VARIANTS: tuple[Quantization, ...] = ("float32", "float16", "int8")
 # Tokens that a `.tflite` reads at once.
 LENGTH = 64
 CHECKED_SENTENCES = 200
@@ -74,29 +71,21 @@ def export_tagger(directory: str | Path) -> dict[str, Any]:
     signatures = module.device_signatures(LENGTH)
     card = describe(model, module, read_report(directory).get("tagger", {}))
     gate = Gate(model, module, vocabulary, sentences)
-    files, operations = {}, {}
-    for quantization in VARIANTS:
-        path = write_tflite(
-            folder / f"tagger_{quantization}.tflite",
-            convert(module, signatures, quantization),
-            {**card, "weights": quantization},
-            {"vocabulary.json": vocabulary.to_json()},
-        )
-        figures, more = gate.check(path, quantization)
-        operations[path.name] = figures.pop("operations")
-        files[path.name] = figures
-        checks += more
-    section = {
+    measured, more = write_variants(
+        folder / "tagger",
+        module,
+        signatures,
+        card,
+        vocabulary.to_json(),
+        gate.check,
+    )
+    figures = {
         "parameters": model.count_params(),
         "sentences read by the checks": len(sentences),
         "F1 of Keras on them": gate.f1,
-        "files": files,
-        "operations": operations,
-        "checks": [check.row() for check in checks],
+        **measured,
     }
-    record(directory, "tagger_export", section)
-    require(checks)
-    return section
+    return conclude(directory, "tagger_export", figures, [*checks, *more])
 
 
 def check_saved_model(

@@ -57,8 +57,6 @@ from kerasseq.plots import (
     plot_losses,
     plot_savings,
     plot_scaling,
-    plot_typing,
-    plot_weighted_words,
 )
 from kerasseq.pooling import AttentionPooling
 from kerasseq.recurrent import GRU, LSTM, FusedRNN, SimpleRNN
@@ -75,6 +73,7 @@ from kerasseq.tagged_sentences import (
 from kerasseq.tagger import TaggerConfig, build_tagger, encode_tokens, tagged_batches
 from kerasseq.tagging import TaggingModule, tag_sentences
 from kerasseq.text import Vocabulary, next_character_streams, split_text
+from kerasseq.text_plots import plot_typing, plot_weighted_words
 from kerasseq.training import (
     HeldOutLoss,
     HistoryFile,

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from export.gate import about
 from export.on_device import words
+from export.variants import about
 from kerasseq.classifier import ClassifierConfig, build_classifier, predict
 from kerasseq.classifying import ClassifyingModule
 from kerasseq.convert import convert, write_tflite

@@ -5,12 +5,8 @@ import numpy as np
 import pytest
 
 from export.character_model import describe
-from export.gate import (
-    Gate,
-    common_length,
-    cross_entropy,
-    possible_tokens,
-)
+from export.gate import Gate, common_length, possible_tokens
+from export.stepping import cross_entropy
 from kerasseq.char_rnn import CharRNNConfig, build_char_rnn
 from kerasseq.character_model import build_generating_module
 from kerasseq.convert import convert, write_tflite

@@ -5,20 +5,17 @@ import math
 
 import numpy as np
 import pytest
-from matplotlib.image import imread
 
-from kerasseq import plots
+from kerasseq import drawing, plots
 from kerasseq.plots import (
-    WeightedWords,
     plot_attention,
     plot_confusion,
     plot_losses,
     plot_savings,
     plot_scaling,
     plot_scores,
-    plot_typing,
-    plot_weighted_words,
 )
+from tests.pictures import check_picture
 
 
 def softmax(*shape: int) -> np.ndarray:
@@ -36,15 +33,6 @@ def lines(axes) -> dict[str, list[tuple[float, float]]]:
 
 def labels(axis) -> list[str]:
     return [label.get_text() for label in axis.get_ticklabels()]
-
-
-def check_picture(path, figure) -> None:
-    """The file is a whole PNG of the figure's size, and nothing else was left."""
-    picture = imread(path)
-    width, height = figure.get_size_inches() * plots.DOTS_PER_INCH
-    np.testing.assert_allclose(picture.shape[:2], (height, width), atol=1)
-    assert picture.std() > 0.01
-    assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
 # --- losses
@@ -232,16 +220,16 @@ def test_every_token_can_be_drawn(tmp_path):
 
 def test_other_installed_fonts_are_used(tmp_path, monkeypatch, caplog):
     # matplotlib brings this one along too, and it has what DejaVu Sans lacks.
-    [other] = sorted(plots._glyphs("STIXGeneral") - plots._glyphs("DejaVu Sans"))[:1]
+    [other] = sorted(drawing.glyphs("STIXGeneral") - drawing.glyphs("DejaVu Sans"))[:1]
     token = chr(other)
     figure = plot_attention(softmax(1, 1, 1), [token], ["b"], tmp_path / "a.png")
     assert labels(figure.axes[0].yaxis) == ["□"]
-    plots._installed_fonts.cache_clear()
-    monkeypatch.setattr(plots, "FONTS", ("DejaVu Sans", "Not There", "STIXGeneral"))
+    drawing.installed_fonts.cache_clear()
+    monkeypatch.setattr(drawing, "FONTS", ("DejaVu Sans", "Not There", "STIXGeneral"))
     try:
         figure = plot_attention(softmax(1, 1, 1), [token], ["b"], tmp_path / "a.png")
     finally:
-        plots._installed_fonts.cache_clear()
+        drawing.installed_fonts.cache_clear()
     assert labels(figure.axes[0].yaxis) == [token]
     assert not caplog.records  # of a font that is not there
 
@@ -309,36 +297,6 @@ def test_savings_are_bars_beside_one_another(tmp_path):
     assert [text.get_text() for text in axes.texts] == ["25.0", "50.0", "12.5", "40.0"]
 
 
-def test_each_letter_is_typed_or_saved(tmp_path):
-    words = [("Don't", 2), (",", None), ("(", None), ("été", 0), ("好😀", 2)]
-    path = tmp_path / "typing.png"
-    figure = plot_typing({"ours": words, "other": words[:1]}, path, line=12)
-    check_picture(path, figure)
-    [axes] = figure.axes
-    # 2 + 0 + 2 letters and a tap or space for each word; 5 + 3 + 2 letters and spaces.
-    titles = [text for text in axes.texts if "keystrokes" in text.get_text()]
-    assert [text.get_text() for text in titles] == [
-        "ours: 7 keystrokes instead of 13",
-        "other: 3 keystrokes instead of 6",
-    ]
-    letters = [text for text in axes.texts if text not in titles]
-    colours = {"t": plots.ORANGE, "s": plots.BLUE, "n": plots.GREY}
-    shown = "".join(text.get_text() for text in letters[:14])
-    assert shown.replace("好", "□").replace("😀", "□") == "Don't, ( été□□"
-    kinds = "ttsssn" + " n" + " sss" + "tt"
-    for text, kind in zip(letters, kinds, strict=False):
-        assert kind == " " or text.get_color() == colours[kind], text.get_text()
-    # "été" fits into the line, the next word does not.
-    rows = [text.get_position()[1] for text in letters[:14]]
-    assert rows == [1] * 12 + [2] * 2
-
-
-def test_a_word_longer_than_a_line_is_drawn(tmp_path):
-    figure = plot_typing({"ours": [("x" * 50, 50)]}, tmp_path / "t.png", line=20)
-    [axes] = figure.axes
-    assert axes.get_xlim()[1] >= 50
-
-
 # --- scores
 
 
@@ -393,31 +351,3 @@ def test_a_confusion_wants_a_label_for_each_class(tmp_path):
     with pytest.raises(ValueError, match=r"\(2, 2\), but 3 labels want \(3, 3\)"):
         plot_confusion(np.eye(2), ["a", "b", "c"], tmp_path / "confusion.png")
     assert not list(tmp_path.iterdir())
-
-
-def test_every_word_is_drawn_on_a_ground_of_its_weight(tmp_path):
-    words = ["the", "好", "$x$", "w" * 99, *["word"] * 40, "last"]
-    weights = np.linspace(0, 1, len(words))
-    path = tmp_path / "words.png"
-    texts = [WeightedWords("heading " * 20, words, weights)]
-    texts += [WeightedWords("nothing", ["a", "b"], np.zeros(2))]
-    figure = plot_weighted_words(texts, path, "What it looked at")
-    check_picture(path, figure)
-    drawn = [text for text in figure.texts if text.get_bbox_patch()]
-    shown = [text.get_text() for text in drawn]
-    assert shown[0] == "the" and shown[2] == "$x$" and shown[-3:] == ["last", "a", "b"]
-    assert shown[3].endswith("…") and len(shown[3]) == 30
-    assert len(drawn) == len(words) + 2
-    darkness = [-sum(text.get_bbox_patch().get_facecolor()[:3]) for text in drawn]
-    first = darkness[: len(words)]
-    assert first == sorted(first) and first[0] < first[-1]
-    figure.set_dpi(plots.DOTS_PER_INCH)  # as it was written
-    boxes = [text.get_window_extent() for text in figure.texts]
-    assert all(
-        0 <= box.x0 and box.x1 <= figure.bbox.width and box.y0 >= 0 for box in boxes
-    ), "a word is outside the picture"
-    for one, other in itertools.combinations(boxes, 2):
-        assert not (
-            min(one.x1, other.x1) > max(one.x0, other.x0) + 1
-            and min(one.y1, other.y1) > max(one.y0, other.y0) + 1
-        ), "two words overlap"

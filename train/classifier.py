@@ -28,13 +28,9 @@ from kerasseq.labelled_sentences import (
     read_labelled_sentences,
     split_by_class,
 )
-from kerasseq.plots import (
-    WeightedWords,
-    plot_confusion,
-    plot_losses,
-    plot_weighted_words,
-)
+from kerasseq.plots import plot_confusion, plot_losses
 from kerasseq.scores import accuracy, confusion_matrix, macro_f1
+from kerasseq.text_plots import WeightedWords, plot_weighted_words
 from kerasseq.training import HistoryFile, TrainingConfig, compile_for_training
 from kerasseq.words import WordVocabulary, split_words
 

@@ -24,10 +24,11 @@ from kerasseq.next_word import (
     next_word_batches,
     word_scores,
 )
-from kerasseq.plots import plot_losses, plot_savings, plot_typing
+from kerasseq.plots import plot_losses, plot_savings
 from kerasseq.presets import MOST_PASSES, dropout_for
 from kerasseq.text import next_character_streams, validation_shape
 from kerasseq.text_files import read_text
+from kerasseq.text_plots import plot_typing
 from kerasseq.training import (
     HeldOutLoss,
     HistoryFile,
