@@ -16,6 +16,7 @@ import pytest
 import train.character_model as story
 import train_all
 from export import character_model as recipe
+from export import stepping, variants
 from kerasseq.checkpoint import Checkpoint
 from kerasseq.convert import read_tflite
 from kerasseq.files import load_model
@@ -316,7 +317,7 @@ def test_a_full_disk_ends_in_one_line_and_the_resumed_run_in_the_same_weights(
         (story, "save_model", "char_rnn.keras"),
         (story, "plot_losses", "loss.png"),
         (recipe, "write_saved_model", "saved_model"),
-        (recipe, "write_tflite", "char_rnn_float32.tflite"),
+        (variants, "write_tflite", "char_rnn_float32.tflite"),
     ]
     corpus, out = tmp_path / "chat.txt", tmp_path / "out"
     corpus.write_bytes(TEXT.encode())
@@ -341,12 +342,13 @@ def test_a_full_disk_ends_in_one_line_and_the_resumed_run_in_the_same_weights(
 
 
 def test_a_check_that_fails_ends_the_run_with_1(run, monkeypatch, capsys):
-    from export import gate
+
     from export.char_rnn import export_char_rnn
     from export.report import run_recipe
 
     monkeypatch.setattr(sys, "argv", ["export", str(run)])
-    monkeypatch.setitem(gate.ALLOWED_LOSS, "int8", -1.0)
+    monkeypatch.setitem(stepping.ALLOWED_LOSS, "int8", -1.0)
+    monkeypatch.setattr(recipe, "VARIANTS", ("float32", "int8"))
     assert run_recipe(export_char_rnn) == 1
     error = capsys.readouterr().err
     assert "char_rnn_int8.tflite: held-out loss above Keras's" in error

@@ -136,7 +136,6 @@ def test_a_check_that_fails_ends_the_recipe_with_1(run, monkeypatch, capsys):
 
     monkeypatch.setattr(sys, "argv", ["export", str(run)])
     monkeypatch.setitem(recipe.ALLOWED_DIFFERENCE, "int8", -1.0)
-    monkeypatch.setattr(recipe, "VARIANTS", ("int8",))
     assert run_recipe(recipe.export_classifier) == 1
     error = capsys.readouterr().err
     assert "classifier_int8.tflite: largest difference of a probability" in error
