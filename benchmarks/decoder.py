@@ -43,13 +43,9 @@ from kerasseq.corpora import load_corpus
 from kerasseq.decoder_inference import DecoderStep
 from kerasseq.generation import CHUNK, GeneratingModule, States, Step
 from kerasseq.presets import TRANSFORMERS
+from kerasseq.streams import RESET_RATE, HeldOutLoss, window_loss
 from kerasseq.text import next_character_streams, split_text, validation_shape
-from kerasseq.training import (
-    HeldOutLoss,
-    TrainingConfig,
-    compile_for_training,
-    window_loss,
-)
+from kerasseq.training import TrainingConfig, compile_for_training
 
 SIZE, HEADS, BLOCKS = 128, 4, 4
 BATCH, LENGTH, STEPS = 12, 64, 2_000
@@ -139,7 +135,7 @@ def train_ours(
     keras.utils.set_random_seed(0)
     config = CharTransformerConfig(size, SIZE, HEADS, BLOCKS, context=LENGTH)
     model = build_char_transformer(config)
-    learner = build_stateful_model(model, batch, LENGTH, reset_rate=0.03)
+    learner = build_stateful_model(model, batch, LENGTH, reset_rate=RESET_RATE)
     rate = TRANSFORMERS["default"].learning_rate
     steps = STEPS * BATCH // batch
     training = TrainingConfig(

@@ -62,6 +62,7 @@ from kerasseq.pooling import AttentionPooling
 from kerasseq.recurrent import GRU, LSTM, FusedRNN, SimpleRNN
 from kerasseq.sampling import Settings, choose_token, uniform_numbers
 from kerasseq.scores import accuracy, confusion_matrix, macro_f1
+from kerasseq.streams import HeldOutLoss, fit_streams, window_loss
 from kerasseq.tag_sequences import allowed_transitions, best_sequence
 from kerasseq.tagged_sentences import (
     TaggedSentence,
@@ -75,7 +76,6 @@ from kerasseq.tagging import TaggingModule, tag_sentences
 from kerasseq.text import Vocabulary, next_character_streams, split_text
 from kerasseq.text_plots import plot_typing, plot_weighted_words
 from kerasseq.training import (
-    HeldOutLoss,
     HistoryFile,
     Perplexity,
     SampleTexts,
@@ -158,6 +158,7 @@ __all__ = [
     "encode_tokens",
     "find_entities",
     "fit",
+    "fit_streams",
     "generate",
     "labelled_batches",
     "list_operators",
@@ -193,6 +194,7 @@ __all__ = [
     "tag_sentences",
     "tagged_batches",
     "uniform_numbers",
+    "window_loss",
     "word_scores",
     "write_saved_model",
     "write_tagged_sentences",

@@ -28,13 +28,9 @@ from kerasseq.character_model import (
     step_function,
 )
 from kerasseq.files import load_model, save_model
+from kerasseq.streams import HeldOutLoss, reset_carried_state
 from kerasseq.text import Vocabulary, next_character_streams
-from kerasseq.training import (
-    HeldOutLoss,
-    TrainingConfig,
-    compile_for_training,
-    reset_carried_state,
-)
+from kerasseq.training import TrainingConfig, compile_for_training
 
 ROOT = Path(__file__).parents[1]
 V, C, H, N = 11, 12, 2, 2  # characters, model, heads, blocks

@@ -24,9 +24,10 @@ PROGRAM = textwrap.dedent(
     from kerasseq.char_rnn import CharRNNConfig, build_char_rnn
     from kerasseq.char_transformer import CharTransformerConfig, build_char_transformer
     from kerasseq.checkpoint import Checkpoint
+    from kerasseq.streams import HeldOutLoss
     from kerasseq.text import next_character_streams, validation_shape
     from kerasseq.training import (
-        HeldOutLoss, HistoryFile, TrainingConfig, compile_for_training, fit)
+        HistoryFile, TrainingConfig, compile_for_training, fit)
 
     folder, resume, kill_at = sys.argv[1], sys.argv[2] == "resume", int(sys.argv[3])
     keras.utils.set_random_seed(7)

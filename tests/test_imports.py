@@ -61,6 +61,13 @@ PACKAGE = {
     },
     "muon": set(),
     "training": {"checkpoint", "divergence", "files", "muon"},
+    "streams": {
+        "character_model",
+        "checkpoint",
+        "divergence",
+        "text",
+        "training",
+    },
     "encoding": {"transformer", "words"},
     "labelled_sentences": {"text_files", "words"},
     "pooling": {"attention"},

@@ -13,38 +13,17 @@ from export.character_model import export_character_model
 from export.report import record
 from kerasseq.char_rnn import CharRNNConfig, build_char_rnn
 from kerasseq.char_transformer import CharTransformerConfig, build_char_transformer
-from kerasseq.character_model import (
-    build_generating_module,
-    build_stateful_model,
-    generate,
-)
+from kerasseq.character_model import build_generating_module, generate
 from kerasseq.checkpoint import Checkpoint
 from kerasseq.corpora import Corpus, load_corpus
-from kerasseq.divergence import StopAtDivergence
 from kerasseq.files import save_model, write_file
 from kerasseq.generation import GeneratingModule
 from kerasseq.plots import plot_losses
 from kerasseq.presets import PRESETS, TRANSFORMERS, dropout_for, most_characters
-from kerasseq.text import (
-    frequency_loss,
-    next_character_streams,
-    split_text,
-    validation_shape,
-)
-from kerasseq.training import (
-    HeldOutLoss,
-    HistoryFile,
-    Perplexity,
-    SampleTexts,
-    TrainingConfig,
-    compile_for_training,
-    fit,
-    window_loss,
-)
+from kerasseq.streams import fit_streams, window_loss
+from kerasseq.text import frequency_loss, split_text
+from kerasseq.training import HistoryFile, SampleTexts, TrainingConfig
 
-# The chance that a place of the text goes on without its state, so that the model
-# learns to begin: without, the first characters after a prompt are the worst.
-RESET_RATE = 0.03
 HEAD_SIZE = 32
 TEMPERATURES = (0.7, 1.0, 1.2)
 HOW_TO_WRITE = """
@@ -162,31 +141,23 @@ def train_character_model(
     else:
         model = build_char_rnn(config)
     module = build_generating_module(model, vocabulary)
-    learner = build_stateful_model(
-        model, training.batch_size, training.length, RESET_RATE, options.seed
-    )
-    compile_for_training(learner, training)
-    shape = validation_shape(len(held_out))
-    validator = build_stateful_model(model, *shape)
-    validator.compile(loss=learner.loss, jit_compile=True)
     history = HistoryFile(folder / "history.csv")
-    seconds = fit(
-        learner,
-        next_character_streams(ids, training.batch_size, training.length),
+    seconds = fit_streams(
+        model,
+        ids,
+        held_out,
         training,
+        history,
+        checkpoint,
         [
-            HeldOutLoss(validator, next_character_streams(held_out, *shape)),
-            StopAtDivergence(),
-            Perplexity(),
-            history,
             SampleTexts(lambda: generate(module, options.prompt, 200, temperature=0.7)),
             keras.callbacks.EarlyStopping(
                 patience=training.patience, restore_best_weights=True
             ),
             *callbacks,
         ],
-        checkpoint,
-        options.resume,
+        seed=options.seed,
+        resume=options.resume,
     )
 
     save_model(model, folder / f"{name}.keras")

@@ -12,9 +12,7 @@ import numpy as np
 
 from export.next_word import export_next_word
 from export.report import record
-from kerasseq.character_model import build_stateful_model
 from kerasseq.checkpoint import Checkpoint
-from kerasseq.divergence import StopAtDivergence
 from kerasseq.files import save_model, write_file
 from kerasseq.keystrokes import measure_keystrokes, typical_passage
 from kerasseq.kneser_ney import KneserNey
@@ -26,17 +24,10 @@ from kerasseq.next_word import (
 )
 from kerasseq.plots import plot_losses, plot_savings
 from kerasseq.presets import MOST_PASSES, dropout_for
-from kerasseq.text import next_character_streams, validation_shape
+from kerasseq.streams import fit_streams
 from kerasseq.text_files import read_text
 from kerasseq.text_plots import plot_typing
-from kerasseq.training import (
-    HeldOutLoss,
-    HistoryFile,
-    Perplexity,
-    TrainingConfig,
-    compile_for_training,
-    fit,
-)
+from kerasseq.training import HistoryFile, TrainingConfig
 from kerasseq.typed_words import TypedText, TypedVocabulary
 from kerasseq.words import UNKNOWN
 
@@ -51,8 +42,6 @@ LEAST_DROPOUT = 0.2
 LEAST_WORDS = 1_000
 LENGTH = 32
 WORDS_A_ROUND = 20_000, 500_000
-# A keyboard's texts begin without a state, and so do some places in training.
-RESET_RATE = 0.03
 HELD_OUT_WORDS = 2_000
 HOW_TO_SUGGEST = """
 To see what it suggests, for a text or for each line that you type:
@@ -134,30 +123,19 @@ def train_next_word(options: argparse.Namespace, plan: Plan) -> None:
     keras.utils.set_random_seed(options.seed)
     counts = np.bincount(ids, minlength=len(vocabulary))
     model = build_next_word_model(plan.config, counts)
-    learner = build_stateful_model(
-        model, training.batch_size, training.length, RESET_RATE, options.seed
-    )
-    compile_for_training(learner, training)
-    shape = validation_shape(len(held_out_ids))
-    validator = build_stateful_model(model, *shape)
-    validator.compile(loss=learner.loss, jit_compile=True)
-    streams = next_character_streams(ids, training.batch_size, training.length)
-    held_out_streams = next_character_streams(held_out_ids, *shape)
     history = HistoryFile(folder / "history.csv")
-    seconds = fit(
-        learner,
-        next_word_batches(streams),
+    # The last weights are kept: to take those of the best held-out loss would be to
+    # choose by the text that the model is measured on.
+    seconds = fit_streams(
+        model,
+        ids,
+        held_out_ids,
         training,
-        [
-            HeldOutLoss(validator, next_word_batches(held_out_streams)),
-            StopAtDivergence(),
-            Perplexity(),
-            # The last weights are kept: to take those of the best held-out loss would
-            # be to choose by the text that the model is measured on.
-            history,
-        ],
+        history,
         plan.checkpoint,
-        options.resume,
+        seed=options.seed,
+        resume=options.resume,
+        as_examples=next_word_batches,
     )
 
     save_model(model, folder / "next_word.keras")
