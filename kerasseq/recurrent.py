@@ -1,11 +1,12 @@
 """Keras's recurrent layers with a fast loop for the CPU, around Keras's own cells.
 
 Keras multiplies inputs and weights anew at every step and adds up the weights' gradient
-step by step. Here the inputs are multiplied once, before the loop, and the gradient of
-the recurrent weights is one product after the backward loop, so that the loops hold
-just what must wait for the step before.
+step by step. Here the inputs are multiplied once, before the loop, and the gradients of
+the weights are products after the backward loop, so that the loops hold just what must
+wait for the step before. What is as large as all steps' gates is read and written as
+seldom as can be: at these sizes that costs as much as the products do.
 
-Shapes: T steps, B batch, H units, G gates.
+Shapes: T steps, B batch, E input size, H units, G gates.
 """
 
 import logging
@@ -25,15 +26,16 @@ class Equations(NamedTuple):
 
     Attributes:
         num_kept: how many tensors forward keeps.
-        num_apart: how many gates backward gives apart.
+        num_apart: how many gates, the last ones, have other gradients in the input's
+            part than in the recurrent part.
         forward: from the input's part (B, G*H), the recurrent part (B, G*H) and the
             states to the new states and what the derivative needs, all (B, H); the
             first state is the output.
         backward: from the gradients of the new states, the states before the step and
-            what forward kept to three gradients: of the recurrent part (B, G*H); of
-            the last gates of the input's part (B, H) where they differ from those of
-            the recurrent part, which the others equal; and of the states before, as
-            far as it does not pass through the recurrent part.
+            what forward kept to three gradients: of the gates in both parts, but for
+            those apart, (B, (G - num_apart)*H); of those apart in the recurrent part
+            and in the input's part, each (B, H), or nothing; and of the states before,
+            as far as it does not pass through the recurrent part.
     """
 
     num_kept: int
@@ -63,8 +65,8 @@ def _gru_backward(
     d_update = d_new * (h - candidate) * update * (1 - update)
     d_candidate = d_new * (1 - update) * (1 - candidate * candidate)
     d_reset = d_candidate * a_candidate * reset * (1 - reset)
-    d_recurrent = tf.concat([d_update, d_reset, d_candidate * reset], axis=1)
-    return d_recurrent, (d_candidate,), (d_new * update,)
+    d_shared = tf.concat([d_update, d_reset], axis=1)
+    return d_shared, (d_candidate * reset, d_candidate), (d_new * update,)
 
 
 def _lstm_forward(
@@ -143,7 +145,10 @@ def cell_weights(cell: keras.Layer) -> Tensors:
     kernel = tf.convert_to_tensor(cell.kernel)
     recurrent_kernel = tf.convert_to_tensor(cell.recurrent_kernel)
     if cell.bias is None:
-        input_bias = recurrent_bias = tf.zeros(kernel.shape[1:], kernel.dtype)
+        # Two tensors: what tf.custom_gradient takes twice, grappler loses.
+        input_bias, recurrent_bias = (
+            tf.zeros(kernel.shape[1:], kernel.dtype) for _ in range(2)
+        )
     elif isinstance(cell, keras.layers.GRUCell):
         input_bias, recurrent_bias = tf.unstack(tf.convert_to_tensor(cell.bias))
     else:
@@ -153,34 +158,39 @@ def cell_weights(cell: keras.Layer) -> Tensors:
 
 
 def run_steps(
-    equations: Equations,
-    inputs: tf.Tensor,
-    states: Tensors,
-    recurrent_kernel: tf.Tensor,
-    recurrent_bias: tf.Tensor,
+    equations: Equations, inputs: tf.Tensor, states: Tensors, weights: Tensors
 ) -> tuple[tf.Tensor, Tensors]:
     """Run a cell over all steps, with a derivative of its own.
 
     Args:
         equations: the cell.
-        inputs: (T, B, G*H), the inputs' part of the gates, static T and B.
+        inputs: (T, B, E), static T and B.
         states: each (B, H).
-        recurrent_kernel: (H, G*H).
-        recurrent_bias: (G*H,).
+        weights: from `cell_weights`.
 
     Returns:
         outputs (T, B, H) and the states after the last step.
     """
-    num_steps, batch, gates = inputs.shape
-    units = recurrent_kernel.shape[0]
+    num_steps, batch, size = inputs.shape
+    units, width = weights[2].shape
+    apart = equations.num_apart
 
     @tf.custom_gradient
     def run(
-        inputs: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor, *states: tf.Tensor
+        inputs: tf.Tensor,
+        kernel: tf.Tensor,
+        bias: tf.Tensor,
+        recurrent_kernel: tf.Tensor,
+        recurrent_bias: tf.Tensor,
+        *states: tf.Tensor,
     ) -> tuple[Tensors, Callable]:
+        flat_inputs = tf.reshape(inputs, (-1, size))
+        projected = tf.matmul(flat_inputs, kernel)
+        projected = tf.reshape(projected, (num_steps, batch, width))
+
         def step(index: tf.Tensor, states: Tensors) -> tuple[Tensors, Tensors]:
-            recurrent = tf.matmul(states[0], kernel) + bias
-            new, kept = equations.forward(inputs[index], recurrent, states)
+            recurrent = tf.matmul(states[0], recurrent_kernel) + recurrent_bias
+            new, kept = equations.forward(projected[index] + bias, recurrent, states)
             return new, (*new, *kept)
 
         widths = [units] * (len(states) + equations.num_kept)
@@ -192,34 +202,56 @@ def run_steps(
                 tf.concat([state[None], history[:-1]], axis=0)
                 for state, history in zip(states, histories, strict=True)
             ]
-            transposed = tf.transpose(kernel)
+            transposed = tf.transpose(recurrent_kernel)
 
             def back(index: tf.Tensor, d_states: Tensors) -> tuple[Tensors, Tensors]:
-                d_recurrent, d_apart, direct = equations.backward(
+                d_shared, d_apart, direct = equations.backward(
                     (d_states[0] + d_outputs[index], *d_states[1:]),
                     tuple(state[index] for state in before),
                     tuple(values[index] for values in kept),
                 )
+                d_recurrent = tf.concat([d_shared, *d_apart[:1]], axis=1)
                 through = tf.matmul(d_recurrent, transposed)
-                return (direct[0] + through, *direct[1:]), (d_recurrent, *d_apart)
+                return (direct[0] + through, *direct[1:]), (d_shared, *d_apart)
 
             steps = range(num_steps - 1, -1, -1)
-            widths = [gates] + [units] * equations.num_apart
-            d_states, (d_recurrent, *d_apart) = _loop(
-                steps, back, tuple(d_last), batch, widths
+            widths = [width - apart * units] + [units] * (2 * apart)
+            d_states, rows = _loop(steps, back, tuple(d_last), batch, widths)
+            # One array each, never joined: a copy of all steps' gates takes longer
+            # than the two products in the place of one.
+            d_shared, *d_apart = (tf.reshape(row, (-1, row.shape[2])) for row in rows)
+            d_recurrent, d_projected = (
+                [d_shared, *d_apart[part : part + 1]] for part in (0, 1)
             )
-            shared = gates - units * equations.num_apart
-            d_inputs = tf.concat([d_recurrent[:, :, :shared], *d_apart], axis=2)
-            d_recurrent = tf.reshape(d_recurrent, (-1, gates))
-            outputs_before = tf.reshape(before[0], (-1, units))
-            d_kernel = tf.matmul(outputs_before, d_recurrent, transpose_a=True)
-            d_bias = tf.reduce_sum(d_recurrent, axis=0)
-            return d_inputs, d_kernel, d_bias, *d_states
+            d_inputs = tf.add_n(
+                [
+                    tf.matmul(gates, part, transpose_b=True)
+                    for gates, part in zip(
+                        d_projected,
+                        tf.split(kernel, [each.shape[1] for each in d_projected], 1),
+                        strict=True,
+                    )
+                ]
+            )
+            flat_before = tf.reshape(before[0], (-1, units))
+            return (
+                tf.reshape(d_inputs, inputs.shape),
+                *_weight_gradients(flat_inputs, d_projected),
+                *_weight_gradients(flat_before, d_recurrent),
+                *d_states,
+            )
 
         return (histories[0], *last), gradient
 
-    outputs, *last = run(inputs, recurrent_kernel, recurrent_bias, *states)
+    outputs, *last = run(inputs, *weights, *states)
     return outputs, tuple(last)
+
+
+def _weight_gradients(inputs: tf.Tensor, d_gates: Sequence[tf.Tensor]) -> Tensors:
+    """Gradients of a kernel and a bias, from inputs and their products' gradients."""
+    products = [tf.matmul(inputs, part, transpose_a=True) for part in d_gates]
+    sums = [tf.reduce_sum(part, axis=0) for part in d_gates]
+    return tf.concat(products, axis=1), tf.concat(sums, axis=0)
 
 
 def _loop(
@@ -281,17 +313,11 @@ class FastLoop(keras.layers.RNN):
             _log_once(f"{self.name} runs on Keras's own loop: {reason}")
             return super().inner_loop(sequences, initial_state, mask, training)
         states = tuple(keras.tree.flatten(initial_state))
-        kernel, input_bias, recurrent_kernel, recurrent_bias = cell_weights(self.cell)
-        batch, num_steps, size = sequences.shape
-        by_step = tf.reshape(tf.transpose(sequences, (1, 0, 2)), (-1, size))
-        inputs = tf.matmul(by_step, kernel) + input_bias
-        inputs = tf.reshape(inputs, (num_steps, batch, kernel.shape[1]))
         outputs, last = run_steps(
             EQUATIONS[type(self.cell)],
-            inputs,
+            tf.transpose(sequences, (1, 0, 2)),
             states,
-            recurrent_kernel,
-            recurrent_bias,
+            cell_weights(self.cell),
         )
         return last[0], tf.transpose(outputs, (1, 0, 2)), list(last)
 
