@@ -44,6 +44,9 @@ class TrainingConfig:
         clip_norm: the gradients' global norm is held at this.
         patience: epochs without a better held-out loss before training stops.
         optimizer: Adam, or Muon, which a Transformer learns faster with.
+        weight_decay: part of each matrix, times the learning rate, that a step takes
+            away (Loshchilov and Hutter 2019, algorithm 2); embeddings and vectors keep
+            theirs.
     """
 
     batch_size: int
@@ -56,6 +59,7 @@ class TrainingConfig:
     clip_norm: float = 1.0
     patience: int = 3
     optimizer: Literal["adam", "muon"] = "adam"
+    weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
         counts = "batch_size", "length", "steps_per_epoch", "epochs", "patience"
@@ -66,6 +70,8 @@ class TrainingConfig:
             raise ValueError(
                 f"learning_rate={self.learning_rate} is not above zero; try 0.003"
             )
+        if not 0 <= self.weight_decay < math.inf:
+            raise ValueError(f"weight_decay={self.weight_decay} is below zero; try 0.1")
 
     @classmethod
     def for_text(
@@ -141,14 +147,24 @@ def compile_for_training(
     )
     if config.optimizer == "adam":
         optimizer = keras.optimizers.Adam(
-            schedule, beta_2=config.beta_2, global_clipnorm=config.clip_norm
+            schedule,
+            beta_2=config.beta_2,
+            global_clipnorm=config.clip_norm,
+            weight_decay=config.weight_decay or None,
+        )
+        optimizer.exclude_from_weight_decay(
+            [
+                variable
+                for variable in model.trainable_variables
+                if len(variable.shape) < 2 or "embedding" in variable.path
+            ]
         )
     else:
         optimizer = Muon(
             schedule,
             adam_beta_2=config.beta_2,
             global_clipnorm=config.clip_norm,
-            weight_decay=None,
+            weight_decay=config.weight_decay or None,
             adam_weight_decay=None,
         )
     model.compile(

@@ -39,7 +39,8 @@ PROGRAM = textwrap.dedent(
     else:
         optimizer = "adam"
         model = build_char_rnn(CharRNNConfig(
-            13, cell="lstm", units=17, num_layers=2, embedding_size=5, dropout=0.3))
+            13, cell=sys.argv[4], units=17, num_layers=1 + (sys.argv[4] == "lstm"),
+            embedding_size=5, dropout=0.3))
     config = TrainingConfig(
         3, 16, 37, 5, learning_rate=0.01, patience=2, optimizer=optimizer)
     learner = build_stateful_model(model, config.batch_size, config.length, 0.2, 7)
@@ -83,8 +84,12 @@ PROGRAM = textwrap.dedent(
 )
 
 
+SLOW = pytest.mark.slow
+
+
 @pytest.mark.parametrize(
-    "kind", ["rnn", pytest.param("transformer", marks=pytest.mark.slow)]
+    "kind",
+    ["gru", *(pytest.param(kind, marks=SLOW) for kind in ("lstm", "transformer"))],
 )
 def test_killed_and_resumed_is_never_stopped(tmp_path, kind):
     def run(folder, resume: str, kill_at: int = 0) -> int:

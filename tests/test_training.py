@@ -159,6 +159,34 @@ def test_history_is_a_whole_file_after_each_epoch(tmp_path):
     assert history.history["loss"] == [3.5, 2.25]
 
 
+@pytest.mark.parametrize("optimizer", ["adam", "muon"])
+def test_weight_decay_takes_its_part_of_matrices_alone(optimizer):
+    """Without a gradient, a step leaves 1 - rate * decay of a matrix."""
+    inputs = keras.Input((3,), dtype="int32")
+    x = keras.layers.Embedding(5, 4)(inputs)
+    x = keras.layers.LayerNormalization()(x)
+    model = keras.Model(inputs, keras.layers.Dense(4)(x))
+    config = TrainingConfig(1, 3, 20, 5, optimizer=optimizer, weight_decay=0.25)
+    compile_for_training(model, config)
+    keras.utils.set_random_seed(0)
+    model.set_weights([np.random.rand(*w.shape) + 1 for w in model.get_weights()])
+    before = model.get_weights()
+    for _ in range(3):
+        zeros = [np.zeros_like(weight) for weight in before]
+        model.optimizer.apply(zeros, model.trainable_variables)
+    rates = [float(model.optimizer._learning_rate(step)) for step in range(3)]
+    kept = np.prod([1 - 0.25 * rate for rate in rates])
+    assert kept < 0.9999
+    for variable, old in zip(model.variables, before, strict=True):
+        matrix = variable.path.endswith("/kernel")
+        np.testing.assert_allclose(variable, old * (kept if matrix else 1), rtol=1e-6)
+
+
+def test_weight_decay_below_zero_is_refused():
+    with pytest.raises(ValueError, match="weight_decay=-1 is below zero"):
+        TrainingConfig(1, 3, 20, 5, weight_decay=-1)
+
+
 def test_gradients_are_clipped_by_their_global_norm():
     config = TrainingConfig(2, 3, 4, 5, clip_norm=0.25)
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
