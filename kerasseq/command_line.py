@@ -120,7 +120,9 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         help="kind of the character model (rnn)",
     )
     how.add_argument(
-        "--cell", choices=CELLS, help="of the recurrent character model (gru)"
+        "--cell",
+        choices=CELLS,
+        help="of the recurrent character model (lstm for best, else gru)",
     )
     how.add_argument(
         "--units",

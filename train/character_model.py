@@ -19,7 +19,14 @@ from kerasseq.corpora import Corpus, load_corpus
 from kerasseq.files import save_model, write_file
 from kerasseq.generation import GeneratingModule
 from kerasseq.plots import plot_losses
-from kerasseq.presets import PRESETS, TRANSFORMERS, dropout_for, most_characters
+from kerasseq.presets import (
+    PRESETS,
+    TRANSFORMERS,
+    Preset,
+    TransformerPreset,
+    dropout_for,
+    most_characters,
+)
 from kerasseq.streams import fit_streams, window_loss
 from kerasseq.text import frequency_loss, split_text
 from kerasseq.training import HistoryFile, SampleTexts, TrainingConfig
@@ -63,7 +70,10 @@ def plan_character_model(options: argparse.Namespace) -> Plan:
             f"{corpus.name} holds the single character {vocabulary.characters[0]!r}; "
             "a text to learn from has at least two"
         )
-    preset = (TRANSFORMERS if transformer else PRESETS)[options.preset]
+    recurrent = PRESETS[options.preset]
+    preset: Preset | TransformerPreset = recurrent
+    if transformer:
+        preset = TRANSFORMERS[options.preset]
     units = options.units or preset.units
     num_layers = options.layers or preset.layers
     learning_rate = options.learning_rate
@@ -89,7 +99,7 @@ def plan_character_model(options: argparse.Namespace) -> Plan:
     else:
         config = CharRNNConfig(
             len(vocabulary),
-            cell=options.cell or "gru",
+            cell=options.cell or recurrent.cell,
             units=units,
             num_layers=num_layers,
             dropout=dropout,
@@ -100,6 +110,7 @@ def plan_character_model(options: argparse.Namespace) -> Plan:
         passes=options.epochs,
         batch_size=preset.batch_size,
         learning_rate=learning_rate,
+        weight_decay=preset.weight_decay,
         optimizer="muon" if transformer else "adam",
     )
     run = {
