@@ -37,6 +37,7 @@ def run_command(path: Path, prompt: str, length: int, seed: int) -> Run:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
+        bufsize=0,
     )
     start = time.perf_counter()
     with process:
@@ -46,7 +47,7 @@ def run_command(path: Path, prompt: str, length: int, seed: int) -> Run:
         written = process.stdout.read(1)
         seconds = time.perf_counter() - start
         while len(written.decode(errors="ignore")) < length:
-            more = process.stdout.read1()
+            more = process.stdout.read(1 << 16)  # what is there
             if not more:
                 raise OSError(f"{PROGRAM.name} wrote {len(written)} bytes and ended")
             written += more

@@ -215,7 +215,7 @@ class Gate:
         }
 
 
-def possible_tokens(logits: np.ndarray, uniform: float, **settings: float) -> set[int]:
+def possible_tokens(logits: np.ndarray, uniform: float, **settings: Any) -> set[int]:
     """The tokens that are chosen with logits within rounding of these."""
     rng = np.random.default_rng(0)
     noise = rng.normal(0, ALLOWED_LOGITS_DIFFERENCE / 3, (100, len(logits)))

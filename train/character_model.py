@@ -93,7 +93,7 @@ def plan_character_model(options: argparse.Namespace) -> Plan:
             model_size=units,
             num_heads=max(1, units // HEAD_SIZE),
             num_blocks=num_layers,
-            context=preset.context,
+            context=TRANSFORMERS[options.preset].context,
             dropout=dropout,
         )
     else:

@@ -270,7 +270,7 @@ def read_lines() -> Iterator[str]:
         ) from None
 
 
-def out_of_range(name: str, value: float) -> str | None:
+def out_of_range(name: str, value: Any) -> str | None:
     """What to give instead, where a setting is out of its range."""
     low, high = (0, 2**31 - 1) if name == "seed" else RANGES[name]
     if low <= value <= high:
@@ -326,8 +326,8 @@ def chosen_settings(
             value = defaults.get(name) if isinstance(defaults, dict) else None
             kind = int if name in ("length", "top_k") else (int, float)
             usable = isinstance(value, kind) and not isinstance(value, bool)
-            if not usable or (complaint := out_of_range(name, value)):
-                complaint = complaint if usable else "give a number"
+            complaint = out_of_range(name, value) if usable else "give a number"
+            if complaint:
                 raise ValueError(
                     f"the card's default {name}={value!r} cannot be used; {complaint} "
                     f"with --{name.replace('_', '-')}"

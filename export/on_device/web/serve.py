@@ -72,7 +72,7 @@ class Handler(BaseHTTPRequestHandler):
             content = path.read_bytes() if path else None
         except OSError:
             content = None
-        if content is None:
+        if path is None or content is None:
             self.send_error(HTTPStatus.NOT_FOUND)
             return
         self.send_response(HTTPStatus.OK)
