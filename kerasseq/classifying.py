@@ -78,15 +78,12 @@ class LabellingModule(tf.Module):
         max_length: int,
     ) -> None:
         super().__init__()
-        for what, count, wanted in (
-            ("words", len(vocabulary), classifying.num_words),
-            ("labels", len(labels), classifying.num_classes),
-        ):
-            if count != wanted:
-                raise ValueError(
-                    f"there are {count} {what} but the model has {wanted}; use "
-                    "vocabulary.json and labels.json as written beside the model"
-                )
+        vocabulary.require_size(classifying.num_words)
+        if len(labels) != classifying.num_classes:
+            raise ValueError(
+                f"there are {len(labels)} labels but the model has "
+                f"{classifying.num_classes}; use the labels.json written beside it"
+            )
         self._classifying = classifying
         self._table = WordTable(vocabulary)
         self._words = tf.constant(vocabulary.words)

@@ -65,12 +65,7 @@ class SentenceModule(tf.Module):
 
     def __init__(self, encoding: EncodingModule, vocabulary: WordVocabulary) -> None:
         super().__init__()
-        num_words = encoding.num_words
-        if len(vocabulary) != num_words:
-            raise ValueError(
-                f"the vocabulary has {len(vocabulary)} words but the model's embedding "
-                f"{num_words}; use the vocabulary.json written beside the model"
-            )
+        vocabulary.require_size(encoding.num_words)
         self._encoding = encoding
         self._table = WordTable(vocabulary)
         self._words = tf.constant(vocabulary.words)

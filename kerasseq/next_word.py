@@ -198,12 +198,7 @@ class SuggestingModule(tf.Module):
 
     def __init__(self, next_word: NextWordModule, vocabulary: TypedVocabulary) -> None:
         super().__init__()
-        if len(vocabulary) != next_word.vocabulary_size:
-            raise ValueError(
-                f"the vocabulary has {len(vocabulary)} words but the model's logits "
-                f"{next_word.vocabulary_size}; use the vocabulary.json written beside "
-                "the model"
-            )
+        vocabulary.require_size(next_word.vocabulary_size)
         self._next_word = next_word
         self._table = WordTable(vocabulary.lower_cased)
         self._start, self._first = vocabulary.start, vocabulary.first

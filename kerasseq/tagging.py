@@ -85,12 +85,7 @@ class SentenceTaggingModule(tf.Module):
 
     def __init__(self, tagging: TaggingModule, vocabulary: WordVocabulary) -> None:
         super().__init__()
-        num_words = tagging.num_words
-        if len(vocabulary) != num_words:
-            raise ValueError(
-                f"the vocabulary has {len(vocabulary)} words but the model's embedding "
-                f"{num_words}; use the vocabulary.json written beside the model"
-            )
+        vocabulary.require_size(tagging.num_words)
         self._tagging = tagging
         self._table = WordTable(vocabulary)
         self._names = tf.constant(tagging.names)

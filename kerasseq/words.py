@@ -154,6 +154,14 @@ class WordList:
         """Write a `vocabulary.json`, whole or not at all."""
         return write_file(path, self.to_json())
 
+    def require_size(self, num_words: int) -> None:
+        """Raise ValueError where a model has weights for another number of words."""
+        if len(self) != num_words:
+            raise ValueError(
+                f"the vocabulary has {len(self)} words but the model {num_words}; use "
+                "the vocabulary.json written beside the model"
+            )
+
     def __len__(self) -> int:
         return len(self.words)
 

@@ -117,7 +117,7 @@ def test_words_beyond_the_longest_are_left_out_and_none_are_no_fault(classifier)
 def test_what_does_not_fit_is_refused(classifier):
     module = ClassifyingModule(classifier)
     other = WordVocabulary.from_sentences(["one two"])
-    with pytest.raises(ValueError, match="there are 5 words but the model has"):
+    with pytest.raises(ValueError, match="vocabulary has 5 words but the model "):
         LabellingModule(module, other, LABELS, LENGTH)
     with pytest.raises(ValueError, match="there are 2 labels but the model has 3"):
         LabellingModule(module, VOCABULARY, LABELS[:2], LENGTH)

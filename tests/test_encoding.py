@@ -110,7 +110,7 @@ def test_words_beyond_the_longest_sentence_are_left_out(encoder):
 
 def test_a_vocabulary_that_does_not_fit_is_refused(encoder):
     other = WordVocabulary.from_sentences(["one two"])
-    with pytest.raises(ValueError, match="vocabulary has 5 words but the model's"):
+    with pytest.raises(ValueError, match="vocabulary has 5 words but the model "):
         SentenceModule(EncodingModule(encoder), other)
 
 

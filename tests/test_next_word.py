@@ -285,7 +285,7 @@ def test_a_saved_model_needs_neither_keras_nor_this_package(module, tmp_path):
 
 def test_a_vocabulary_that_does_not_fit_is_refused(plain):
     other = TypedVocabulary((*SPECIALS, "a"))
-    with pytest.raises(ValueError, match="has 4 words but the model's logits 14"):
+    with pytest.raises(ValueError, match="has 4 words but the model 14"):
         SuggestingModule(NextWordModule(plain), other)
 
 

@@ -151,7 +151,7 @@ def test_any_text_is_split_and_tagged_as_in_python(tagging, module, texts):
 
 def test_what_does_not_fit_is_refused(tagging):
     other = WordVocabulary.from_sentences(["one two"])
-    with pytest.raises(ValueError, match="vocabulary has 5 words but the model's"):
+    with pytest.raises(ValueError, match="vocabulary has 5 words but the model "):
         SentenceTaggingModule(tagging, other)
     with pytest.raises(ValueError, match="3 tags do not fit the model's 5 logits"):
         TaggingModule(tagging._model, ("O", "B-x", "I-x"))
