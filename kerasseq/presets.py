@@ -53,8 +53,8 @@ PRESETS = {
 }
 TRANSFORMERS = {
     "fast": TransformerPreset(128, 2, 32, 8e-3, 0.0, 800_000),
-    "default": TransformerPreset(128, 4, 32, 8e-3, 0.1, 3_000_000),
-    "best": TransformerPreset(192, 6, 64, 6e-3, 0.2, 5_000_000),
+    "default": TransformerPreset(128, 4, 32, 8e-3, 0.3, 3_000_000),
+    "best": TransformerPreset(192, 6, 64, 6e-3, 0.3, 5_000_000),
 }
 # Oftener, a short text says nothing new.
 MOST_PASSES = 14
