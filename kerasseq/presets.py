@@ -58,6 +58,8 @@ TRANSFORMERS = {
 }
 # Oftener, a short text says nothing new.
 MOST_PASSES = 14
+# More units learn a short text by heart before they learn from it.
+SHORT_TEXT, MOST_UNITS_FOR_SHORT = 200_000, 256
 
 
 def most_characters(preset: Preset | TransformerPreset, num_characters: int) -> int:
@@ -68,6 +70,18 @@ def most_characters(preset: Preset | TransformerPreset, num_characters: int) -> 
         num_characters: N, of the text to train on.
     """
     return min(preset.characters, MOST_PASSES * num_characters)
+
+
+def units_for(preset: Preset, num_characters: int) -> int:
+    """Units of each layer: fewer than the preset's where the text is short.
+
+    Args:
+        preset: one of PRESETS.
+        num_characters: N, of the text to train on.
+    """
+    if num_characters > SHORT_TEXT:
+        return preset.units
+    return min(preset.units, MOST_UNITS_FOR_SHORT)
 
 
 def dropout_for(passes: float) -> float:

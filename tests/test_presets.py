@@ -12,6 +12,7 @@ from kerasseq.presets import (
     TRANSFORMERS,
     dropout_for,
     most_characters,
+    units_for,
 )
 from kerasseq.training import TrainingConfig
 
@@ -28,6 +29,15 @@ def test_a_text_of_any_size_is_read_as_often_as_the_preset_says(preset, num_char
     config = TrainingConfig.for_text(num_characters, budget=characters)
     read = config.epochs * config.steps_per_epoch * config.batch_size * config.length
     assert read <= 1.5 * characters + 1_200_000
+
+
+@given(st.sampled_from([*PRESETS.values()]), st.integers(66, 10**9))
+def test_a_short_text_gets_no_more_units_than_a_long_one(preset, num_characters):
+    units = units_for(preset, num_characters)
+    assert units == (
+        preset.units if num_characters > 200_000 else min(preset.units, 256)
+    )
+    assert units <= units_for(preset, 2 * num_characters) <= preset.units
 
 
 @given(st.floats(0.001, 1000), st.floats(0.001, 1000))

@@ -26,6 +26,7 @@ from kerasseq.presets import (
     TransformerPreset,
     dropout_for,
     most_characters,
+    units_for,
 )
 from kerasseq.streams import fit_streams, window_loss
 from kerasseq.text import frequency_loss, split_text
@@ -74,12 +75,14 @@ def plan_character_model(options: argparse.Namespace) -> Plan:
     preset: Preset | TransformerPreset = recurrent
     if transformer:
         preset = TRANSFORMERS[options.preset]
-    units = options.units or preset.units
     num_layers = options.layers or preset.layers
     learning_rate = options.learning_rate
     if learning_rate is None:
         learning_rate = preset.learning_rate
     num_characters = len(split_text(corpus.ids)[0])
+    units = options.units
+    if units is None:
+        units = preset.units if transformer else units_for(recurrent, num_characters)
     characters = most_characters(preset, num_characters)
     dropout = options.dropout
     if dropout is None:
