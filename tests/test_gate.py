@@ -4,12 +4,12 @@ import keras
 import numpy as np
 import pytest
 
-from export.character_model import describe
+from export.character_model import check_saved_model, describe
 from export.gate import Gate, common_length, possible_tokens
 from export.stepping import cross_entropy
 from kerasseq.char_rnn import CharRNNConfig, build_char_rnn
 from kerasseq.character_model import build_generating_module
-from kerasseq.convert import convert, write_tflite
+from kerasseq.convert import convert, write_saved_model, write_tflite
 from kerasseq.text import Vocabulary
 
 VOCABULARY = Vocabulary.from_text("\n abcdefgh")
@@ -61,6 +61,20 @@ def test_a_text_read_in_parts_has_the_loss_of_the_whole(tmp_path):
     figures, checks = gate.check(path, "float32")
     assert [check.promise for check in checks if not check.passed] == []
     assert figures["loss, interpreter"] == pytest.approx(gate.loss, abs=1e-6)
+
+
+def test_a_saved_model_may_part_by_rounding_alone(gate, tmp_path):
+    for scale, passed in ((0.8, True), (0.81, False)):
+        module = build_generating_module(build(scale), VOCABULARY, frozen=True)
+        path = tmp_path / f"saved_model_{scale}"
+        write_saved_model(module, path, {"generate": module.generate})
+        checks = check_saved_model(path, gate)
+        assert all(check.passed for check in checks) is passed
+    # A parting where two characters are as likely is rounding's: see gate.parts.
+    text = gate.texts[1.0]
+    assert gate.parts(text, text, 1.0) == "no"
+    other = "a" if text[9] != "a" else "b"
+    assert gate.parts(text[:9] + other, text, 1.0) == "at character 9"
 
 
 def test_a_file_of_other_weights_fails(gate, tmp_path):
