@@ -229,10 +229,12 @@ def keras_logits(model: keras.Model, inputs: np.ndarray) -> np.ndarray:
     stateful = build_stateful_model(model, batch_size=1, length=length)
     # What fills the last part comes after the text and changes nothing in it.
     padded = np.pad(inputs, (0, -len(inputs) % length))
-    logits = [
-        stateful.predict_on_batch(part[None])[0] for part in padded.reshape(-1, length)
-    ]
-    return np.concatenate(logits)[: len(inputs)]
+    # Filled in place: of thousands of signs, a second copy takes hundreds of megabytes.
+    logits = np.empty((len(padded), model.output_shape[-1]), np.float32)
+    for start in range(0, len(padded), length):
+        places = slice(start, start + length)
+        logits[places] = stateful.predict_on_batch(padded[None, places])[0]
+    return logits[: len(inputs)]
 
 
 def common_length(one: str, other: str) -> int:

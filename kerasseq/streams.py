@@ -149,4 +149,5 @@ def window_loss(
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         jit_compile=True,
     )
-    return float(reader.evaluate(inputs, targets, batch_size=50, verbose=0))
+    # Few at a time: of thousands of signs the logits of one window take megabytes.
+    return float(reader.evaluate(inputs, targets, batch_size=10, verbose=0))
