@@ -38,6 +38,7 @@ FONTS = (
 
 
 def empty_figure(height: float) -> Figure:
+    """A figure of so many inches, as wide as all."""
     layout = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08)  # inches
     return Figure((WIDTH, height), layout=layout)
 
@@ -58,6 +59,7 @@ def figure_with_panels(height: float, panels: int = 1) -> tuple:
 
 
 def legend_below(figure: Figure, axes: Axes) -> None:
+    """Name what the axes show, under the figure."""
     # Below, because no place inside is free of lines for every history.
     figure.legend(
         *axes.get_legend_handles_labels(),
@@ -70,6 +72,7 @@ def legend_below(figure: Figure, axes: Axes) -> None:
 
 
 def write_figure(figure: Figure, path: str | os.PathLike) -> Figure:
+    """Write a picture, whole or not at all, and give the figure back."""
     with replacing(path) as beside:
         figure.savefig(beside, dpi=DOTS_PER_INCH)
     return figure
@@ -102,6 +105,7 @@ def label_tokens(
 
 
 def shortened(token: str, length: int = 12) -> str:
+    """The token, or its beginning and … where it is longer."""
     return token if len(token) <= length else token[: length - 1] + "…"
 
 
@@ -121,6 +125,7 @@ def _has_glyph(character: str) -> bool:
 
 @functools.cache
 def installed_fonts() -> tuple[str, ...]:
+    """Those of FONTS that are there, the first one first."""
     installed = {font.name for font in font_manager.fontManager.ttflist}
     return tuple(name for name in FONTS if name in installed)
 

@@ -5,31 +5,11 @@ import numpy as np
 import pytest
 
 from kerasseq.char_rnn import CharRNNConfig, build_char_rnn
-from kerasseq.character_model import build_stateful_model
 from kerasseq.checkpoint import Checkpoint
 from kerasseq.streams import HeldOutLoss, reset_carried_state, window_loss
 from kerasseq.text import next_character_streams
-from kerasseq.training import TrainingConfig, compile_for_training, fit
-
-TEXT = np.random.default_rng(5).integers(0, 7, 3001)
-
-
-def learner_of(model: keras.Model, config: TrainingConfig) -> keras.Model:
-    learner = build_stateful_model(model, config.batch_size, config.length)
-    compile_for_training(learner, config)
-    return learner
-
-
-def small_model(**others) -> keras.Model:
-    keras.utils.set_random_seed(3)
-    return build_char_rnn(CharRNNConfig(7, units=11, embedding_size=5, **others))
-
-
-def validator_of(model: keras.Model, batch: int, length: int) -> keras.Model:
-    twin = build_stateful_model(model, batch, length)
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    twin.compile(loss=loss, jit_compile=True)
-    return twin
+from kerasseq.training import TrainingConfig, fit
+from tests.stream_models import TEXT, learner_of, small_model, validator_of
 
 
 def cross_entropy(logits: np.ndarray, targets: np.ndarray) -> float:

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from kerasseq import training
 from kerasseq.char_rnn import CharRNNConfig, build_char_rnn
-from kerasseq.character_model import build_stateful_model
 from kerasseq.checkpoint import Checkpoint
 from kerasseq.corpora import toy_corpus
 from kerasseq.streams import HeldOutLoss
@@ -30,34 +29,7 @@ from kerasseq.training import (
     fit,
     tensorboard,
 )
-
-TEXT = np.random.default_rng(5).integers(0, 7, 3001)
-
-
-def learner_of(model: keras.Model, config: TrainingConfig) -> keras.Model:
-    learner = build_stateful_model(model, config.batch_size, config.length)
-    compile_for_training(learner, config)
-    return learner
-
-
-def small_model(**others) -> keras.Model:
-    keras.utils.set_random_seed(3)
-    return build_char_rnn(CharRNNConfig(7, units=11, embedding_size=5, **others))
-
-
-def validator_of(model: keras.Model, batch: int, length: int) -> keras.Model:
-    twin = build_stateful_model(model, batch, length)
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    twin.compile(loss=loss, jit_compile=True)
-    return twin
-
-
-def cross_entropy(logits: np.ndarray, targets: np.ndarray) -> float:
-    logits = logits.astype(np.float64)
-    shifted = logits - logits.max(-1, keepdims=True)
-    log_probabilities = shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
-    rows = log_probabilities.reshape(-1, logits.shape[-1])
-    return -rows[np.arange(targets.size), targets.ravel()].mean()
+from tests.stream_models import TEXT, learner_of, small_model, validator_of
 
 
 @given(
