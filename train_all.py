@@ -17,16 +17,16 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import keras
 
-from export.report import ChecksFailed
-from kerasseq.command_line import check_writable, parse_arguments
-from kerasseq.files import WriteError
-from kerasseq.training import tensorboard
-from train.attention import show_attention
-from train.character_model import plan_character_model, train_character_model
-from train.classifier import plan_classifier, train_classifier
-from train.encoder import plan_encoder, train_encoder
-from train.next_word import plan_next_word, train_next_word
-from train.tagger import plan_tagger, train_tagger
+from kerasseq.files.report import ChecksFailed
+from kerasseq.files.writing import WriteError
+from kerasseq.runs.attention import show_attention
+from kerasseq.runs.characters import plan_character_model, train_character_model
+from kerasseq.runs.classifier import plan_classifier, train_classifier
+from kerasseq.runs.encoder import plan_encoder, train_encoder
+from kerasseq.runs.next_word import plan_next_word, train_next_word
+from kerasseq.runs.options import check_writable, parse_arguments
+from kerasseq.runs.tagger import plan_tagger, train_tagger
+from kerasseq.training.fitting import tensorboard
 
 
 def main(

@@ -6,7 +6,7 @@ Each `.tflite` in the folder char_rnn of a run reads the run's held-out text, on
 for each character, in LiteRT's Interpreter and in LiteRT.js in Chromium; with the
 exit code 1 where their losses are more than 0.001 nats apart. It needs
 `pip install playwright`, chromium and node on the path, and `npm ci && npm run build`
-in export/on_device/web.
+in export/web.
 """
 
 import argparse
@@ -24,10 +24,10 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.same_text import PAGE, browser, serving
-from export.gate import ALLOWED_PARTING
-from export.on_device.generate import Model, encode_prompt
-from export.stepping import cross_entropy, step_logits, zeros
-from kerasseq.text_files import read_text
+from kerasseq.on_device.generate import Model, encode_prompt
+from kerasseq.recipes.gate import ALLOWED_PARTING
+from kerasseq.recipes.stepping import cross_entropy, step_logits, zeros
+from kerasseq.text.reading import read_text
 
 # The page's own runtime and wrapper, stepping where the page writes.
 SCRIPT = """

@@ -22,12 +22,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 
-from export.classifier import LENGTH
-from kerasseq.classifier import ClassifierConfig, predict
-from kerasseq.labelled_sentences import LabelledSentences, read_labelled_sentences
-from kerasseq.scores import accuracy, confusion_matrix, macro_f1
-from kerasseq.words import SPECIALS, WordVocabulary
-from train.classifier import choose_words, learn
+from kerasseq.data.labelled import LabelledSentences, read_labelled_sentences
+from kerasseq.models.classifier import ClassifierConfig, predict
+from kerasseq.recipes.classifier import LENGTH
+from kerasseq.runs.classifier import choose_words, learn
+from kerasseq.scores.classes import accuracy, confusion_matrix, macro_f1
+from kerasseq.text.words import SPECIALS, WordVocabulary
 
 
 def part(places: np.ndarray, folds: int, seed: int) -> list[np.ndarray]:

@@ -37,16 +37,23 @@ import numpy as np
 import tensorflow as tf
 
 import train_all
-from kerasseq.char_transformer import CharTransformerConfig, build_char_transformer
-from kerasseq.character_model import build_stateful_model
-from kerasseq.convert import convert, open_signatures
-from kerasseq.corpora import load_corpus
-from kerasseq.decoder_inference import DecoderStep
-from kerasseq.generation import CHUNK, GeneratingModule, States, Step
-from kerasseq.presets import TRANSFORMERS
-from kerasseq.streams import RESET_RATE, HeldOutLoss, window_loss
-from kerasseq.text import next_character_streams, split_text, validation_shape
-from kerasseq.training import TrainingConfig, compile_for_training
+from kerasseq.files.tflite import convert, open_signatures
+from kerasseq.models.char_transformer import (
+    CharTransformerConfig,
+    build_char_transformer,
+)
+from kerasseq.signatures.characters import build_stateful_model
+from kerasseq.signatures.decoder_step import DecoderStep
+from kerasseq.signatures.generation import CHUNK, GeneratingModule, States, Step
+from kerasseq.text.characters import (
+    next_character_streams,
+    split_text,
+    validation_shape,
+)
+from kerasseq.text.corpus import load_corpus
+from kerasseq.training.fitting import TrainingConfig, compile_for_training
+from kerasseq.training.presets import TRANSFORMERS
+from kerasseq.training.streams import RESET_RATE, HeldOutLoss, window_loss
 
 SIZE, HEADS, BLOCKS = 128, 4, 4
 BATCH, LENGTH, STEPS = 12, 64, 2_000

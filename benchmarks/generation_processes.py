@@ -18,7 +18,7 @@ PROMPT, TEMPERATURE, SEED = "!", 0.8, 1
 # As many as generate.py writes at a time.
 FIRST_CHARACTERS = 8
 MODULE = [sys.executable, "-m", "benchmarks.generation_processes"]
-PROGRAM = Path(__file__).parent.parent / "export" / "on_device" / "generate.py"
+PROGRAM = Path(__file__).parent.parent / "kerasseq" / "on_device" / "generate.py"
 
 
 class Run(NamedTuple):
@@ -165,7 +165,7 @@ def open_keras(path: Path) -> Callable[[int], str]:
     import keras
     import tensorflow as tf
 
-    from kerasseq.character_model import build_sampling_model
+    from kerasseq.signatures.characters import build_sampling_model
 
     model = build_sampling_model(keras.saving.load_model(path))
 
@@ -220,7 +220,7 @@ def open_onnxruntime(path: Path) -> Callable[[int], str]:
 
 def open_tflite(path: Path) -> Callable[[int], str]:
     """What generate.py does, but for the printing."""
-    from export.on_device.generate import Model, write_tokens
+    from kerasseq.on_device.generate import Model, write_tokens
 
     model = Model(path)
     loop, shapes = model.signatures()["generate"], model.state_shapes()

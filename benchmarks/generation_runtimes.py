@@ -14,18 +14,7 @@ import numpy as np
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
-from export.character_model import describe
-from export.on_device.generate import uniform_numbers, write_tokens
-from export.on_device.sampling import choose_token
-from export.stepping import step_logits, zeros
-from kerasseq.char_rnn import CELLS, CharRNNConfig, build_char_rnn
-from kerasseq.character_model import (
-    build_generating_module,
-    build_sampling_model,
-    generate,
-    state_shapes,
-)
-from kerasseq.convert import (
+from kerasseq.files.tflite import (
     Quantization,
     Runtime,
     Signature,
@@ -34,7 +23,18 @@ from kerasseq.convert import (
     write_saved_model,
     write_tflite,
 )
-from kerasseq.text import Vocabulary
+from kerasseq.models.char_rnn import CELLS, CharRNNConfig, build_char_rnn
+from kerasseq.on_device.generate import uniform_numbers, write_tokens
+from kerasseq.on_device.sampling import choose_token
+from kerasseq.recipes.characters import describe
+from kerasseq.recipes.stepping import step_logits, zeros
+from kerasseq.signatures.characters import (
+    build_generating_module,
+    build_sampling_model,
+    generate,
+    state_shapes,
+)
+from kerasseq.text.characters import Vocabulary
 
 VOCABULARY_SIZE, EMBEDDING_SIZE = 65, 64
 TEMPERATURE, SEED = 0.8, 1

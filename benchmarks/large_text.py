@@ -42,11 +42,11 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 
 import train_all
-from kerasseq.char_rnn import CharRNNConfig, build_char_rnn
-from kerasseq.character_model import build_stateful_model
-from kerasseq.corpora import load_corpus
-from kerasseq.text import next_character_streams, split_text
-from kerasseq.training import TrainingConfig, compile_for_training
+from kerasseq.models.char_rnn import CharRNNConfig, build_char_rnn
+from kerasseq.signatures.characters import build_stateful_model
+from kerasseq.text.characters import next_character_streams, split_text
+from kerasseq.text.corpus import load_corpus
+from kerasseq.training.fitting import TrainingConfig, compile_for_training
 
 BATCH, LENGTH = 32, 64
 ALPHABETS = {

@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from kerasseq.tagged_sentences import TaggedSentence, write_tagged_sentences
+from kerasseq.data.tagged import TaggedSentence, write_tagged_sentences
 
 FOLDERS = ("man1", "man5", "man8")
 SENTENCES = {"train": 3000, "dev": 1000}

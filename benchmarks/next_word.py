@@ -7,7 +7,7 @@ Each text, UTF-8, is read, learned and held against its last tenth as
 the same vocabulary, by interpolated modified Kneser-Ney (Chen and Goodman 1999). A hit
 is a word that is suggested, first or among three, before a letter of it is typed; words
 that the vocabulary lacks are misses. Keystrokes saved are those of the letters and the
-space of each word that one tap writes, as `kerasseq.keystrokes` counts them.
+space of each word that one tap writes, as `kerasseq.scores.keystrokes` counts them.
 """
 
 import argparse

@@ -9,7 +9,7 @@ text is what the others are compared with. Where one parts from it, the logits a
 place are looked at: rounding is the reason if noise of the size of float32 rounding, on
 those logits, leads to either character. Anything else ends the run with exit code 1.
 
-With --browser the page in Chromium writes too (built: see export/on_device/web; `pip
+With --browser the page in Chromium writes too (built: see export/web; `pip
 install playwright`). All of it takes half an hour.
 """
 
@@ -33,23 +33,23 @@ import tensorflow as tf
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from export.character_model import describe
-from export.gate import keras_logits, possible_tokens
-from export.on_device.generate import uniform_numbers, write_tokens
-from kerasseq.char_rnn import CELLS, CharRNNConfig, build_char_rnn
-from kerasseq.character_model import (
-    build_generating_module,
-    build_sampling_model,
-    state_shapes,
-)
-from kerasseq.convert import (
+from kerasseq.files.tflite import (
     convert,
     open_signatures,
     write_saved_model,
     write_tflite,
 )
-from kerasseq.sampling import Settings, filters, sampler
-from kerasseq.text import Vocabulary
+from kerasseq.models.char_rnn import CELLS, CharRNNConfig, build_char_rnn
+from kerasseq.on_device.generate import uniform_numbers, write_tokens
+from kerasseq.recipes.characters import describe
+from kerasseq.recipes.gate import keras_logits, possible_tokens
+from kerasseq.signatures.characters import (
+    build_generating_module,
+    build_sampling_model,
+    state_shapes,
+)
+from kerasseq.signatures.sampling import Settings, filters, sampler
+from kerasseq.text.characters import Vocabulary
 
 UNITS = {27: 64, 65: 128, 3000: 96}
 SETTINGS = (
@@ -62,7 +62,7 @@ SETTINGS = (
     {"temperature": 0.8, "top_k": 20, "top_p": 0.95, "min_p": 0.02},
 )
 PROMPT = [1, 2, 0, 3]
-PAGE = Path(__file__).parents[1] / "export" / "on_device" / "web"
+PAGE = Path(__file__).parents[1] / "export" / "web"
 Write = Callable[[int, int, dict], np.ndarray]
 
 

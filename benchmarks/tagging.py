@@ -13,16 +13,16 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-from kerasseq.entity_scores import (
+from kerasseq.data.tagged import find_kinds, read_tagged_sentences, tag_names
+from kerasseq.pictures.plots import plot_scores
+from kerasseq.runs.tagger import STEPS, fit_tagger
+from kerasseq.scores.entities import (
     OVERALL,
     EntityLookup,
     EntityScore,
     score_entities,
 )
-from kerasseq.plots import plot_scores
-from kerasseq.tagged_sentences import find_kinds, read_tagged_sentences, tag_names
-from kerasseq.tagging import TaggingModule, tag_sentences
-from train.tagger import STEPS, fit_tagger
+from kerasseq.signatures.tagger import TaggingModule, tag_sentences
 
 
 def main() -> int:

@@ -3,8 +3,8 @@
 import sys
 from functools import partial
 
-from export.character_model import export_character_model
-from export.report import run_recipe
+from kerasseq.files.report import run_recipe
+from kerasseq.recipes.characters import export_character_model
 
 export_char_transformer = partial(export_character_model, "char_transformer")
 

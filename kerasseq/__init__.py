@@ -1,47 +1,56 @@
 """Small sequence models in Keras 3, from a text to one tested file for devices."""
 
-from kerasseq.attention import (
-    Attention,
-    MultiHeadSelfAttention,
-    causal_mask,
-    scaled_dot_product_attention,
-)
-from kerasseq.char_rnn import CharRNNConfig, build_char_rnn
-from kerasseq.char_transformer import (
-    CharTransformerConfig,
-    DecoderBlock,
-    build_char_transformer,
-)
-from kerasseq.character_model import (
-    build_generating_module,
-    build_sampling_model,
-    build_stateful_model,
-    generate,
-)
-from kerasseq.checkpoint import Checkpoint
-from kerasseq.classifier import ClassifierConfig, WordDropout, build_classifier, predict
-from kerasseq.convert import (
-    open_signatures,
-    read_tflite,
-    write_saved_model,
-    write_tflite,
-)
-from kerasseq.corpora import Corpus, load_corpus
-from kerasseq.divergence import StopAtDivergence
-from kerasseq.entity_scores import EntityLookup, EntityScore, score_entities
-from kerasseq.files import load_model, save_model
-from kerasseq.flatbuffer import list_operators
-from kerasseq.generation import GeneratingModule
-from kerasseq.keystrokes import measure_keystrokes
-from kerasseq.kneser_ney import KneserNey
-from kerasseq.labelled_sentences import (
+from kerasseq.data.labelled import (
     LabelledSentences,
     labelled_batches,
     read_labelled_sentences,
     split_by_class,
 )
-from kerasseq.masked_words import masked_word_batches
-from kerasseq.next_word import (
+from kerasseq.data.masked_words import masked_word_batches
+from kerasseq.data.tagged import (
+    TaggedSentence,
+    find_entities,
+    read_tagged_sentences,
+    tag_names,
+    write_tagged_sentences,
+)
+from kerasseq.files.flatbuffer import list_operators
+from kerasseq.files.tflite import (
+    open_signatures,
+    read_tflite,
+    write_saved_model,
+    write_tflite,
+)
+from kerasseq.files.writing import load_model, save_model
+from kerasseq.layers.attention import (
+    Attention,
+    MultiHeadSelfAttention,
+    causal_mask,
+    scaled_dot_product_attention,
+)
+from kerasseq.layers.pooling import AttentionPooling
+from kerasseq.layers.recurrent import GRU, LSTM, FusedRNN, SimpleRNN
+from kerasseq.models.char_rnn import CharRNNConfig, build_char_rnn
+from kerasseq.models.char_transformer import (
+    CharTransformerConfig,
+    DecoderBlock,
+    build_char_transformer,
+)
+from kerasseq.models.classifier import (
+    ClassifierConfig,
+    WordDropout,
+    build_classifier,
+    predict,
+)
+from kerasseq.models.encoder import (
+    EncoderBlock,
+    EncoderConfig,
+    SinusoidalPositions,
+    build_encoder,
+    build_masked_word_model,
+    sinusoidal_positions,
+)
+from kerasseq.models.next_word import (
     NextWordConfig,
     NextWordModule,
     SuggestingModule,
@@ -51,31 +60,41 @@ from kerasseq.next_word import (
     suggest,
     word_scores,
 )
-from kerasseq.plots import (
+from kerasseq.models.tagger import (
+    TaggerConfig,
+    build_tagger,
+    encode_tokens,
+    tagged_batches,
+)
+from kerasseq.pictures.plots import (
     plot_attention,
     plot_confusion,
     plot_losses,
     plot_savings,
     plot_scaling,
 )
-from kerasseq.pooling import AttentionPooling
-from kerasseq.recurrent import GRU, LSTM, FusedRNN, SimpleRNN
-from kerasseq.sampling import Settings, choose_token, uniform_numbers
-from kerasseq.scores import accuracy, confusion_matrix, macro_f1
-from kerasseq.streams import HeldOutLoss, fit_streams, window_loss
-from kerasseq.tag_sequences import allowed_transitions, best_sequence
-from kerasseq.tagged_sentences import (
-    TaggedSentence,
-    find_entities,
-    read_tagged_sentences,
-    tag_names,
-    write_tagged_sentences,
+from kerasseq.pictures.text_plots import plot_typing, plot_weighted_words
+from kerasseq.scores.classes import accuracy, confusion_matrix, macro_f1
+from kerasseq.scores.entities import EntityLookup, EntityScore, score_entities
+from kerasseq.scores.keystrokes import measure_keystrokes
+from kerasseq.scores.kneser_ney import KneserNey
+from kerasseq.signatures.characters import (
+    build_generating_module,
+    build_sampling_model,
+    build_stateful_model,
+    generate,
 )
-from kerasseq.tagger import TaggerConfig, build_tagger, encode_tokens, tagged_batches
-from kerasseq.tagging import TaggingModule, tag_sentences
-from kerasseq.text import Vocabulary, next_character_streams, split_text
-from kerasseq.text_plots import plot_typing, plot_weighted_words
-from kerasseq.training import (
+from kerasseq.signatures.generation import GeneratingModule
+from kerasseq.signatures.sampling import Settings, choose_token, uniform_numbers
+from kerasseq.signatures.tag_sequences import allowed_transitions, best_sequence
+from kerasseq.signatures.tagger import TaggingModule, tag_sentences
+from kerasseq.text.characters import Vocabulary, next_character_streams, split_text
+from kerasseq.text.corpus import Corpus, load_corpus
+from kerasseq.text.keyboard import TypedText, TypedVocabulary
+from kerasseq.text.words import WordTable, WordVocabulary, read_sentences, split_words
+from kerasseq.training.checkpoint import Checkpoint
+from kerasseq.training.divergence import StopAtDivergence
+from kerasseq.training.fitting import (
     HistoryFile,
     Perplexity,
     SampleTexts,
@@ -83,16 +102,7 @@ from kerasseq.training import (
     compile_for_training,
     fit,
 )
-from kerasseq.transformer import (
-    EncoderBlock,
-    EncoderConfig,
-    SinusoidalPositions,
-    build_encoder,
-    build_masked_word_model,
-    sinusoidal_positions,
-)
-from kerasseq.typed_words import TypedText, TypedVocabulary
-from kerasseq.words import WordTable, WordVocabulary, read_sentences, split_words
+from kerasseq.training.streams import HeldOutLoss, fit_streams, window_loss
 
 __version__ = "0.1.0"
 

@@ -9,7 +9,7 @@ import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-PAGE = Path(__file__).parents[1] / "export" / "on_device" / "web"
+PAGE = Path(__file__).parents[1] / "export" / "web"
 
 # The same examples at every run, and none kept in the checkout.
 hypothesis.settings.register_profile(

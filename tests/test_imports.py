@@ -1,4 +1,4 @@
-"""Imports point one way: the table below is the shape, held against the sources."""
+"""Imports point one way: one row a folder, held against the sources."""
 
 import ast
 import re
@@ -10,150 +10,28 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-# Whom each module may import, of the project. A new module gets a line here, as short
-# as it can be; `files` is the lowest leaf.
-PACKAGE = {
+# Which folders of the package each folder may import, beside itself.
+ARROWS = {
     "files": set(),
+    "layers": set(),
+    "on_device": set(),
     "text": {"files"},
-    "progress": set(),
-    "text_files": {"progress"},
-    "text_cache": {"progress", "text"},
-    "corpora": {"text", "text_cache", "text_files"},
-    "attention": {"files"},
-    "sampling": {"files"},
-    "flatbuffer": set(),
-    "convert": {"files", "flatbuffer"},
-    "drawing": {"files"},
-    "plots": {"drawing"},
-    "text_plots": {"drawing"},
-    "recurrent": set(),
-    "checkpoint": {"files"},
-    "words": {"files", "text_files"},
-    "typed_words": {"files", "text", "words"},
-    "kneser_ney": set(),
-    "keystrokes": {"typed_words", "words"},
-    "divergence": set(),
-    "masked_words": {"words"},
-    "attention_demo": {"attention", "files", "plots"},
-    "transformer": {"attention", "files"},
-    "generation": {"sampling"},
-    "inference": {"generation", "recurrent"},
-    "char_rnn": set(),
-    "char_transformer": {"attention"},
-    "decoder_inference": {"attention", "char_transformer", "generation"},
-    "character_model": {
-        "char_rnn",
-        "char_transformer",
-        "decoder_inference",
-        "generation",
-        "inference",
-        "recurrent",
-        "sampling",
-        "text",
+    "data": {"files", "text"},
+    "models": {"layers", "text"},
+    "training": {"data", "files", "models"},
+    "signatures": {"data", "layers", "models", "text"},
+    "scores": {"data", "layers", "models", "signatures", "text", "training"},
+    "pictures": {"data", "files", "layers", "models", "scores", "signatures", "text"},
+    "recipes": {
+        *("data", "files", "models", "on_device", "scores", "signatures", "text"),
     },
-    "next_word": {
-        "character_model",
-        "generation",
-        "inference",
-        "recurrent",
-        "typed_words",
-        "words",
+    "runs": {
+        *("data", "files", "layers", "models", "pictures", "scores", "signatures"),
+        *("text", "training"),
     },
-    "muon": set(),
-    "training": {"checkpoint", "divergence", "files", "muon"},
-    "streams": {
-        "character_model",
-        "checkpoint",
-        "divergence",
-        "text",
-        "training",
-    },
-    "encoding": {"transformer", "words"},
-    "labelled_sentences": {"text_files", "words"},
-    "pooling": {"attention"},
-    "classifier": {"attention", "files", "pooling", "transformer", "words"},
-    "classifying": {"classifier", "words"},
-    "scores": set(),
-    "encoder_demo": {"files", "plots", "words"},
-    "tagged_sentences": {"files", "text_files"},
-    "tag_sequences": {"tagged_sentences"},
-    "entity_scores": {"tagged_sentences"},
-    "entity_page": {"entity_scores", "files", "tagged_sentences"},
-    "tagger": {"attention", "files", "recurrent", "tagged_sentences", "words"},
-    "tagging": {"tag_sequences", "tagger", "words"},
-    "presets": set(),
-    "command_line": {"char_rnn", "presets"},
 }
-EXPORT = {
-    "report": set(),
-    "device_command": set(),
-    "variants": {"report", "on_device.generate"},
-    "stepping": set(),
-    "gate": {
-        "device_command",
-        "report",
-        "stepping",
-        "variants",
-        "on_device.generate",
-        "on_device.sampling",
-    },
-    "character_model": {"gate", "report", "variants"},
-    "char_rnn": {"character_model", "report"},
-    "char_transformer": {"character_model", "report"},
-    "encoder": {"report", "variants", "on_device.generate", "on_device.show"},
-    "next_word": {
-        "report",
-        "stepping",
-        "variants",
-        "on_device.generate",
-        "on_device.suggest",
-    },
-    "tagger": {"report", "variants", "on_device.generate"},
-    "classifier": {"report", "variants", "on_device.generate"},
-    "on_device.generate": set(),
-    "on_device.sampling": set(),
-    "on_device.show": {"on_device.generate"},
-    "on_device.suggest": {"on_device.generate"},
-    "on_device.tag": {"on_device.generate"},
-    "on_device.words": set(),
-    "on_device.classify": {"on_device.generate", "on_device.words"},
-    "on_device.web.serve": set(),
-}
-# Stories of train_all.py, each with the recipe that ends it.
-TRAIN = {
-    "attention": set(),
-    "encoder": {"encoder"},
-    "character_model": {"character_model"},
-    "next_word": {"next_word"},
-    "tagger": {"tagger"},
-    "classifier": {"classifier"},
-}
+EVERYTHING = set(ARROWS)
 ON_DEVICE = {"numpy", "ai_edge_litert"}
-
-PARTS = {f"kerasseq.{name}" for name in PACKAGE}
-ALLOWED = (
-    {"kerasseq": PARTS, "export": set(), "export.on_device": set(), "train": set()}
-    | {
-        f"kerasseq.{name}": {f"kerasseq.{other}" for other in others}
-        for name, others in PACKAGE.items()
-    }
-    | {
-        f"export.{name}": {f"export.{other}" for other in others}
-        | (set() if name.startswith("on_device") else PARTS | {"kerasseq"})
-        for name, others in EXPORT.items()
-    }
-    | {
-        f"train.{name}": {f"export.{other}" for other in (*recipes, "report")}
-        | PARTS
-        | {"kerasseq"}
-        for name, recipes in TRAIN.items()
-    }
-    | {
-        "train_all": {"export.report"}
-        | {f"kerasseq.{name}" for name in ("command_line", "files", "training")}
-        | {f"train.{name}" for name in TRAIN}
-    }
-)
 
 
 def module_name(path: Path) -> str:
@@ -165,45 +43,46 @@ SOURCES = {
     module_name(path): path
     for path in (
         *sorted((ROOT / "kerasseq").rglob("*.py")),
-        *sorted((ROOT / "export").rglob("*.py")),
-        *sorted((ROOT / "train").rglob("*.py")),
+        *sorted((ROOT / "export").glob("*.py")),
         ROOT / "train_all.py",
     )
-    if "node_modules" not in path.parts
 }
 
 
-def imported_names(source: str) -> set[str]:
+def folder_of(name: str) -> str:
+    """The folder of a module of the package; "" for what joins them."""
+    parts = name.split(".")
+    return parts[1] if parts[0] == "kerasseq" and len(parts) > 1 else ""
+
+
+def imported_names(source: str, package: str = "") -> set[str]:
     """Every name that a source imports, wherever the import stands."""
     found = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"line {node.lineno}: write the module's whole name"
-            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+            # Only programs that are copied to a device look beside themselves.
+            beside = node.level == 1 and package == "kerasseq.on_device"
+            assert not node.level or beside, (
+                f"line {node.lineno}: write the module's whole name"
+            )
+            origin = f"{package}.{node.module}" if node.level else node.module
+            found |= {f"{origin}.{alias.name}" for alias in node.names}
     return found
 
 
 def imports_of(name: str) -> set[str]:
     """What a module of the project imports, by whole names."""
-    names = imported_names(SOURCES[name].read_text(encoding="utf-8"))
-    if not name.startswith("export.on_device"):
-        return names
-    # Programs in one folder find one another by their bare names.
-    return {
-        f"export.on_device.{other}"
-        if f"export.on_device.{other.partition('.')[0]}" in ALLOWED
-        else other
-        for other in names
-    }
+    source = SOURCES[name].read_text(encoding="utf-8")
+    return imported_names(source, name.rpartition(".")[0])
 
 
 def project_modules(names: set[str]) -> set[str]:
     """The project's modules among names, each with the longest name that is one."""
     found = set()
     for name in names:
-        while name and name not in ALLOWED:
+        while name and name not in SOURCES:
             name = name.rpartition(".")[0]
         found |= {name} - {""}
     return found
@@ -211,19 +90,14 @@ def project_modules(names: set[str]) -> set[str]:
 
 def foreign_packages(names: set[str]) -> set[str]:
     packages = {name.partition(".")[0] for name in names}
-    return (
-        packages
-        - {"kerasseq", "export", "train", "train_all"}
-        - sys.stdlib_module_names
-    )
+    return packages - {"kerasseq", "export", "train_all"} - sys.stdlib_module_names
 
 
 def test_imports_are_found_wherever_they_stand():
     source = (
         "import kerasseq, numpy as np\n"
-        "from kerasseq import text\n"
-        "from kerasseq.files import write_file\n"
-        "import export.on_device.generate\n"
+        "from kerasseq.text import words\n"
+        "from kerasseq.files.writing import write_file\n"
         "if True:\n    def f():\n        import train_all\n"
         "from ai_edge_litert.interpreter import Interpreter\n"
         "import json.decoder\n"
@@ -231,27 +105,32 @@ def test_imports_are_found_wherever_they_stand():
     names = imported_names(source)
     assert project_modules(names) == {
         "kerasseq",
-        "kerasseq.text",
-        "kerasseq.files",
-        "export.on_device.generate",
+        "kerasseq.text.words",
+        "kerasseq.files.writing",
         "train_all",
     }
     assert foreign_packages(names) == {"numpy", "ai_edge_litert"}
     with pytest.raises(AssertionError, match="whole name"):
         imported_names("from . import text")
+    beside = imported_names("from .generate import Model", "kerasseq.on_device")
+    assert project_modules(beside) == {"kerasseq.on_device.generate"}
 
 
-@pytest.mark.parametrize("name", SOURCES)
-def test_a_module_imports_only_what_the_table_allows(name):
-    assert name in ALLOWED, (
-        f"{name} is new: give it a line in the table of {Path(__file__).name}, with "
-        "the modules that it may import"
+@pytest.mark.parametrize("name", [name for name in SOURCES if folder_of(name)])
+def test_a_module_imports_only_what_its_folder_may(name):
+    folder = folder_of(name)
+    if name.count(".") == 1 and SOURCES[name].name != "__init__.py":
+        pytest.skip("it joins the folders")
+    assert folder in ARROWS, f"{folder} is a new folder: give it a row in ARROWS"
+    wrong = sorted(
+        other
+        for other in project_modules(imports_of(name))
+        if folder_of(other) not in {folder, *ARROWS[folder]} and other != "kerasseq"
     )
-    wrong = sorted(project_modules(imports_of(name)) - ALLOWED[name])
     assert not wrong, (
-        f"{name} imports {', '.join(wrong)}; it may import "
-        f"{', '.join(sorted(ALLOWED[name])) or 'nothing of the project'}. Move what it "
-        "needs downward, or hand it over as an argument"
+        f"{name} imports {', '.join(wrong)}; what is in {folder} may import "
+        f"{', '.join(sorted(ARROWS[folder])) or 'nothing of the project'}. Move what "
+        "it needs downward, or hand it over as an argument"
     )
 
 
@@ -262,27 +141,17 @@ def test_a_module_imports_only_declared_dependencies(name):
         re.match(r"[\w.-]+", line)[0].replace("-", "_").lower()
         for line in project["dependencies"]
     }
-    allowed = ON_DEVICE if name.startswith("export.on_device") else declared
-    if name.startswith("export.on_device."):
-        allowed = allowed | {"generate"}  # the file beside them
+    allowed = declared
+    if folder_of(name) == "on_device":
+        # The other programs of the folder, which are copied along.
+        allowed = ON_DEVICE | {path.stem for path in SOURCES[name].parent.glob("*.py")}
     found = foreign_packages(imports_of(name))
     assert found <= allowed, f"{name} imports {found - allowed}, which is not declared"
 
 
-def test_the_table_has_no_circles():
-    left = dict(ALLOWED)
+def test_nothing_imports_in_a_circle():
+    left = {name: project_modules(imports_of(name)) - {name} for name in SOURCES}
     while free := [name for name in left if not left[name] & set(left)]:
         for name in free:
             del left[name]
     assert not left, f"{', '.join(left)} import one another, directly or not"
-
-
-def test_the_package_re_exports_without_logic():
-    tree = ast.parse(SOURCES["kerasseq"].read_text(encoding="utf-8"))
-    kinds = (ast.Import, ast.ImportFrom, ast.Assign, ast.Expr)
-    assert all(isinstance(node, kinds) for node in tree.body)
-
-
-def test_only_the_package_is_in_the_wheel():
-    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    assert settings["tool"]["setuptools"]["packages"] == ["kerasseq"]

@@ -10,7 +10,7 @@ PAGES = (
     "README.md",
     "CONTRIBUTING.md",
     "docs/measurements.md",
-    "export/on_device/README.md",
+    "export/README.md",
 )
 
 

@@ -1,0 +1,162 @@
+"""Labelled sentences: what a classifier is trained on, and what it is held against."""
+
+import collections
+import os
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from kerasseq.text.reading import read_bytes
+from kerasseq.text.words import PAD, split_words
+
+# A longer line is a file in another format, or a book, and no sentence.
+MOST_CHARACTERS = 10_000
+# Sentences of about one length share a batch, so that little of it is padding.
+LENGTHS = (16, 32, 64, 128)
+
+
+class LabelledSentences(NamedTuple):
+    """Sentences and what each is.
+
+    Attributes:
+        labels: N names of classes, in the sentences' order.
+        sentences: N texts of at least one word each.
+    """
+
+    labels: tuple[str, ...]
+    sentences: tuple[str, ...]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes, in code point order."""
+        return tuple(sorted(set(self.labels)))
+
+    @property
+    def class_ids(self) -> np.ndarray:
+        """Each sentence's place in `classes`, int32 (N,)."""
+        places = {name: place for place, name in enumerate(self.classes)}
+        return np.array([places[label] for label in self.labels], np.int32)
+
+
+def read_labelled_sentences(path: str | os.PathLike) -> LabelledSentences:
+    """Read a UTF-8 file with a label, a tab and a sentence on each line.
+
+    White space around a label is no part of it, and lines of white space alone are
+    skipped. Line ends may be those of Windows.
+
+    Raises:
+        ValueError: the file cannot be read as text; a line has not two columns, has no
+            label or no word, is longer than 10,000 characters or is not UTF-8; there
+            is one class only, or a class with one example, so that nothing could be
+            held out. The message gives file, line and reason.
+    """
+    labels, sentences, lines = [], [], []
+    content = b"".join(piece for _, piece in read_bytes(path, "reading"))
+    for number, line in enumerate(content.split(b"\n"), 1):
+        where = f"{path}:{number}"
+        try:
+            text = line.decode()
+        except UnicodeDecodeError as error:
+            raise ValueError(
+                f"{where} is not UTF-8: its byte {error.start} is "
+                f"0x{line[error.start]:02x} ({error.reason}); convert the file, for "
+                "example with iconv -f latin1 -t utf-8"
+            ) from None
+        if not text.strip():
+            continue
+        if len(text) > MOST_CHARACTERS:
+            raise ValueError(
+                f"{where} has {len(text):,} characters, more than {MOST_CHARACTERS:,}; "
+                "give one sentence a line"
+            )
+        label, *rest = text.split("\t")
+        if len(rest) != 1:
+            raise ValueError(
+                f"{where} has {1 + len(rest)} columns; give two, a label and a "
+                f"sentence, with one tab between them: {text[:40]!r}"
+            )
+        if not label.strip():
+            raise ValueError(f"{where} has no label before the tab: {text[:40]!r}")
+        if not split_words(rest[0]):
+            raise ValueError(f"{where} has no word after the tab: {text[:40]!r}")
+        labels.append(label.strip())
+        sentences.append(rest[0].strip())
+        lines.append(number)
+    counts = collections.Counter(labels)
+    for label, number in zip(labels, lines, strict=True):
+        if counts[label] == 1:
+            raise ValueError(
+                f"{path}:{number} is the only example of {label!r}; give at least "
+                "two, one to learn from and one to hold out, or mend the label"
+            )
+    if len(counts) < 2:
+        (label,) = counts or ("",)
+        raise ValueError(
+            f"{path}:{lines[-1] if lines else 1} ends a file whose {len(labels)} "
+            f"sentences all have the label {label!r}; a classifier tells at least "
+            "two apart"
+        )
+    return LabelledSentences(tuple(labels), tuple(sentences))
+
+
+def split_by_class(
+    class_ids: np.ndarray, fraction: float = 0.1, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Hold out the same fraction of every class, at least one and never all.
+
+    Args:
+        class_ids: int (N,), at least two of each class.
+        fraction: of each class to hold out.
+        seed: decides which.
+
+    Returns:
+        Ascending places to train on and places held out, int (M,) and int (N - M,).
+    """
+    order = np.random.default_rng(seed).permutation(len(class_ids))
+    held_out = np.zeros(len(class_ids), bool)
+    for place in np.unique(class_ids):
+        members = order[class_ids[order] == place]
+        count = round(fraction * len(members))
+        held_out[members[: min(max(1, count), len(members) - 1)]] = True
+    return np.flatnonzero(~held_out), np.flatnonzero(held_out)
+
+
+def labelled_batches(
+    sequences: Sequence[np.ndarray],
+    targets: np.ndarray,
+    batch_size: int,
+    seed: int | None = None,
+) -> tf.data.Dataset:
+    """Sentences and targets as `model.fit` takes them, one pass over all.
+
+    Sentences of about one length share a batch. Where a seed is given, each pass has
+    another order; otherwise all passes have the same.
+
+    Args:
+        sequences: N arrays of ids (T_n,), at least one word each.
+        targets: (N, ...).
+        batch_size: B; a batch of what is left of a length is smaller.
+        seed: not negative; decides the orders.
+
+    Returns:
+        Batches of inputs int32 (B, T), T the batch's longest, shorter ones ending in
+        `PAD`, and targets (B, ...). Their number is known.
+    """
+    lengths = [len(ids) for ids in sequences]
+    joined = tf.RaggedTensor.from_row_lengths(np.concatenate(sequences), lengths)
+    examples = tf.data.Dataset.from_tensor_slices((joined, targets))
+    if seed is not None:
+        examples = examples.shuffle(len(targets), seed=seed)
+    # A row of a ragged tensor is a tensor only after a map.
+    examples = examples.map(lambda ids, target: (ids, target))
+    batches = examples.bucket_by_sequence_length(
+        lambda ids, target: tf.shape(ids)[0],
+        LENGTHS,
+        [batch_size] * (len(LENGTHS) + 1),
+        padding_values=(PAD, None),
+    )
+    places = np.searchsorted(LENGTHS, lengths, side="right")
+    count = int(sum(-(-np.bincount(places) // batch_size)))
+    return batches.apply(tf.data.experimental.assert_cardinality(count)).prefetch(2)

@@ -1,0 +1,164 @@
+"""What was measured and checked: `report.json` for programs, `REPORT.md` for people."""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kerasseq.files.writing import WriteError, write_file
+
+
+@dataclass(frozen=True)
+class Check:
+    """One promise about a file, and whether it holds.
+
+    Attributes:
+        file: the name of the file.
+        promise: what was measured, in words.
+        value: what came out.
+        limit: what it may be at most; None where it has to equal `expected`.
+        expected: what it has to equal.
+    """
+
+    file: str
+    promise: str
+    value: Any
+    limit: float | None = None
+    expected: Any = None
+
+    @property
+    def passed(self) -> bool:
+        if self.limit is not None:
+            return bool(self.value <= self.limit)  # NaN passes no limit
+        return bool(self.value == self.expected)
+
+    def row(self) -> dict[str, Any]:
+        """The check as a row of the report."""
+        bar = self.expected if self.limit is None else f"at most {self.limit:g}"
+        return {
+            "file": self.file,
+            "promise": self.promise,
+            "value": self.value,
+            "bar": bar,
+            "passed": self.passed,
+        }
+
+
+class ChecksFailed(Exception):
+    """Files were written that do not keep their promises."""
+
+
+def require(checks: Sequence[Check]) -> None:
+    """Raise ChecksFailed with each check that failed, if any did."""
+    failed = [check for check in checks if not check.passed]
+    if failed:
+        lines = (
+            f"{c.file}: {c.promise}: {c.value}, wanted {c.row()['bar']}" for c in failed
+        )
+        raise ChecksFailed("\n".join(lines))
+
+
+def run_recipe(recipe: Callable[[str], Any]) -> int:
+    """Run a recipe on the directory that the command line names.
+
+    Returns:
+        The exit code: 0, or 2 where the directory cannot be used, or 1 where a file
+        cannot be written or does not keep its promises.
+    """
+    if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
+        print("usage: python -m export.NAME DIR, the folder of a run", file=sys.stderr)
+        return 2
+    try:
+        recipe(sys.argv[1])
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except ChecksFailed as error:
+        print(f"checks failed:\n{error}", file=sys.stderr)
+        return 1
+    except WriteError as error:
+        print(f"{error}; make room, then run this again", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"cannot go on: {error}", file=sys.stderr)
+        return 1
+    print(f"written and checked; see {Path(sys.argv[1]) / 'REPORT.md'}")
+    return 0
+
+
+def read_report(directory: str | os.PathLike) -> dict[str, Any]:
+    """The report of a run so far; empty where there is none."""
+    try:
+        text = (Path(directory) / "report.json").read_text(encoding="utf-8")
+        return dict(json.loads(text))
+    except (FileNotFoundError, json.JSONDecodeError):
+        return {}
+
+
+def record(directory: str | os.PathLike, key: str, section: Mapping[str, Any]) -> None:
+    """Put a section into the report in the place of the one with the same key.
+
+    Args:
+        directory: of the run.
+        key: whose section it is.
+        section: values by name; a list of rows becomes a table, and so do
+            dictionaries by name, beside one another.
+    """
+    report = read_report(directory) | {key: section}
+    write_file(Path(directory) / "report.json", json.dumps(report, indent=1) + "\n")
+    write_file(Path(directory) / "REPORT.md", _markdown(report))
+
+
+def _markdown(report: Mapping[str, Any]) -> str:
+    lines = ["# Report", ""]
+    for key, section in sorted(report.items()):
+        lines += [f"## {key}", "", *_section(section)]
+    return "\n".join(lines)
+
+
+def _section(section: Mapping[str, Any]) -> list[str]:
+    plain = {k: v for k, v in section.items() if not isinstance(v, list | dict)}
+    lines = []
+    if plain:
+        lines += _table(_beside(plain))
+    for name, value in section.items():
+        if isinstance(value, dict) and value:
+            lines += [f"### {name}", "", *_table(_beside(value))]
+        elif isinstance(value, list) and value and isinstance(value[0], dict):
+            lines += [f"### {name}", "", *_table(value)]
+        elif isinstance(value, list):
+            lines += [f"{name}: {', '.join(map(str, value))}", ""]
+    return lines
+
+
+def _beside(columns: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Rows that show dictionaries beside one another, or one dictionary's values."""
+    if not all(isinstance(column, dict) for column in columns.values()):
+        return [{"": name, "value": value} for name, value in columns.items()]
+    names = dict.fromkeys(name for column in columns.values() for name in column)
+    return [
+        {"": name, **{key: column.get(name) for key, column in columns.items()}}
+        for name in names
+    ]
+
+
+def _table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    names = list(rows[0])
+    lines = [f"| {' | '.join(names)} |", "|" + " --- |" * len(names)]
+    for row in rows:
+        cells = (_cell(row.get(name)) for name in names)
+        lines.append(f"| {' | '.join(cells)} |")
+    return [*lines, ""]
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "NO"
+    if isinstance(value, float):
+        return f"{value:.4g}" if abs(value) < 1000 else f"{value:,.0f}"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return str(value).replace("|", "\\|").replace("\n", " ")

@@ -1,0 +1,70 @@
+"""Attention pooling: one vector for a sentence, and how much each word is in it.
+
+Shapes: B batch, S steps, C model size.
+"""
+
+from typing import Any
+
+import keras
+
+from kerasseq.layers.attention import (
+    Shape,
+    Tensor,
+    known_size,
+    scaled_dot_product_attention,
+)
+
+
+@keras.saving.register_keras_serializable(package="kerasseq")
+class AttentionPooling(keras.layers.Layer):
+    """The mean of a sequence under the attention of one learned query.
+
+    Yang et al. 2016, "Hierarchical Attention Networks", section 2.2, equations 5 to 7,
+    without the layer that makes keys of the steps: a learned vector asks each step
+    itself whether it matters. It begins as zeros, where the pooling is the plain mean
+    of all steps that are no padding.
+
+    Args:
+        **kwargs: those of `keras.layers.Layer`.
+
+    Call arguments:
+        x: (B, S, C).
+        mask: bool (B, S), False at padding. Left out, it is the mask that `x` carries.
+
+    Returns:
+        The mean (B, C), zeros where all is padding, and the weights, float32 (B, S),
+        which sum to 1, or to 0 where all is padding.
+
+    Raises:
+        ValueError: `x` has not three axes, or the mask is not boolean or not (B, S).
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
+    def build(self, input_shape: Shape) -> None:
+        self.query = self.add_weight(
+            shape=(1, known_size(self, input_shape)), initializer="zeros", name="query"
+        )
+
+    def call(self, x: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        allowed = None if mask is None else mask[:, None, :]
+        attention = scaled_dot_product_attention(self.query, x, x, allowed)
+        return (
+            keras.ops.squeeze(attention.output, 1),
+            keras.ops.squeeze(attention.weights, 1),
+        )
+
+    def compute_mask(
+        self, inputs: Tensor, mask: Tensor | None = None
+    ) -> tuple[None, None]:
+        return None, None
+
+    def compute_output_shape(self, input_shape: Shape) -> tuple[Shape, Shape]:
+        batch, steps, size = input_shape
+        return (batch, size), (batch, steps)
+
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        # Layer's own would take both outputs for the compute dtype's.
+        return keras.Operation.compute_output_spec(self, *args, **kwargs)

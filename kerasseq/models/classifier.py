@@ -1,0 +1,252 @@
+"""The classifier: words -> embeddings -> attention pooling -> classes.
+
+Encoder blocks can stand between embeddings and pooling.
+Shapes: B batch, T words, C model size, K classes, V vocabulary.
+"""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+
+from kerasseq.files.writing import write_file
+from kerasseq.layers.attention import Shape, Tensor
+from kerasseq.layers.pooling import AttentionPooling
+from kerasseq.models.encoder import EncoderBlock, EncoderConfig, SinusoidalPositions
+from kerasseq.text.words import PAD, UNKNOWN, pad
+
+
+@keras.saving.register_keras_serializable(package="kerasseq")
+class WordDropout(keras.layers.Layer):
+    """Makes unknown words of some in training, so that none can be relied on alone.
+
+    Iyyer et al. 2015, "Deep Unordered Composition Rivals Syntactic Methods", section
+    3.2. There the words are left out; as unknown ones they also teach the model what a
+    sentence with words it never saw looks like.
+
+    Args:
+        rate: the probability of a word to become unknown.
+        **kwargs: those of `keras.layers.Layer`.
+
+    Call arguments:
+        token_ids: int (B, T); padding stays.
+
+    Returns:
+        int (B, T), `token_ids` itself where nothing is trained.
+
+    Raises:
+        ValueError: rate is not from 0 to below 1.
+    """
+
+    def __init__(self, rate: float, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if not 0 <= rate < 1:
+            raise ValueError(f"rate={rate} is not from 0 to below 1")
+        self.rate = rate
+        self.seed_generator = keras.random.SeedGenerator()
+
+    def call(self, token_ids: Tensor, training: bool = False) -> Tensor:
+        if not training or not self.rate:
+            return token_ids
+        drawn = keras.random.uniform(
+            keras.ops.shape(token_ids), seed=self.seed_generator
+        )
+        hidden = (drawn < self.rate) & (token_ids != PAD)
+        return keras.ops.where(hidden, UNKNOWN, token_ids)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "rate": self.rate}
+
+
+@dataclass(frozen=True)
+class ClassifierConfig:
+    """Sizes of a classifier, and how much of it is dropped in training.
+
+    The defaults are the best that was tried on ten thousand sentences, where blocks
+    learn the training sentences by heart: benchmarks/RESULTS.md has the trials.
+
+    Attributes:
+        vocabulary_size: V, how many token ids there are, padding (id 0) among them.
+        num_classes: K.
+        model_size: C, of a word's vector.
+        num_blocks: encoder blocks between embeddings and pooling; 0 for none.
+        num_heads: of each block; C is a multiple of it.
+        feed_forward_size: units of each block's feed-forward layer.
+        max_length: the longest sentence, in words, that blocks read.
+        word_dropout: the part of the words that become unknown.
+        dropout: the part of the numbers dropped after embedding, in each block and
+            after pooling.
+
+    Raises:
+        ValueError: a size is too small, dropout is not from 0 to below 1, or C is not
+            a multiple of num_heads.
+    """
+
+    vocabulary_size: int
+    num_classes: int
+    model_size: int = 64
+    num_blocks: int = 0
+    num_heads: int = 4
+    feed_forward_size: int = 128
+    max_length: int = 128
+    word_dropout: float = 0.4
+    dropout: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.num_classes < 2:
+            raise ValueError(f"num_classes={self.num_classes} must be at least 2")
+        if self.num_blocks < 0:
+            raise ValueError(f"num_blocks={self.num_blocks} must be at least 0")
+        if not 0 <= self.word_dropout < 1:
+            raise ValueError(
+                f"word_dropout={self.word_dropout} is not from 0 to below 1"
+            )
+        # What it shares with an encoder is checked there.
+        EncoderConfig(
+            self.vocabulary_size,
+            self.model_size,
+            self.num_heads,
+            max(1, self.num_blocks),
+            self.feed_forward_size,
+            self.max_length,
+            self.dropout,
+        )
+
+
+def build_classifier(config: ClassifierConfig) -> keras.Model:
+    """Build the classifier, for any batch and any number of words.
+
+    A sentence's vector is the mean of its words' under the attention of one learned
+    query: without blocks a deep averaging network (Iyyer et al. 2015) that learns how
+    much each word counts, with blocks a Transformer encoder with masked pooling.
+    Padding on the right (id 0) changes nothing.
+
+    Returns:
+        A functional model from "token_ids", int32 (B, T), to a dict: "logits" (B, K)
+        and "weights" (B, T), how much the pooling looked at each word, both float32.
+
+    Example:
+        >>> model = build_classifier(ClassifierConfig(vocabulary_size=7, num_classes=3))
+        >>> outputs = model(np.array([[3, 5, 0]]))
+        >>> {name: tuple(output.shape) for name, output in outputs.items()}
+        {'logits': (1, 3), 'weights': (1, 3)}
+    """
+    layers = [
+        WordDropout(config.word_dropout, name="word_dropout"),
+        keras.layers.Embedding(
+            config.vocabulary_size,
+            config.model_size,
+            # As in `build_encoder`. Without blocks, words begin so small that training
+            # decides what they say, and chance does not.
+            keras.initializers.RandomNormal(stddev=config.model_size**-0.5),
+            name="embedding",
+        ),
+    ]
+    if config.num_blocks:
+        layers.append(SinusoidalPositions(config.max_length, name="positions"))
+    layers.append(keras.layers.Dropout(config.dropout, name="dropout"))
+    layers += [
+        EncoderBlock(
+            config.num_heads,
+            config.feed_forward_size,
+            config.dropout,
+            name=f"block_{index}",
+        )
+        for index in range(config.num_blocks)
+    ]
+    layers += [
+        AttentionPooling(name="pooling"),
+        keras.layers.Dropout(config.dropout, name="pooled_dropout"),
+        # Softmax and losses read float32 logits, whatever precision the layers have.
+        keras.layers.Dense(config.num_classes, dtype="float32", name="logits"),
+    ]
+    token_ids = keras.Input((None,), dtype="int32", name="token_ids")
+    mask = keras.ops.not_equal(token_ids, PAD)
+    return keras.Model(token_ids, classify(layers, token_ids, mask), name="classifier")
+
+
+def classify(
+    layers: Sequence[keras.layers.Layer], token_ids: Tensor, mask: Tensor
+) -> dict[str, Tensor]:
+    """Run a classifier's layers on a mask of one's own, as an export does.
+
+    Args:
+        layers: `classifier.layers[1:]` of a model from `build_classifier`.
+        token_ids: int32 (B, T).
+        mask: bool (B, T), True for words and False for padding.
+
+    Returns:
+        The outputs of `build_classifier`, by the same names.
+    """
+    x, weights = token_ids, None
+    for layer in layers:
+        if isinstance(layer, EncoderBlock):
+            x, _ = layer(x, mask=mask)
+        elif isinstance(layer, AttentionPooling):
+            x, weights = layer(x, mask=mask)
+        else:
+            x = layer(x)
+    return {"logits": x, "weights": weights}
+
+
+class Prediction(NamedTuple):
+    """What a classifier says of a sentence.
+
+    Attributes:
+        probabilities: float32 (K,), which sum to 1.
+        weights: float32 (T,), how much it looked at each word; they sum to 1.
+    """
+
+    probabilities: np.ndarray
+    weights: np.ndarray
+
+
+def predict(
+    classifier: keras.Model, sequences: Sequence[np.ndarray]
+) -> list[Prediction]:
+    """Classify sentences.
+
+    Args:
+        classifier: from `build_classifier`.
+        sequences: N arrays of ids (T_n,).
+    """
+    outputs = classifier.predict(pad(sequences), batch_size=256, verbose=0)
+    probabilities = keras.ops.convert_to_numpy(keras.ops.softmax(outputs["logits"]))
+    return [
+        Prediction(row, weights[: len(sequence)])
+        for row, weights, sequence in zip(
+            probabilities, outputs["weights"], sequences, strict=True
+        )
+    ]
+
+
+def write_labels(labels: Sequence[str], path: str | os.PathLike) -> Path:
+    """Write a `labels.json`, the names of classes in the order of a model's logits."""
+    return write_file(path, json.dumps({"labels": list(labels)}) + "\n")
+
+
+def read_labels(path: str | os.PathLike) -> tuple[str, ...]:
+    """Read a `labels.json`.
+
+    Raises:
+        ValueError: the file is missing or is no such list.
+    """
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        labels = tuple(content["labels"])
+        if len(labels) < 2 or not all(isinstance(label, str) for label in labels):
+            raise ValueError(f"{labels} are not two names or more")
+        return labels
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{path} is not a list of labels ({error}); it should read "
+            '{"labels": ["negative", "positive"]}'
+        ) from None

@@ -1,0 +1,265 @@
+"""What scaled dot-product attention computes, in numbers small enough to read."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+
+from kerasseq.files.writing import write_file
+from kerasseq.layers.attention import scaled_dot_product_attention
+from kerasseq.pictures.plots import plot_attention, plot_scaling
+
+
+class Demo(NamedTuple):
+    """Attention of random queries to random keys, with what lies between.
+
+    Shapes: T queries, S keys, D their size, Dv that of the values.
+
+    Attributes:
+        query: float32 (T, D), drawn from the unit normal distribution as are the
+            keys and values.
+        key: float32 (S, D).
+        value: float32 (S, Dv).
+        products: float32 (T, S), query times key, not scaled.
+        scores: float32 (T, S), the products over sqrt(D).
+        weights: float32 (T, S), softmax of the scores.
+        unscaled_weights: float32 (T, S), softmax of the products.
+        output: float32 (T, Dv), weights times value.
+    """
+
+    query: np.ndarray
+    key: np.ndarray
+    value: np.ndarray
+    products: np.ndarray
+    scores: np.ndarray
+    weights: np.ndarray
+    unscaled_weights: np.ndarray
+    output: np.ndarray
+
+
+def attention_demo(
+    seed: int = 0,
+    num_queries: int = 5,
+    num_keys: int = 7,
+    key_size: int = 64,
+    value_size: int = 3,
+) -> Demo:
+    """Let random queries attend to random keys, with the scale and without.
+
+    Args:
+        seed: not negative.
+        num_queries: T.
+        num_keys: S.
+        key_size: D.
+        value_size: Dv.
+    """
+    generator = np.random.default_rng(seed)
+    query, key, value = (
+        generator.standard_normal(shape).astype(np.float32)
+        for shape in (
+            (num_queries, key_size),
+            (num_keys, key_size),
+            (num_keys, value_size),
+        )
+    )
+    output, weights, scores = _attend(query, key, value)
+    _, unscaled_weights, products = _attend(_without_scale(query), key, value)
+    return Demo(query, key, value, products, scores, weights, unscaled_weights, output)
+
+
+def scaling_study(
+    key_sizes: Sequence[int] = (4, 8, 16, 32, 64, 128, 256, 512, 1024),
+    num_queries: int = 1000,
+    num_keys: int = 16,
+    seed: int = 0,
+) -> list[dict[str, float]]:
+    """Measure what the scale does to softmax, over random queries each with own keys.
+
+    Queries and keys are drawn from the unit normal distribution, so that a product is
+    of variance D. Vaswani et al. 2017, section 3.2.1, suspect that large products push
+    softmax to where its gradient is small.
+
+    Args:
+        key_sizes: the D to try.
+        num_queries: how many queries to take the mean over.
+        num_keys: S, keys of each query.
+        seed: not negative.
+
+    Returns:
+        A row for each D: "key size"; "scaled variance" and "unscaled variance" of the
+        scores; "scaled entropy" and "unscaled entropy", the mean entropy of the
+        weights in nats; "scaled gradient" and "unscaled gradient", the mean Frobenius
+        norm of softmax's Jacobian.
+    """
+    generator = np.random.default_rng(seed)
+    rows = []
+    for key_size in key_sizes:
+        query = generator.standard_normal((num_queries, 1, key_size), np.float32)
+        key = generator.standard_normal((num_queries, num_keys, key_size), np.float32)
+        row: dict[str, float] = {"key size": key_size}
+        for kind, asked in (("scaled", query), ("unscaled", _without_scale(query))):
+            _, weights, scores = _attend(asked, key, key[..., :1])
+            row[f"{kind} variance"] = float(scores.var())
+            row[f"{kind} entropy"] = float(entropy(weights).mean())
+            row[f"{kind} gradient"] = float(jacobian_norm(weights).mean())
+        rows.append(row)
+    return rows
+
+
+def entropy(weights: np.ndarray) -> np.ndarray:
+    """Entropy in nats of the distributions (..., S) on the last axis: float64 (...)."""
+    weights = np.asarray(weights, np.float64)
+    return -(weights * np.log(np.where(weights > 0, weights, 1.0))).sum(-1)
+
+
+def jacobian_norm(weights: np.ndarray) -> np.ndarray:
+    """Frobenius norm of softmax's Jacobian, diag(p) - p pᵀ, from the softmax p.
+
+    Args:
+        weights: float (..., S), each p.
+
+    Returns:
+        float64 (...): 0 where p is one key alone, and so no gradient gets through.
+    """
+    p = np.asarray(weights, np.float64)
+    jacobian = p[..., :, None] * (np.eye(p.shape[-1]) - p[..., None, :])
+    return np.linalg.norm(jacobian, axis=(-2, -1))
+
+
+def demo_tables(demo: Demo) -> str:
+    """The numbers of a demonstration as Markdown, fit for a terminal too."""
+    key_size = demo.query.shape[-1]
+    queries = [f"query {index + 1}" for index in range(len(demo.query))]
+    keys = [f"key {index + 1}" for index in range(len(demo.key))]
+    places = [f"place {index + 1}" for index in range(demo.value.shape[-1])]
+    one_query = {
+        "product": demo.products[0],
+        "softmax of the products": demo.unscaled_weights[0],
+        f"score: product / sqrt({key_size})": demo.scores[0],
+        "weight: softmax of the scores": demo.weights[0],
+    }
+    sums = demo.weights.sum(-1, keepdims=True)
+    return "\n".join(
+        [
+            "## One query",
+            "",
+            _table("query 1", keys, one_query),
+            "## The weights of all queries",
+            "",
+            _table(
+                "weights",
+                [*keys, "sum"],
+                dict(zip(queries, np.hstack([demo.weights, sums]), strict=True)),
+            ),
+            "## The values, and the outputs: the values' means under the weights",
+            "",
+            _table("values", places, dict(zip(keys, demo.value, strict=True))),
+            _table("outputs", places, dict(zip(queries, demo.output, strict=True))),
+        ]
+    )
+
+
+def write_demo(directory: str | os.PathLike, seed: int = 0) -> dict[str, Any]:
+    """Write `demo.md`, `weights.png` and `scaling.png`.
+
+    Args:
+        directory: where to; made if missing.
+        seed: not negative.
+
+    Returns:
+        The main figures by name: plain numbers, and under "scaling" the rows of
+        `scaling_study`.
+    """
+    directory = Path(directory)
+    demo = attention_demo(seed)
+    scaling = scaling_study(seed=seed)
+    (num_queries, key_size), num_keys = demo.query.shape, len(demo.key)
+    plot_attention(
+        demo.weights[None],
+        [f"query {index + 1}" for index in range(num_queries)],
+        [f"key {index + 1}" for index in range(num_keys)],
+        directory / "weights.png",
+        f"The weights of {num_queries} random queries over {num_keys} keys",
+    )
+    plot_scaling(scaling, directory / "scaling.png")
+    write_file(directory / "demo.md", _explained(demo, scaling))
+    return {
+        "seed": seed,
+        "queries": num_queries,
+        "keys": num_keys,
+        "key size": key_size,
+        "largest difference to NumPy in float64": _difference_to_numpy(demo),
+        "scaling": scaling,
+    }
+
+
+def _attend(
+    query: np.ndarray, key: np.ndarray, value: np.ndarray
+) -> tuple[np.ndarray, ...]:
+    """Output, weights and scores as arrays."""
+    attention = scaled_dot_product_attention(query, key, value)
+    return tuple(keras.ops.convert_to_numpy(tensor) for tensor in attention)
+
+
+def _without_scale(query: np.ndarray) -> np.ndarray:
+    """The query for which attention's division by sqrt(D) gives the plain products."""
+    return query * np.float32(np.sqrt(query.shape[-1]))
+
+
+def _difference_to_numpy(demo: Demo) -> float:
+    """How far the output is from equation 1 of the paper, computed in float64."""
+    query, key, value = (array.astype(np.float64) for array in demo[:3])
+    powers = np.exp(query @ key.T / np.sqrt(query.shape[-1]))
+    output = powers @ value / powers.sum(-1, keepdims=True)
+    return float(abs(demo.output - output).max())
+
+
+def _explained(demo: Demo, scaling: Sequence[Mapping[str, float]]) -> str:
+    (num_queries, key_size), num_keys = demo.query.shape, len(demo.key)
+    columns = [name for name in scaling[0] if name != "key size"]
+    rows = {f"{row['key size']}": [row[name] for name in columns] for row in scaling}
+    return f"""\
+# Attention in numbers
+
+Here {num_queries} queries meet {num_keys} keys, vectors of {key_size} random numbers.
+The product of a query and a key says how well they match; divided by sqrt({key_size})
+it is a score. Softmax turns the scores of a query to weights, which are positive
+and sum to 1, and the output is the mean of the values under these weights
+(Vaswani et al. 2017, section 3.2.1).
+
+{demo_tables(demo)}
+![The weights of each query over the keys](weights.png)
+
+## What the scale is for
+
+The product of two vectors of D numbers, each of variance 1, is a sum of D terms
+and of variance D: the longer the vectors, the further apart the products. Of
+numbers that lie far apart, softmax gives the largest nearly all the weight. The
+weights then hardly change with the products, so hardly any gradient gets through
+softmax to the queries and keys that have to learn. Divided by sqrt(D), the scores
+have variance 1 whatever D is.
+
+The picture and the table have means over many random queries: the entropy of
+their weights p in nats, and the gradient as the Frobenius norm of softmax's
+Jacobian, diag(p) - p pᵀ. Short vectors can do without the scale, long ones cannot.
+
+![Entropy and gradient by the size of queries and keys](scaling.png)
+
+{_table("key size", columns, rows)}"""
+
+
+def _table(
+    corner: str, columns: Sequence[str], rows: Mapping[str, Sequence[float]]
+) -> str:
+    """A Markdown table whose columns line up in plain text as well."""
+    cells = [[corner, *columns]]
+    cells += [[name, *(f"{x:.3f}" for x in row)] for name, row in rows.items()]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    cells.insert(1, ["-" * widths[0], *("-" * (w - 1) + ":" for w in widths[1:])])
+    lines = [
+        [row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])] for row in cells
+    ]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)

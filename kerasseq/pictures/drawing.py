@@ -1,0 +1,137 @@
+"""How all pictures look: sizes, colours, fonts, labels, and that files are whole."""
+
+import functools
+import math
+import os
+import unicodedata
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from matplotlib import font_manager
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+from kerasseq.files.writing import replacing
+
+# At 150 dots an inch, 960 pixels: a phone shrinks it to some 400, and 11 points to 9
+# pixels, which can still be read.
+WIDTH = 6.4
+DOTS_PER_INCH = 150
+TEXT = 11
+
+BLUE, ORANGE, GREY, INK = "#1f5fa8", "#d9622b", "#8a94a0", "#30363d"
+
+# DejaVu Sans comes with matplotlib; the others are tried for what it lacks.
+FONTS = (
+    "DejaVu Sans",
+    "Noto Sans CJK JP",
+    "Noto Sans CJK SC",
+    "Hiragino Sans",
+    "Microsoft YaHei",
+    "Arial Unicode MS",
+    "Noto Sans",
+    "Noto Sans Devanagari",
+    "Noto Emoji",
+)
+
+
+def empty_figure(height: float) -> Figure:
+    """A figure of so many inches, as wide as all."""
+    layout = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08)  # inches
+    return Figure((WIDTH, height), layout=layout)
+
+
+def figure_with_panels(height: float, panels: int = 1) -> tuple:
+    """A figure and its panels, one below the other."""
+    figure = empty_figure(height)
+    all_axes = np.ravel(figure.subplots(panels))
+    for axes in all_axes:
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.spines[["left", "bottom"]].set_color(GREY)
+        axes.tick_params(labelsize=TEXT, color=GREY, labelcolor=INK)
+        axes.xaxis.label.set(fontsize=TEXT, color=INK)
+        axes.yaxis.label.set(fontsize=TEXT, color=INK)
+        axes.grid(axis="y", color="#e3e7eb")
+        axes.set_axisbelow(True)
+    return figure, *all_axes
+
+
+def legend_below(figure: Figure, axes: Axes) -> None:
+    """Name what the axes show, under the figure."""
+    # Below, because no place inside is free of lines for every history.
+    figure.legend(
+        *axes.get_legend_handles_labels(),
+        loc="outside lower center",
+        ncols=2,
+        frameon=False,
+        fontsize=TEXT,
+        labelcolor=INK,
+    )
+
+
+def write_figure(figure: Figure, path: str | os.PathLike) -> Figure:
+    """Write a picture, whole or not at all, and give the figure back."""
+    with replacing(path) as beside:
+        figure.savefig(beside, dpi=DOTS_PER_INCH)
+    return figure
+
+
+def label_tokens(
+    panel: Axes, axis: Literal["x", "y"], tokens: Sequence[str], inches: float
+) -> None:
+    """Label the cells of one axis, every second or third where they are narrow."""
+    side = panel.yaxis if axis == "y" else panel.xaxis
+    panel.tick_params(axis=axis, length=0, pad=4)
+    if not tokens:
+        side.set_ticks([])
+        return
+    pitch = 72 * inches / len(tokens)
+    size = min(TEXT, max(7.5, 0.9 * pitch))
+    places = range(0, len(tokens), math.ceil(1.05 * size / pitch))
+    labels = [shortened(drawable(tokens[place])) for place in places]
+    # A letter is some 0.6 of its font's size wide.
+    fits = axis == "y" or 0.7 * size * max(map(len, labels)) < pitch
+    side.set_ticks(
+        places,
+        labels,
+        fontsize=size,
+        fontfamily=installed_fonts(),
+        rotation="horizontal" if fits else "vertical",
+        color=INK,
+        parse_math=False,
+    )
+
+
+def shortened(token: str, length: int = 12) -> str:
+    """The token, or its beginning and … where it is longer."""
+    return token if len(token) <= length else token[: length - 1] + "…"
+
+
+def drawable(text: str) -> str:
+    """The text with □ for what no font has, which matplotlib would warn about."""
+    return "".join(
+        character if character.isprintable() and _has_glyph(character) else "□"
+        for character in text
+        # Joiners and marks of direction are no signs of their own.
+        if unicodedata.category(character) != "Cf"
+    )
+
+
+def _has_glyph(character: str) -> bool:
+    return any(ord(character) in glyphs(name) for name in installed_fonts())
+
+
+@functools.cache
+def installed_fonts() -> tuple[str, ...]:
+    """Those of FONTS that are there, the first one first."""
+    installed = {font.name for font in font_manager.fontManager.ttflist}
+    return tuple(name for name in FONTS if name in installed)
+
+
+@functools.cache
+def glyphs(name: str) -> frozenset[int]:
+    """The code points for which a font has a picture."""
+    font = font_manager.get_font(font_manager.findfont(name))
+    return frozenset(font.get_charmap())

@@ -1,0 +1,90 @@
+"""What an encoder makes of sentences: each word's vector, and who attends to whom."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from kerasseq.files.writing import write_file
+from kerasseq.pictures.plots import plot_attention
+from kerasseq.text.words import WordVocabulary, pad
+
+SHOWN_SENTENCES = 12
+DRAWN_SENTENCES = 2
+PRINTED_NUMBERS = 6
+
+
+def write_demo(
+    directory: str | os.PathLike,
+    encoder: keras.Model,
+    vocabulary: WordVocabulary,
+    sentences: Sequence[str],
+) -> Path:
+    """Write `embeddings.md` and a `heatmap_*.png` a block; print the first sentences.
+
+    Args:
+        directory: where to.
+        encoder: from `build_encoder`.
+        vocabulary: its words.
+        sentences: the first twelve are shown, the first two also printed and drawn.
+
+    Returns:
+        The path of `embeddings.md`.
+    """
+    directory = Path(directory)
+    max_length = encoder.get_layer("positions").max_length
+    shown = sentences[:SHOWN_SENTENCES]
+    token_ids = pad([vocabulary.encode(sentence) for sentence in shown], max_length)
+    outputs = encoder.predict_on_batch(token_ids)
+    embeddings = outputs.pop("embeddings")
+    lines = [
+        "# Words in their context",
+        "",
+        "Each word's vector depends on the words around it and on its place.",
+        "",
+    ]
+    for index, sentence in enumerate(shown):
+        count = int((token_ids[index] != 0).sum())
+        tokens = [vocabulary.words[token] for token in token_ids[index, :count]]
+        vectors = embeddings[index, :count]
+        lines += _section(sentence, tokens, vectors)
+        if index >= DRAWN_SENTENCES:
+            continue
+        print(f"\n{sentence.strip()}\n  tokens: {' | '.join(tokens)}")
+        for token, vector in zip(tokens, vectors, strict=True):
+            first = " ".join(f"{value:+.2f}" for value in vector[:PRINTED_NUMBERS])
+            print(f"  {token:<12} {first} ... ({len(vector)} numbers)")
+        for name, weights in outputs.items():
+            block = int(name.removeprefix("attention_")) + 1
+            picture = f"heatmap_{index + 1}_block_{block}.png"
+            plot_attention(
+                weights[index, :, :count, :count],
+                tokens,
+                tokens,
+                directory / picture,
+                f"Who attends to whom, block {block}",
+            )
+            lines += [f"![Attention weights of block {block}]({picture})", ""]
+    return write_file(directory / "embeddings.md", "\n".join(lines))
+
+
+def _section(sentence: str, tokens: Sequence[str], vectors: np.ndarray) -> list[str]:
+    rows = [
+        f"| {_escaped(token)} | {', '.join(f'{value:.2f}' for value in vector)} |"
+        for token, vector in zip(tokens, vectors, strict=True)
+    ]
+    return [
+        f"## {_escaped(sentence.strip())}",
+        "",
+        "| token | vector |",
+        "| --- | --- |",
+        *rows,
+        "",
+    ]
+
+
+def _escaped(text: str) -> str:
+    """The text as Markdown shows it, whatever signs it holds."""
+    return "".join("\\" + sign if sign in "\\`*_{}[]<>#|~&" else sign for sign in text)

@@ -1,0 +1,144 @@
+"""Sentences with their entities coloured: for a terminal, and as a page."""
+
+import html
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from kerasseq.data.tagged import TaggedSentence, find_entities
+from kerasseq.files.writing import write_file
+from kerasseq.scores.entities import EntityScore
+
+# Of a terminal: names for people, numbers for it. Red is left for errors.
+COLOURS = (36, 33, 35, 32, 34, 96, 93, 95, 92, 94)
+# Hues of a page, in degrees, far from one another.
+HUES = (210, 30, 285, 140, 340, 180, 55, 250, 95, 5)
+
+PAGE = """\
+<!DOCTYPE html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>
+:root {{ color-scheme: light dark; --ink: #1f2328; --dim: #59636e; --paper: #fff;
+  --line: #d9dee3; --back: 91%; --letters: 24%; }}
+@media (prefers-color-scheme: dark) {{
+  :root {{ --ink: #e6e8ea; --dim: #a0a8b0; --paper: #16191d; --line: #343a41;
+    --back: 24%; --letters: 86%; }}
+}}
+body {{ margin: 0 auto; padding: 1rem; max-width: 44rem; background: var(--paper);
+  color: var(--ink); font: 1rem/1.75 system-ui, sans-serif; overflow-wrap: anywhere; }}
+h1 {{ font-size: 1.25rem; line-height: 1.3; margin: 0 0 .5rem; }}
+p {{ margin: 0; padding: .6rem 0; border-top: 1px solid var(--line); }}
+p.about {{ color: var(--dim); border: 0; padding: 0 0 .6rem; line-height: 1.5; }}
+small {{ display: block; color: var(--dim); font-size: .875rem; }}
+mark {{ padding: .1em .3em; border-radius: .3em; color: var(--ink);
+  background: hsl(var(--hue) 60% var(--back)); -webkit-box-decoration-break: clone;
+  box-decoration-break: clone; }}
+mark b {{ font-size: .75rem; font-weight: 600; margin-left: .35em; white-space: nowrap;
+  color: hsl(var(--hue) 60% var(--letters)); }}
+{hues}
+</style>
+<h1>{title}</h1>
+<p class="about">{about}</p>
+{sentences}
+</html>
+"""
+
+
+def colour_entities(
+    sentence: TaggedSentence, kinds: Sequence[str], terminal: bool
+) -> str:
+    """A sentence as a line of text, each entity in the colour of its kind.
+
+    Args:
+        sentence: tokens and tags.
+        kinds: all kinds; each has the colour of its place.
+        terminal: whether a terminal is to show it. Where none is, or the environment
+            variable NO_COLOR is set (no-color.org), entities stand in brackets.
+
+    Example:
+        >>> sentence = TaggedSentence(("in", "New", "York"), ("O", "B-city", "I-city"))
+        >>> colour_entities(sentence, ["city"], terminal=False)
+        'in [New York city]'
+    """
+    words = list(sentence.tokens)
+    for start, end, kind in reversed(find_entities(sentence.tags)):
+        name = " ".join(words[start:end])
+        if terminal and not os.environ.get("NO_COLOR"):
+            colour = COLOURS[kinds.index(kind) % len(COLOURS)]
+            words[start:end] = [f"\x1b[{colour};1m{name}\x1b[22m {kind}\x1b[0m"]
+        else:
+            words[start:end] = [f"[{name} {kind}]"]
+    return " ".join(words)
+
+
+def write_entity_page(
+    path: str | os.PathLike,
+    sentences: Sequence[tuple[TaggedSentence, Sequence[str]]],
+    kinds: Sequence[str],
+    title: str,
+) -> Path:
+    """Write a page of sentences with their entities coloured, whole in one file.
+
+    Args:
+        path: the page.
+        sentences: each as it is in the file, and the tags that were predicted. What
+            these mark is coloured; where the file's mark something else, that follows
+            in small.
+        kinds: all kinds; each has the colour of its place.
+        title: of the page.
+    """
+    rows = []
+    for sentence, tags in sentences:
+        row = _marked(TaggedSentence(sentence.tokens, tuple(tags)), kinds)
+        if list(tags) != list(sentence.tags):
+            marked = [
+                _mark(" ".join(sentence.tokens[start:end]), kind, kinds)
+                for start, end, kind in find_entities(sentence.tags)
+            ]
+            row += f"<small>in the file: {', '.join(marked) or 'none'}</small>"
+        rows.append(f"<p>{row}</p>")
+    wrong = sum("<small>" in row for row in rows)
+    return write_file(
+        path,
+        PAGE.format(
+            title=html.escape(title),
+            about=f"{len(rows)} sentences that were not learned from; below the "
+            f"{wrong} where the entities differ from the file's stands what it has.",
+            hues="\n".join(
+                f".k{index} {{ --hue: {hue}; }}" for index, hue in enumerate(HUES)
+            ),
+            sentences="\n".join(rows),
+        ),
+    )
+
+
+def _marked(sentence: TaggedSentence, kinds: Sequence[str]) -> str:
+    words = [html.escape(token) for token in sentence.tokens]
+    for start, end, kind in reversed(find_entities(sentence.tags)):
+        name = " ".join(sentence.tokens[start:end])
+        words[start:end] = [_mark(name, kind, kinds)]
+    return " ".join(words)
+
+
+def _mark(name: str, kind: str, kinds: Sequence[str]) -> str:
+    hue = kinds.index(kind) % len(HUES)
+    return f'<mark class="k{hue}">{html.escape(name)}<b>{html.escape(kind)}</b></mark>'
+
+
+def score_rows(scores: Mapping[str, EntityScore]) -> list[dict[str, str | int]]:
+    """Scores as rows of a table, in percent."""
+    return [
+        {
+            "entities": kind,
+            "precision": f"{100 * score.precision:.1f}",
+            "recall": f"{100 * score.recall:.1f}",
+            "F1": f"{100 * score.f1:.1f}",
+            "in the file": score.actual,
+            "found": score.predicted,
+            "right": score.correct,
+        }
+        for kind, score in scores.items()
+    ]

@@ -1,0 +1,65 @@
+"""The device's own command, as a user runs it: what it writes, how soon, in what."""
+
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+PROGRAM = Path(__file__).parents[1] / "on_device" / "generate.py"
+
+
+class Run(NamedTuple):
+    """What the command did.
+
+    Attributes:
+        text: what it wrote.
+        seconds: from the command to the first character, Python's start among them.
+        peak_megabytes: the most memory that it held, where the system tells (Linux).
+    """
+
+    text: str
+    seconds: float
+    peak_megabytes: float | None
+
+
+def run_command(path: Path, prompt: str, length: int, seed: int) -> Run:
+    """Write a text at temperature 1 with generate.py, in a process of its own.
+
+    Raises:
+        OSError: the command ended before it had written so much.
+    """
+    # It is asked for more than is read, so that it still runs when it is looked at.
+    arguments = f"--length {length + 10**6} --seed {seed} --temperature 1"
+    process = subprocess.Popen(
+        [sys.executable, "-I", str(PROGRAM), str(path), *arguments.split()],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        bufsize=0,
+    )
+    start = time.perf_counter()
+    with process:
+        assert process.stdin and process.stdout  # pipes were asked for
+        process.stdin.write(prompt.encode())
+        process.stdin.close()
+        written = process.stdout.read(1)
+        seconds = time.perf_counter() - start
+        while len(written.decode(errors="ignore")) < length:
+            more = process.stdout.read(1 << 16)  # what is there
+            if not more:
+                raise OSError(f"{PROGRAM.name} wrote {len(written)} bytes and ended")
+            written += more
+        peak = _peak_megabytes(process.pid)
+        process.kill()
+    return Run(written.decode(errors="ignore")[:length], seconds, peak)
+
+
+def _peak_megabytes(process_id: int) -> float | None:
+    try:
+        status = Path(f"/proc/{process_id}/status").read_text()
+    except OSError:
+        return None
+    found = re.search(r"VmHWM:\s+(\d+) kB", status)
+    return int(found[1]) / 1024 if found else None

@@ -1,0 +1,223 @@
+"""The model that writes text: a text -> a plan -> training -> samples -> files."""
+
+import argparse
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import NamedTuple
+
+import keras
+
+from kerasseq.files.report import record
+from kerasseq.files.writing import save_model, write_file
+from kerasseq.models.char_rnn import CharRNNConfig, build_char_rnn
+from kerasseq.models.char_transformer import (
+    CharTransformerConfig,
+    build_char_transformer,
+)
+from kerasseq.pictures.plots import plot_losses
+from kerasseq.recipes.characters import export_character_model
+from kerasseq.signatures.characters import build_generating_module, generate
+from kerasseq.signatures.generation import GeneratingModule
+from kerasseq.text.characters import frequency_loss, split_text
+from kerasseq.text.corpus import Corpus, load_corpus
+from kerasseq.training.checkpoint import Checkpoint
+from kerasseq.training.fitting import HistoryFile, SampleTexts, TrainingConfig
+from kerasseq.training.presets import (
+    PRESETS,
+    TRANSFORMERS,
+    Preset,
+    TransformerPreset,
+    dropout_for,
+    most_characters,
+    units_for,
+)
+from kerasseq.training.streams import fit_streams, window_loss
+
+HEAD_SIZE = 32
+TEMPERATURES = (0.7, 1.0, 1.2)
+HOW_TO_WRITE = """
+To write with the model, here or in a browser:
+  python kerasseq/on_device/generate.py {file} --prompt "The "
+  python kerasseq/on_device/serve.py {file}
+The browser's page is built once: npm ci && npm run build, in export/web."""
+
+
+class Plan(NamedTuple):
+    """All that the training of a character model depends on."""
+
+    name: str
+    corpus: Corpus
+    config: CharRNNConfig | CharTransformerConfig
+    training: TrainingConfig
+    checkpoint: Checkpoint
+
+
+def plan_character_model(options: argparse.Namespace) -> Plan:
+    """Read the text and choose sizes and length of the training.
+
+    Raises:
+        ValueError: the text cannot be used, or is not the one to resume with, or an
+            option is not of the kind of model.
+    """
+    transformer = options.model == "transformer"
+    if transformer and options.cell:
+        raise ValueError(
+            f"--cell {options.cell} is of the other model; leave it out, or take "
+            "--model rnn"
+        )
+    corpus = load_corpus(options.corpus)
+    vocabulary = corpus.vocabulary
+    if len(vocabulary) < 2:
+        raise ValueError(
+            f"{corpus.name} holds the single character {vocabulary.characters[0]!r}; "
+            "a text to learn from has at least two"
+        )
+    recurrent = PRESETS[options.preset]
+    preset: Preset | TransformerPreset = recurrent
+    if transformer:
+        preset = TRANSFORMERS[options.preset]
+    num_layers = options.layers or preset.layers
+    learning_rate = options.learning_rate
+    if learning_rate is None:
+        learning_rate = preset.learning_rate
+    num_characters = len(split_text(corpus.ids)[0])
+    units = options.units
+    if units is None:
+        units = preset.units if transformer else units_for(recurrent, num_characters)
+    characters = most_characters(preset, num_characters)
+    dropout = options.dropout
+    if dropout is None:
+        passes = options.epochs or characters / num_characters
+        # For a Transformer, dropout costs more than it brings up to four readings.
+        dropout = dropout_for(passes / 4 if transformer else passes)
+    config: CharRNNConfig | CharTransformerConfig
+    if transformer:
+        config = CharTransformerConfig(
+            len(vocabulary),
+            model_size=units,
+            num_heads=max(1, units // HEAD_SIZE),
+            num_blocks=num_layers,
+            context=TRANSFORMERS[options.preset].context,
+            dropout=dropout,
+        )
+    else:
+        config = CharRNNConfig(
+            len(vocabulary),
+            cell=options.cell or recurrent.cell,
+            units=units,
+            num_layers=num_layers,
+            dropout=dropout,
+        )
+    training = TrainingConfig.for_text(
+        num_characters,
+        budget=characters,
+        passes=options.epochs,
+        batch_size=preset.batch_size,
+        learning_rate=learning_rate,
+        weight_decay=preset.weight_decay,
+        optimizer="muon" if transformer else "adam",
+    )
+    run = {
+        "text's SHA-256": corpus.sha256,
+        **asdict(config),
+        **asdict(training),
+        "seed": options.seed,
+    }
+    name = f"char_{options.model}"
+    checkpoint = Checkpoint(options.out / name / "checkpoint.npz", run)
+    if options.resume:
+        checkpoint.read()
+    return Plan(name, corpus, config, training, checkpoint)
+
+
+def train_character_model(
+    options: argparse.Namespace,
+    plan: Plan,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> None:
+    """Train, sample and export the model that writes text.
+
+    Args:
+        options: of the command line.
+        plan: from `plan_character_model`.
+        callbacks: further ones for the training.
+    """
+    name, corpus, config, training, checkpoint = plan
+    folder = options.out / name
+    vocabulary = corpus.vocabulary
+    ids, held_out = split_text(corpus.ids)
+    print(f"\n{corpus.name}: {len(corpus.ids):,} characters, {config}")
+    if unknown := vocabulary.unknown(options.prompt):
+        print(f"left out of the prompt, since the text lacks them: {unknown}")
+
+    keras.utils.set_random_seed(options.seed)
+    if isinstance(config, CharTransformerConfig):
+        model = build_char_transformer(config)
+    else:
+        model = build_char_rnn(config)
+    module = build_generating_module(model, vocabulary)
+    history = HistoryFile(folder / "history.csv")
+    seconds = fit_streams(
+        model,
+        ids,
+        held_out,
+        training,
+        history,
+        checkpoint,
+        [
+            SampleTexts(lambda: generate(module, options.prompt, 200, temperature=0.7)),
+            keras.callbacks.EarlyStopping(
+                patience=training.patience, restore_best_weights=True
+            ),
+            *callbacks,
+        ],
+        seed=options.seed,
+        resume=options.resume,
+    )
+
+    save_model(model, folder / f"{name}.keras")
+    vocabulary.save(folder / "vocabulary.json")
+    write_file(folder / "held_out.txt", vocabulary.decode(held_out[:20_001]))
+    references = {"by the characters' frequencies": frequency_loss(ids)}
+    if corpus.entropy is not None:
+        references["true entropy"] = corpus.entropy
+    plot_losses(history.history, folder / "loss.png", references)
+    write_file(folder / "samples.md", sample_texts(options, module))
+    loss = min(history.history["val_loss"])
+    section = {
+        "corpus": corpus.name,
+        "corpus SHA-256": corpus.sha256,
+        "characters": len(corpus.ids),
+        "parameters": model.count_params(),
+        "held-out loss": loss,
+        "held-out perplexity": math.exp(loss),
+        "held-out loss in windows of 256 without state": window_loss(model, held_out),
+        **references,
+        "seconds of training": round(seconds),
+        "cores": os.cpu_count(),
+        **asdict(config),
+        **asdict(training),
+        "seed": options.seed,
+    }
+    record(options.out, name, section)
+    export_character_model(name, options.out)
+    print(HOW_TO_WRITE.format(file=folder / f"{name}_int8.tflite"))
+
+
+def sample_texts(options: argparse.Namespace, module: GeneratingModule) -> str:
+    """Print sample texts, one for each temperature, and give them as Markdown."""
+    lines = ["# Samples", ""]
+    for temperature in options.temperature or TEMPERATURES:
+        text = generate(
+            module,
+            options.prompt,
+            options.length,
+            temperature=temperature,
+            top_p=options.top_p,
+            seed=options.seed,
+        )
+        print(f"\n--- temperature {temperature} ---\n{text}")
+        lines += [f"## Temperature {temperature}", "", "```text", text, "```", ""]
+    return "\n".join(lines)

@@ -1,0 +1,256 @@
+"""The classifier: labelled sentences -> a model -> scores and pictures -> files."""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kerasseq.data.labelled import (
+    LabelledSentences,
+    labelled_batches,
+    read_labelled_sentences,
+    split_by_class,
+)
+from kerasseq.files.report import record
+from kerasseq.files.writing import save_model, write_file
+from kerasseq.models.classifier import (
+    ClassifierConfig,
+    build_classifier,
+    predict,
+    write_labels,
+)
+from kerasseq.pictures.plots import plot_confusion, plot_losses
+from kerasseq.pictures.text_plots import WeightedWords, plot_weighted_words
+from kerasseq.recipes.classifier import LENGTH, export_classifier
+from kerasseq.scores.classes import accuracy, confusion_matrix, macro_f1
+from kerasseq.text.words import WordVocabulary, split_words
+from kerasseq.training.fitting import HistoryFile, TrainingConfig, compile_for_training
+
+MOST_WORDS = 20_000
+# What a word that stands once has to say is the label of its one sentence.
+LEAST_COUNT = 2
+EPOCHS = 12
+MOST_IN_A_BATCH = 128
+LEARNING_RATE = 5e-3
+DRAWN_SENTENCES = 8
+HOW_TO_CLASSIFY = """
+To classify with the model, a text or each line of standard input:
+  python kerasseq/on_device/classify.py {file} "a line of text\""""
+VERBOSE = 1 if sys.stdout.isatty() else 2
+
+
+class Plan(NamedTuple):
+    """What is learned, and what it is measured on.
+
+    Attributes:
+        name: of the file.
+        data: all sentences.
+        training: places of those to learn from, int (M,).
+        held_out: places of the others, int (N - M,).
+        vocabulary: words of those to learn from.
+    """
+
+    name: str
+    data: LabelledSentences
+    training: np.ndarray
+    held_out: np.ndarray
+    vocabulary: WordVocabulary
+
+
+def plan_classifier(options: argparse.Namespace) -> Plan:
+    """Read the sentences and hold a tenth of each class out.
+
+    Raises:
+        ValueError: the file cannot be used.
+    """
+    data = read_labelled_sentences(options.labels)
+    training, held_out = split_by_class(data.class_ids, seed=options.seed)
+    try:
+        vocabulary = choose_words([data.sentences[place] for place in training])
+    except ValueError as error:
+        raise ValueError(f"{options.labels}: {error}") from None
+    return Plan(Path(options.labels).name, data, training, held_out, vocabulary)
+
+
+def choose_words(sentences: Sequence[str]) -> WordVocabulary:
+    """The words of some sentences that a classifier can learn from."""
+    return WordVocabulary.from_sentences(sentences, MOST_WORDS, least=LEAST_COUNT)
+
+
+def train_classifier(options: argparse.Namespace, plan: Plan) -> None:
+    """Train a classifier, measure it on what was held out, draw, save and export."""
+    folder = options.out / "classifier"
+    name, data, training, held_out, vocabulary = plan
+    labels, class_ids = data.classes, data.class_ids
+    sequences = [vocabulary.encode(sentence)[:LENGTH] for sentence in data.sentences]
+    config = ClassifierConfig(len(vocabulary), len(labels))
+    print(f"\n{name}: {len(sequences):,} sentences of {len(labels)} classes, {config}")
+
+    start = time.perf_counter()
+    history = HistoryFile(folder / "history.csv")
+    tested = [sequences[place] for place in held_out]
+    classifier = learn(
+        [sequences[place] for place in training],
+        class_ids[training],
+        config,
+        options.seed,
+        labelled_batches(tested, class_ids[held_out], MOST_IN_A_BATCH),
+        [history],
+        VERBOSE,
+    )
+    seconds = time.perf_counter() - start
+
+    predictions = predict(classifier, tested)
+    probabilities = np.stack([each.probabilities for each in predictions])
+    matrix = confusion_matrix(
+        class_ids[held_out], probabilities.argmax(axis=1), len(labels)
+    )
+    largest = int(np.bincount(class_ids[training]).argmax())
+    scores = {
+        "held-out accuracy": accuracy(matrix),
+        "accuracy of the largest class": float(np.mean(class_ids[held_out] == largest)),
+        "held-out macro-F1": macro_f1(matrix),
+    }
+    print("; ".join(f"{score}: {value:.3f}" for score, value in scores.items()))
+
+    save_model(classifier, folder / "classifier.keras")
+    vocabulary.save(folder / "vocabulary.json")
+    write_labels(labels, folder / "labels.json")
+    answers = [
+        Answer(
+            data.sentences[place],
+            data.labels[place],
+            labels[prediction.probabilities.argmax()],
+            float(prediction.probabilities.max()),
+            prediction.weights,
+        )
+        for place, prediction in zip(held_out, predictions, strict=True)
+    ]
+    write_file(folder / "held_out.tsv", table(answers))
+    plot_losses(history.history, folder / "loss.png", unit="nats a sentence")
+    plot_confusion(matrix, labels, folder / "confusion.png")
+    draw(answers, folder / "attention.png")
+    known = set(data.sentences[place] for place in training)
+    section = {
+        "file": name,
+        "sentences": len(sequences),
+        "held-out sentences": len(tested),
+        "of them also among those learned from": sum(
+            answer.sentence in known for answer in answers
+        ),
+        "sentences cut to their first words": sum(
+            len(split_words(sentence)) > LENGTH for sentence in data.sentences
+        ),
+        "parameters": classifier.count_params(),
+        **scores,
+        "seconds of training": round(seconds),
+        "cores": os.cpu_count(),
+        **asdict(config),
+        "seed": options.seed,
+    }
+    record(options.out, "classifier", section)
+    export_classifier(options.out)
+    print(HOW_TO_CLASSIFY.format(file=folder / "classifier_int8.tflite"))
+
+
+def learn(
+    sequences: Sequence[np.ndarray],
+    class_ids: np.ndarray,
+    config: ClassifierConfig,
+    seed: int,
+    held_out: tf.data.Dataset | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    verbose: int = 0,
+) -> keras.Model:
+    """Build a classifier and train it for a fixed number of passes.
+
+    Nothing is chosen by what is held out, so that it measures the model fairly.
+
+    Args:
+        sequences: N arrays of ids (T_n,).
+        class_ids: int (N,).
+        config: its sizes.
+        seed: of weights, dropout and order.
+        held_out: what to measure the loss on after each pass.
+        callbacks: for `fit`, and so is `verbose`.
+
+    Returns:
+        The classifier, from `build_classifier`.
+    """
+    keras.utils.set_random_seed(seed)
+    classifier = build_classifier(config)
+    learner = keras.Model(classifier.input, classifier.output["logits"])
+    # A small file gets small batches, or it would be learned in a few steps.
+    batch_size = max(1, min(MOST_IN_A_BATCH, len(sequences) // 32))
+    batches = labelled_batches(sequences, class_ids, batch_size, seed)
+    training = TrainingConfig(
+        batch_size, LENGTH, len(batches), EPOCHS, learning_rate=LEARNING_RATE
+    )
+    # Batches have many shapes, and XLA would compile a program for each.
+    compile_for_training(learner, training, jit_compile=False)
+    learner.fit(
+        batches,
+        epochs=training.epochs,
+        validation_data=held_out,
+        callbacks=list(callbacks),
+        shuffle=False,
+        verbose=verbose,
+    )
+    return classifier
+
+
+class Answer(NamedTuple):
+    """What a classifier said of a sentence, and what it is."""
+
+    sentence: str
+    label: str
+    predicted: str
+    probability: float
+    weights: np.ndarray
+
+    @property
+    def heading(self) -> str:
+        """The answer in words."""
+        said = f"{self.predicted}, {self.probability:.0%}"
+        if self.predicted == self.label:
+            return f"right: {said}"
+        return f"wrong: taken for {said}; it is {self.label}"
+
+
+def table(answers: Sequence[Answer]) -> str:
+    """Answers as lines of tab-separated columns under their names."""
+    rows = [("label", "predicted", "probability", "sentence")]
+    rows += [
+        (each.label, each.predicted, f"{each.probability:.4f}", each.sentence)
+        for each in answers
+    ]
+    return "".join("\t".join(row) + "\n" for row in rows)
+
+
+def draw(answers: Sequence[Answer], path: Path) -> None:
+    """Draw what the model looked at in some right and some wrong sentences."""
+    chosen = []
+    for right in (True, False):
+        those = [each for each in answers if (each.predicted == each.label) == right]
+        # From all of them, since a file may be in the order of its classes.
+        chosen += those[:: -(-len(those) // (DRAWN_SENTENCES // 2)) or 1]
+    plot_weighted_words(
+        [
+            WeightedWords(
+                each.heading,
+                split_words(each.sentence)[: len(each.weights)],
+                each.weights,
+            )
+            for each in chosen
+        ],
+        path,
+        "What the model looked at",
+    )

@@ -1,0 +1,177 @@
+"""The model that suggests words: a text -> a plan -> training -> typing -> files."""
+
+import argparse
+import hashlib
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import NamedTuple
+
+import keras
+import numpy as np
+
+from kerasseq.files.report import record
+from kerasseq.files.writing import save_model, write_file
+from kerasseq.models.next_word import (
+    NextWordConfig,
+    build_next_word_model,
+    next_word_batches,
+    word_scores,
+)
+from kerasseq.pictures.plots import plot_losses, plot_savings
+from kerasseq.pictures.text_plots import plot_typing
+from kerasseq.recipes.next_word import export_next_word
+from kerasseq.scores.keystrokes import measure_keystrokes, typical_passage
+from kerasseq.scores.kneser_ney import KneserNey
+from kerasseq.text.keyboard import TypedText, TypedVocabulary
+from kerasseq.text.reading import read_text
+from kerasseq.text.words import UNKNOWN
+from kerasseq.training.checkpoint import Checkpoint
+from kerasseq.training.fitting import HistoryFile, TrainingConfig
+from kerasseq.training.presets import MOST_PASSES, dropout_for
+from kerasseq.training.streams import fit_streams
+
+# Sizes and rates are what was best on a tenth cut from the part to train on, of two
+# texts (benchmarks/RESULTS.md).
+MOST_WORDS = 10_000
+WORDS_TO_READ = {"fast": 400_000, "default": 2_000_000, "best": 4_000_000}
+UNITS = {"fast": 128, "default": 512, "best": 512}
+LEARNING_RATE = 6e-3
+LEAST_DROPOUT = 0.2
+# Fewer, and a tenth of them says nothing about what is saved.
+LEAST_WORDS = 1_000
+LENGTH = 32
+WORDS_A_ROUND = 20_000, 500_000
+HELD_OUT_WORDS = 2_000
+HOW_TO_SUGGEST = """
+To see what it suggests, for a text or for each line that you type:
+  python kerasseq/on_device/suggest.py {file} "I "
+  python kerasseq/on_device/suggest.py {file}"""
+
+
+class Plan(NamedTuple):
+    """All that the training of a next-word model depends on."""
+
+    name: str
+    sha256: str
+    text: TypedText
+    vocabulary: TypedVocabulary
+    config: NextWordConfig
+    training: TrainingConfig
+    checkpoint: Checkpoint
+
+
+def plan_next_word(options: argparse.Namespace) -> Plan:
+    """Read the text and choose sizes and length of the training.
+
+    Raises:
+        ValueError: the text cannot be used, or is not the one to resume with.
+    """
+    path = Path(options.words)
+    content = read_text(path)
+    text = TypedText.from_text(content)
+    if len(text.ids) < LEAST_WORDS:
+        raise ValueError(
+            f"{path} holds {len(text.ids)} words and signs; a model that suggests "
+            f"words learns from {LEAST_WORDS:,} at least"
+        )
+    train, _ = text.split()
+    try:
+        vocabulary = TypedVocabulary.from_text(train, MOST_WORDS)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    if len(vocabulary) - vocabulary.first < 2:
+        raise ValueError(
+            f"{path} holds the single word {vocabulary.words[-1]!r} more than once; a "
+            "text to learn from has at least two"
+        )
+    ids = vocabulary.encode_typed(train)
+    words = min(WORDS_TO_READ[options.preset], MOST_PASSES * len(ids))
+    training = TrainingConfig.for_text(
+        len(ids),
+        budget=words,
+        length=LENGTH,
+        a_round=WORDS_A_ROUND,
+        learning_rate=LEARNING_RATE,
+    )
+    config = NextWordConfig(
+        len(vocabulary),
+        UNITS[options.preset],
+        dropout=max(LEAST_DROPOUT, dropout_for(words / len(ids))),
+    )
+    sha256 = hashlib.sha256(content.encode()).hexdigest()
+    run = {
+        "text's SHA-256": sha256,
+        **asdict(config),
+        **asdict(training),
+        "seed": options.seed,
+    }
+    checkpoint = Checkpoint(options.out / "next_word" / "checkpoint.npz", run)
+    if options.resume:
+        checkpoint.read()
+    return Plan(path.name, sha256, text, vocabulary, config, training, checkpoint)
+
+
+def train_next_word(options: argparse.Namespace, plan: Plan) -> None:
+    """Train, measure beside a trigram, and export the model that suggests words."""
+    folder = options.out / "next_word"
+    vocabulary, training = plan.vocabulary, plan.training
+    train, held_out = plan.text.split()
+    ids, held_out_ids = map(vocabulary.encode_typed, (train, held_out))
+    print(f"\n{plan.name}: {len(plan.text.ids):,} words and signs, {plan.config}")
+
+    keras.utils.set_random_seed(options.seed)
+    counts = np.bincount(ids, minlength=len(vocabulary))
+    model = build_next_word_model(plan.config, counts)
+    history = HistoryFile(folder / "history.csv")
+    # The last weights are kept: to take those of the best held-out loss would be to
+    # choose by the text that the model is measured on.
+    seconds = fit_streams(
+        model,
+        ids,
+        held_out_ids,
+        training,
+        history,
+        plan.checkpoint,
+        seed=options.seed,
+        resume=options.resume,
+        as_examples=next_word_batches,
+    )
+
+    save_model(model, folder / "next_word.keras")
+    vocabulary.save(folder / "vocabulary.json")
+    forms = [held_out.forms[index] for index in held_out.ids[:HELD_OUT_WORDS]]
+    write_file(folder / "held_out.txt", " ".join(forms) + "\n")
+    plot_losses(history.history, folder / "loss.png", unit="nats a word")
+    trigram = KneserNey(ids, len(vocabulary))
+    typings = {
+        "this model": measure_keystrokes(
+            lambda ids: word_scores(model, ids), held_out, vocabulary
+        ),
+        "trigram": measure_keystrokes(trigram, held_out, vocabulary),
+    }
+    figures = {name: typing.figures() for name, typing in typings.items()}
+    plot_savings(figures, folder / "savings.png")
+    plot_typing(typical_passage(held_out, typings), folder / "typing.png")
+    for name, values in figures.items():
+        print(name, *(f"{key}: {value:.1%}" for key, value in values.items()), sep="  ")
+    section = {
+        "corpus": plan.name,
+        "corpus SHA-256": plan.sha256,
+        "words and signs": len(plan.text.ids),
+        "part of the held-out words that the vocabulary lacks": float(
+            (held_out_ids == UNKNOWN).mean()
+        ),
+        "parameters": model.count_params(),
+        "held-out loss, nats a known word": history.history["val_loss"][-1],
+        **figures["this model"],
+        **{f"{key}, trigram": value for key, value in figures["trigram"].items()},
+        "seconds of training": round(seconds),
+        "cores": os.cpu_count(),
+        **asdict(plan.config),
+        **asdict(training),
+        "seed": options.seed,
+    }
+    record(options.out, "next_word", section)
+    export_next_word(options.out)
+    print(HOW_TO_SUGGEST.format(file=folder / "next_word_int8.tflite"))

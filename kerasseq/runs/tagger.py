@@ -1,0 +1,203 @@
+"""A tagger of names: a CoNLL file -> training -> scores, pictures -> files."""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import keras
+
+from kerasseq.data.tagged import (
+    TaggedSentence,
+    find_entities,
+    find_kinds,
+    read_tagged_sentences,
+    write_tagged_sentences,
+)
+from kerasseq.files.report import record
+from kerasseq.files.writing import save_model
+from kerasseq.models.tagger import TaggerConfig, build_tagger, save_tags, tagged_batches
+from kerasseq.pictures.entity_page import colour_entities, score_rows, write_entity_page
+from kerasseq.pictures.plots import plot_losses, plot_scores
+from kerasseq.recipes.tagger import export_tagger
+from kerasseq.scores.entities import OVERALL, EntityLookup, EntityScore, score_entities
+from kerasseq.signatures.tagger import TaggingModule, tag_sentences
+from kerasseq.text.words import WordVocabulary
+from kerasseq.training.fitting import HistoryFile, TrainingConfig, compile_for_training
+
+# Rarer words are told by their letters; their vectors would be learned by heart.
+MOST_WORDS = 4000
+# A longer sentence is learned as far as this.
+MOST_TOKENS = 64
+BATCH_SIZE = 32
+# Batches in all, fewer for a short file, which says nothing new when read again.
+STEPS = {"fast": 800, "default": 2000, "best": 4500}
+MOST_PASSES = 45
+ROUNDS = 10
+LEARNING_RATE = 6e-3
+SHOWN_SENTENCES = 40
+PRINTED_SENTENCES = 8
+LEAST_SENTENCES = 20
+VERBOSE = 1 if sys.stdout.isatty() else 2
+
+
+class Plan(NamedTuple):
+    """What a tagger learns from and what it is measured on."""
+
+    name: str
+    learned: Sequence[TaggedSentence]
+    held_out: Sequence[TaggedSentence]
+
+
+def plan_tagger(options: argparse.Namespace) -> Plan:
+    """Read the file; its last tenth is held out.
+
+    Raises:
+        ValueError: the file cannot be used.
+    """
+    sentences = read_tagged_sentences(options.tags)
+    if len(sentences) < LEAST_SENTENCES:
+        raise ValueError(
+            f"{options.tags} has {len(sentences)} sentences; give at least "
+            f"{LEAST_SENTENCES}, with a blank line after each"
+        )
+    count = len(sentences) - len(sentences) // 10
+    learned, held_out = sentences[:count], sentences[count:]
+    for part, name in ((learned, "first nine tenths"), (held_out, "last tenth")):
+        if not find_kinds(part):
+            raise ValueError(
+                f"{options.tags} has no entity in its {name}, so it cannot be learned "
+                "from or measured on; shuffle the sentences"
+            )
+    return Plan(Path(options.tags).name, learned, held_out)
+
+
+def train_tagger(options: argparse.Namespace, plan: Plan) -> None:
+    """Train a tagger, measure it beside the lookup, draw, save and export it."""
+    folder = options.out / "tagger"
+    name, learned, held_out = plan
+    kinds = find_kinds([*learned, *held_out])
+    print(f"\n{name}: {len(learned) + len(held_out):,} sentences, {', '.join(kinds)}")
+    history = HistoryFile(folder / "history.csv")
+    start = time.perf_counter()
+    model, vocabulary = fit_tagger(
+        learned, kinds, STEPS[options.preset], options.seed, [history]
+    )
+    seconds = time.perf_counter() - start
+
+    tags = TaggerConfig(len(vocabulary), kinds).tags
+    tokens = [sentence.tokens for sentence in held_out]
+    predicted = tag_sentences(TaggingModule(model, tags), tokens, vocabulary)
+    actual = [sentence.tags for sentence in held_out]
+    scores = score_entities(actual, predicted)
+    lookup = EntityLookup(learned)
+    baseline = score_entities(actual, [lookup.tag(row) for row in tokens])
+
+    save_model(model, folder / "tagger.keras")
+    vocabulary.save(folder / "vocabulary.json")
+    save_tags(folder / "tags.json", tags)
+    write_tagged_sentences(folder / "held_out.conll", held_out)
+    plot_losses(history.history, folder / "loss.png", unit="nats a token, weighed")
+    plot_scores(
+        {"tagger": f1_by_kind(scores), "lookup of known names": f1_by_kind(baseline)},
+        folder / "f1.png",
+        f"F1 of entities in {len(held_out)} sentences that were not learned from",
+    )
+    shown = [
+        (sentence, tags)
+        for sentence, tags in zip(held_out, predicted, strict=True)
+        if find_entities(sentence.tags) or find_entities(tags)
+    ][:SHOWN_SENTENCES]
+    title = f"What a tagger finds in {name}"
+    write_entity_page(folder / "entities.html", shown, kinds, title)
+    print_sentences(tokens, predicted, kinds)
+    overall = scores[OVERALL].f1, baseline[OVERALL].f1
+    print(f"F1 {100 * overall[0]:.1f}; by lookup of known names {100 * overall[1]:.1f}")
+    section = {
+        "file": name,
+        "sentences learned from": len(learned),
+        "sentences held out": len(held_out),
+        "words": len(vocabulary),
+        "tags": ", ".join(tags),
+        "parameters": model.count_params(),
+        "F1": overall[0],
+        "F1 by lookup of known names": overall[1],
+        "seconds of training": round(seconds),
+        "seed": options.seed,
+        "scores": score_rows(scores),
+    }
+    record(options.out, "tagger", section)
+    export_tagger(options.out)
+    print(
+        "\nTo tag sentences:\n  python kerasseq/on_device/tag.py "
+        f'{folder / "tagger_int8.tflite"} "Ada Lovelace was born in London"'
+    )
+
+
+def fit_tagger(
+    sentences: Sequence[TaggedSentence],
+    kinds: Sequence[str],
+    most_steps: int,
+    seed: int = 0,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> tuple[keras.Model, WordVocabulary]:
+    """Build a tagger and train it.
+
+    Args:
+        sentences: to learn from.
+        kinds: of the entities that it is to know.
+        most_steps: batches; a short file gets fewer.
+        seed: of weights, order and dropout.
+        callbacks: for the training.
+    """
+    vocabulary = WordVocabulary.from_sentences(
+        (" ".join(sentence.tokens) for sentence in sentences), MOST_WORDS
+    )
+    config = TaggerConfig(len(vocabulary), tuple(kinds))
+    batch_size = min(BATCH_SIZE, max(1, len(sentences) // 8))
+    steps = min(most_steps, MOST_PASSES * len(sentences) // batch_size)
+    longest = max(len(sentence.tokens) for sentence in sentences)
+    training = TrainingConfig(
+        batch_size=batch_size,
+        length=min(longest, MOST_TOKENS),
+        steps_per_epoch=max(1, steps // ROUNDS),
+        epochs=ROUNDS,
+        learning_rate=LEARNING_RATE,
+        clip_norm=5.0,
+    )
+    keras.utils.set_random_seed(seed)
+    model = build_tagger(config)
+    compile_for_training(model, training)
+    model.fit(
+        tagged_batches(
+            sentences, vocabulary, config, batch_size, training.length, seed=seed
+        ),
+        epochs=training.epochs,
+        steps_per_epoch=training.steps_per_epoch,
+        callbacks=list(callbacks),
+        shuffle=False,
+        verbose=VERBOSE,
+    )
+    return model, vocabulary
+
+
+def f1_by_kind(scores: dict[str, EntityScore]) -> dict[str, float]:
+    """F1 of each kind, and overall, in percent."""
+    return {kind: 100 * score.f1 for kind, score in scores.items()}
+
+
+def print_sentences(
+    sentences: Sequence[Sequence[str]],
+    predicted: Sequence[Sequence[str]],
+    kinds: Sequence[str],
+) -> None:
+    """Print the first sentences in which entities were found, with these coloured."""
+    found = [
+        TaggedSentence(tuple(tokens), tuple(tags))
+        for tokens, tags in zip(sentences, predicted, strict=True)
+        if find_entities(tags)
+    ]
+    for sentence in found[:PRINTED_SENTENCES]:
+        print(f"  {colour_entities(sentence, kinds, sys.stdout.isatty())}")

@@ -1,0 +1,113 @@
+"""The classifier as it is exported: sentences in, labels and word weights out.
+
+Shapes: B sentences, T words, K classes.
+"""
+
+from collections.abc import Sequence
+
+import keras
+import tensorflow as tf
+
+from kerasseq.models.classifier import classify
+from kerasseq.text.words import PAD, WordTable, WordVocabulary
+
+
+class ClassifyingModule(tf.Module):
+    """A classifier's signature on numbers alone: what a `.tflite` holds.
+
+    Args:
+        classifier: from `build_classifier`.
+    """
+
+    def __init__(self, classifier: keras.Model) -> None:
+        super().__init__()
+        self._layers = classifier.layers[1:]
+        # Keras keeps its variables where tf.Module does not look.
+        self._weights = [variable.value for variable in classifier.variables]
+        self.num_words = classifier.get_layer("embedding").input_dim
+        self.num_classes = classifier.get_layer("logits").units
+
+    def device_signatures(
+        self, length: int
+    ) -> dict[str, tf.types.experimental.ConcreteFunction]:
+        """`classify` for one sentence, by that name.
+
+        Args:
+            length: T, at least 1.
+        """
+        ids = tf.TensorSpec((1, length), tf.int32)
+        return {"classify": self.classify.get_concrete_function(ids, ids)}
+
+    @tf.function
+    def classify(self, token_ids: tf.Tensor, mask: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Classify padded ids.
+
+        Args:
+            token_ids: int32 (B, T).
+            mask: int32 (B, T), 1 for a word and 0 for padding.
+
+        Returns:
+            probabilities float32 (B, K), which sum to 1, and weights float32 (B, T),
+            how much the pooling looked at each word, which sum to 1 too.
+        """
+        outputs = classify(self._layers, token_ids, mask > 0)
+        return {
+            "probabilities": tf.nn.softmax(outputs["logits"]),
+            "weights": outputs["weights"],
+        }
+
+
+class LabellingModule(tf.Module):
+    """A classifier's signature on sentences: what a SavedModel holds.
+
+    Args:
+        classifying: the classifier.
+        vocabulary: its words.
+        labels: K names of its classes.
+        max_length: words of a sentence that are read; those after them are left out.
+
+    Raises:
+        ValueError: vocabulary or labels do not fit the weights.
+    """
+
+    def __init__(
+        self,
+        classifying: ClassifyingModule,
+        vocabulary: WordVocabulary,
+        labels: Sequence[str],
+        max_length: int,
+    ) -> None:
+        super().__init__()
+        vocabulary.require_size(classifying.num_words)
+        if len(labels) != classifying.num_classes:
+            raise ValueError(
+                f"there are {len(labels)} labels but the model has "
+                f"{classifying.num_classes}; use the labels.json written beside it"
+            )
+        self._classifying = classifying
+        self._table = WordTable(vocabulary)
+        self._words = tf.constant(vocabulary.words)
+        self._labels = tf.constant(labels)
+        self._max_length = max_length
+
+    @tf.function(input_signature=[tf.TensorSpec((None,), tf.string, "sentences")])
+    def classify(self, sentences: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Classify sentences.
+
+        Args:
+            sentences: string (B,), UTF-8.
+
+        Returns:
+            labels string (B,), each sentence's likeliest class, of equally likely ones
+            the first; probabilities float32 (B, K); tokens string (B, T), the words as
+            the model knows them; weights float32 (B, T), zeros at padding.
+        """
+        token_ids = self._table(sentences)[:, : self._max_length]
+        mask = tf.cast(token_ids != PAD, tf.int32)
+        outputs = self._classifying.classify(token_ids, mask)
+        best = tf.argmax(outputs["probabilities"], axis=-1)
+        return {
+            "labels": tf.gather(self._labels, best),
+            "tokens": tf.gather(self._words, token_ids),
+            **outputs,
+        }

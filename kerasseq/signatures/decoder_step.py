@@ -1,0 +1,212 @@
+"""One step of a Transformer decoder, laid out anew for one character at a time.
+
+A loop copies at every turn the states that its body changes, and to change one place of
+a large one copies it once more. So the loop over characters works on a page: it leaves
+the buffers of keys and values as they are, which costs nothing, and adds to a few small
+tensors, which move into the buffers together once the page is full.
+Shapes: H heads, D head size, C model size, W context, P page, V vocabulary.
+"""
+
+import math
+from typing import NamedTuple
+
+import keras
+import tensorflow as tf
+
+from kerasseq.layers.attention import rotary_turns
+from kerasseq.models.char_transformer import DecoderBlock
+from kerasseq.signatures.generation import States, Step
+
+# What a turn copies is P places, and W places five times a page; the least is near.
+PAGE = 16
+EXCLUDED = -1e30
+
+
+class Block(NamedTuple):
+    """A block's weights, with its norms' scales in them.
+
+    Attributes:
+        projection: (C, 3 C), to queries, keys and values of all heads.
+        merge: (C, C).
+        expand: (C, 4 C).
+        contract: (4 C, C).
+        epsilon: of the norms.
+    """
+
+    projection: tf.Variable
+    merge: tf.Variable
+    expand: tf.Variable
+    contract: tf.Variable
+    epsilon: float
+
+
+class Place(NamedTuple):
+    """What all blocks need to know of the place of a character.
+
+    Attributes:
+        mask: float32 (W + P,), 0 where a key is attended to and EXCLUDED elsewhere.
+        on_page: float32 (P,), 1 at its place on the page and 0 elsewhere.
+        cosine, sine: float32 (D,), of the angles by which it turns a query or key; the
+            sine of each pair's first number has the other sign.
+    """
+
+    mask: tf.Tensor
+    on_page: tf.Tensor
+    cosine: tf.Tensor
+    sine: tf.Tensor
+
+
+def decoder_state_shapes(model: keras.Model) -> list[tuple[int, ...]]:
+    """The shape of each state of a `DecoderStep`."""
+    _, *blocks, _ = model.layers[1:]
+    attention = blocks[0].attention
+    buffer = (attention.num_heads, attention.head_size, attention.window)
+    return [buffer] * (2 * len(blocks)) + [(1,)]
+
+
+class DecoderStep(tf.Module):
+    """A step function on a copy of a model's weights: further training changes nothing.
+
+    Called with a token int32 (1,) and states, it gives logits float32 (1, V) and the
+    new states. These are the keys, already turned, and the values of the last W
+    characters, float32 (H, D, W) each for each block, the last character at the end;
+    and the count of characters, float32 (1,), which goes on from 2 W - 1 to W: what is
+    known of positions is the count's remainder by W, and whether W were read.
+
+    Args:
+        model: from `build_char_transformer`.
+
+    Attributes:
+        state_shapes: the shape of each state.
+    """
+
+    def __init__(self, model: keras.Model) -> None:
+        super().__init__()
+        embedding, *blocks, norm = model.layers[1:]
+        self.state_shapes = decoder_state_shapes(model)
+        self._heads, self._head_size, self._context = self.state_shapes[0]
+        # Fewer than W: then the count's remainder tells how many are on a page.
+        self._page = min(PAGE, self._context - 1)
+        self._embeddings = _copy(embedding.embeddings)
+        self._scale, self._epsilon = _copy(norm.scale), norm.epsilon
+        self._blocks = [_freeze(block) for block in blocks]
+
+    def __call__(self, token: tf.Tensor, states: States) -> tuple[tf.Tensor, States]:
+        read, page, _ = self.open(states)
+        logits, page = read(token, page)
+        return logits, self.close(states, page)
+
+    def open(self, states: States) -> tuple[Step, States, tf.Tensor]:
+        """Begin an empty page; see `PagedStep`."""
+        *buffers, count = states
+
+        def read(token: tf.Tensor, page: States) -> tuple[tf.Tensor, States]:
+            return self._read(token, count, buffers, page)
+
+        shape = (self._heads, self._head_size, self._page)
+        page = [tf.zeros(shape) for _ in buffers]
+        return read, [*page, count], tf.constant(self._page)
+
+    def close(self, states: States, page: States) -> States:
+        """Move what is on a page into the buffers; see `PagedStep`."""
+        *buffers, before = states
+        *parts, after = page
+        taken = tf.cast(after - before, tf.int32) % self._context
+        start = tf.concat([[0, 0], taken], 0)
+        moved = [
+            tf.slice(tf.concat([buffer, part], 2), start, buffer.shape)
+            for buffer, part in zip(buffers, parts, strict=True)
+        ]
+        return [*moved, after]
+
+    def _read(
+        self, token: tf.Tensor, before: tf.Tensor, buffers: States, page: States
+    ) -> tuple[tf.Tensor, States]:
+        """Read a token: `before` were read when the page was empty."""
+        *parts, count = page
+        place = self._place(tf.cast(before, tf.int32), tf.cast(count, tf.int32))
+        x = tf.gather(self._embeddings, token)
+        new: States = []
+        for index, block in enumerate(self._blocks):
+            pair = slice(2 * index, 2 * index + 2)
+            x, after = self._run(block, x, buffers[pair], parts[pair], place)
+            new += after
+        x = _normalize(x, self._epsilon) * self._scale
+        logits = tf.matmul(x, self._embeddings, transpose_b=True)
+        count = tf.where(count < 2.0 * self._context - 1, count, self._context - 1.0)
+        return logits, [*new, count + 1]
+
+    def _place(self, before: tf.Tensor, count: tf.Tensor) -> Place:
+        taken = (count - before) % self._context
+        old, new = tf.range(self._context), tf.range(self._page)
+        # As many as are on the page have left the context at its other end.
+        seen = (old > taken) & (old >= self._context - before)
+        allowed = tf.concat([seen, new <= taken], 0)
+        turns = rotary_turns(self._head_size, self._context)
+        parts = count % self._context * turns % self._context
+        angles = tf.cast(parts, tf.float32) * (2 * math.pi / self._context)
+        cosine, sine = tf.cos(angles), tf.sin(angles)
+        return Place(
+            tf.where(allowed, 0.0, EXCLUDED),
+            tf.where(new == taken, 1.0, 0.0),
+            tf.concat([cosine, cosine], 0),
+            tf.concat([-sine, sine], 0),
+        )
+
+    def _run(
+        self, block: Block, x: tf.Tensor, buffers: States, parts: States, place: Place
+    ) -> tuple[tf.Tensor, States]:
+        """A block on x (1, C), its two buffers and its two parts of the page."""
+        heads, half = self._heads, self._head_size // 2
+        projected = _normalize(x, block.epsilon) @ block.projection
+        projected = tf.reshape(projected, (3 * heads, self._head_size))
+        turned, value = projected[: 2 * heads], projected[2 * heads :, :, None]
+        swapped = tf.concat([turned[:, half:], turned[:, :half]], 1)
+        turned = turned * place.cosine + swapped * place.sine
+        query, key = turned[:heads, :, None], turned[heads:, :, None]
+        # An empty place is zero, and so a sum writes there.
+        keys, values = (
+            part + new * place.on_page
+            for part, new in zip(parts, (key, value), strict=True)
+        )
+        # LiteRT lays a matrix that is not a constant out anew for each product, which
+        # takes longer than products number by number and a sum.
+        scores = [tf.reduce_sum(each * query, 1) for each in (buffers[0], keys)]
+        weights = tf.nn.softmax(tf.concat(scores, 1) + place.mask)[:, None]
+        old = tf.reduce_sum(buffers[1] * weights[:, :, : self._context], 2)
+        new = tf.reduce_sum(values * weights[:, :, self._context :], 2)
+        x = x + tf.reshape(old + new, (1, -1)) @ block.merge
+        expanded = tf.square(tf.nn.relu(_normalize(x, block.epsilon) @ block.expand))
+        x = x + expanded @ block.contract
+        return x, [keys, values]
+
+
+def _freeze(block: DecoderBlock) -> Block:
+    attention = block.attention
+    size = attention.num_heads * attention.head_size
+    query, key, value = (
+        tf.reshape(tf.convert_to_tensor(layer.kernel), (size, size))
+        for layer in (attention.query, attention.key, attention.value)
+    )
+    # So that scores need no division.
+    query = query / math.sqrt(attention.head_size)
+    projection = tf.concat([query, key, value], 1)
+    merge = tf.reshape(tf.convert_to_tensor(attention.merge.kernel), (size, size))
+    return Block(
+        _copy(tf.convert_to_tensor(block.attention_norm.scale)[:, None] * projection),
+        _copy(merge),
+        _copy(
+            tf.convert_to_tensor(block.feed_forward_norm.scale)[:, None]
+            * tf.convert_to_tensor(block.expand.kernel)
+        ),
+        _copy(block.contract.kernel),
+        block.attention_norm.epsilon,
+    )
+
+
+def _normalize(x: tf.Tensor, epsilon: float) -> tf.Tensor:
+    return x * tf.math.rsqrt(tf.reduce_mean(x * x, -1, keepdims=True) + epsilon)
+
+
+def _copy(weights: tf.Tensor) -> tf.Variable:
+    return tf.Variable(tf.cast(weights, tf.float32), trainable=False)

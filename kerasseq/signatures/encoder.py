@@ -1,0 +1,91 @@
+"""The encoder as it is exported: sentences in, vectors and attention weights out.
+
+Shapes: B sentences, T words, C model size, N blocks, H heads.
+"""
+
+import keras
+import tensorflow as tf
+
+from kerasseq.models.encoder import encode
+from kerasseq.text.words import PAD, WordTable, WordVocabulary
+
+
+class EncodingModule(tf.Module):
+    """An encoder's signature on numbers alone: what a `.tflite` holds.
+
+    Args:
+        encoder: from `build_encoder`.
+    """
+
+    def __init__(self, encoder: keras.Model) -> None:
+        super().__init__()
+        self._layers = encoder.layers[1:]
+        # Keras keeps its variables where tf.Module does not look.
+        self._weights = [variable.value for variable in encoder.variables]
+        self.num_words = encoder.get_layer("embedding").input_dim
+        self.max_length = encoder.get_layer("positions").max_length
+
+    def device_signatures(
+        self, length: int
+    ) -> dict[str, tf.types.experimental.ConcreteFunction]:
+        """`encode` for one sentence, by that name.
+
+        Args:
+            length: T, from 1 to `max_length`.
+        """
+        ids = tf.TensorSpec((1, length), tf.int32)
+        return {"encode": self.encode.get_concrete_function(token_ids=ids, mask=ids)}
+
+    @tf.function
+    def encode(self, token_ids: tf.Tensor, mask: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Encode padded ids.
+
+        Args:
+            token_ids: int32 (B, T).
+            mask: int32 (B, T), 1 for a word and 0 for padding.
+
+        Returns:
+            embeddings float32 (B, T, C) and weights float32 (B, N, H, T, T).
+        """
+        outputs = encode(self._layers, token_ids, mask > 0)
+        embeddings = outputs.pop("embeddings")
+        return {"embeddings": embeddings, "weights": tf.stack([*outputs.values()], 1)}
+
+
+class SentenceModule(tf.Module):
+    """An encoder's signature on sentences: what a SavedModel holds.
+
+    Args:
+        encoding: the encoder.
+        vocabulary: its words.
+
+    Raises:
+        ValueError: the vocabulary does not fit the weights.
+    """
+
+    def __init__(self, encoding: EncodingModule, vocabulary: WordVocabulary) -> None:
+        super().__init__()
+        vocabulary.require_size(encoding.num_words)
+        self._encoding = encoding
+        self._table = WordTable(vocabulary)
+        self._words = tf.constant(vocabulary.words)
+
+    @tf.function(input_signature=[tf.TensorSpec((None,), tf.string, "sentences")])
+    def encode(self, sentences: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Encode sentences; words beyond the encoder's longest length are left out.
+
+        Args:
+            sentences: string (B,), UTF-8.
+
+        Returns:
+            tokens string (B, T), the words as the model knows them; token_mask bool
+            (B, T), False at padding; embeddings float32 (B, T, C); weights float32
+            (B, N, H, T, T).
+        """
+        token_ids = self._table(sentences)[:, : self._encoding.max_length]
+        token_mask = token_ids != PAD
+        return {
+            "tokens": tf.gather(self._words, token_ids),
+            "token_mask": token_mask,
+            **self._encoding.encode(token_ids, tf.cast(token_mask, tf.int32)),
+        }

@@ -1,0 +1,121 @@
+"""One step of a recurrent model, laid out anew for one token at a time.
+
+In training, layers read whole batches of sequences; on a device each token waits for
+the one before it, and an operation costs as much as what it computes. What is
+exported gives the same numbers from the same weights with few and large operations.
+"""
+
+from typing import NamedTuple
+
+import keras
+import tensorflow as tf
+
+from kerasseq.layers.recurrent import (
+    EQUATIONS,
+    Equations,
+    cell_weights,
+    why_not_covered,
+)
+from kerasseq.signatures.generation import States
+
+
+class Layer(NamedTuple):
+    """A recurrent layer.
+
+    Attributes:
+        equations: of its cell.
+        kernel, bias: (E, G*H) and (G*H,), from the layer's inputs to the gates; None
+            for the first layer where the table has done that.
+        recurrent_kernel, recurrent_bias: (H, G*H) and (G*H,).
+        num_states: how many tensors the cell carries.
+        adds: whether the layer adds to what it reads.
+    """
+
+    equations: Equations
+    kernel: tf.Variable | None
+    bias: tf.Variable | None
+    recurrent_kernel: tf.Variable
+    recurrent_bias: tf.Variable
+    num_states: int
+    adds: bool
+
+
+class InferenceStep(tf.Module):
+    """A step function on a copy of a model's weights: further training changes nothing.
+
+    Called with a token int32 (1,) and states (1, H), it gives logits float32 (1, V)
+    and the new states.
+
+    Args:
+        model: from `build_char_rnn` or `build_next_word_model`.
+
+    Raises:
+        ValueError: a layer's cell, or an option of it, is not covered.
+    """
+
+    def __init__(self, model: keras.Model) -> None:
+        super().__init__()
+        embedding, *layers, dense = (
+            layer
+            for layer in model.layers[1:]
+            if not isinstance(layer, keras.layers.Dropout)
+        )
+        table = tf.convert_to_tensor(embedding.embeddings)
+        found: list[Layer] = []
+        for layer in layers:
+            if isinstance(layer, keras.layers.Add):
+                found[-1] = found[-1]._replace(adds=True)
+                continue
+            if reason := why_not_covered(layer.cell):
+                raise ValueError(f"layer {layer.name} cannot be exported: {reason}")
+            kernel, bias, recurrent_kernel, recurrent_bias = cell_weights(layer.cell)
+            # What a character adds to the first gates is a row of a table, which takes
+            # the place of embedding and kernel where it is smaller than the two.
+            smaller = len(table) * kernel.shape[1] < tf.size(table) + tf.size(kernel)
+            folded = smaller and not found
+            if folded:
+                table = table @ kernel + bias
+            found.append(
+                Layer(
+                    EQUATIONS[type(layer.cell)],
+                    None if folded else _copy(kernel),
+                    None if folded else _copy(bias),
+                    _copy(recurrent_kernel),
+                    _copy(recurrent_bias),
+                    len(layer.state_size),
+                    adds=False,
+                )
+            )
+        # Once, since a SavedModel refuses a list whose elements were replaced.
+        self._layers = found
+        self._table = _copy(table)
+        self._kernel, self._bias = _copy(dense.kernel), _copy(dense.bias)
+        self._words = self._word_bias = None
+        if isinstance(embedding, keras.layers.ReversibleEmbedding):
+            folded = found[0].kernel is None
+            self._words = _copy(embedding.embeddings) if folded else self._table
+            self._word_bias = _copy(embedding.bias)
+
+    def __call__(self, token: tf.Tensor, states: States) -> tuple[tf.Tensor, States]:
+        x, remaining = tf.gather(self._table, token), tuple(states)
+        new_states: States = []
+        for layer in self._layers:
+            before, remaining = (
+                remaining[: layer.num_states],
+                remaining[layer.num_states :],
+            )
+            gates = x
+            if layer.kernel is not None:
+                gates = x @ layer.kernel + layer.bias
+            recurrent = before[0] @ layer.recurrent_kernel + layer.recurrent_bias
+            after, _ = layer.equations.forward(gates, recurrent, before)
+            new_states += after
+            x = x + after[0] if layer.adds else after[0]
+        x = x @ self._kernel + self._bias
+        if self._words is not None:
+            x = tf.matmul(x, self._words, transpose_b=True) + self._word_bias
+        return x, new_states
+
+
+def _copy(weights: tf.Tensor) -> tf.Variable:
+    return tf.Variable(tf.cast(weights, tf.float32), trainable=False)

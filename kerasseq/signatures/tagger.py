@@ -1,0 +1,146 @@
+"""The tagger as it is used and exported: numbers or sentences in, tags out.
+
+Shapes: B sentences, T tokens, L letters.
+"""
+
+from collections.abc import Sequence
+
+import keras
+import tensorflow as tf
+
+from kerasseq.models.tagger import encode_tokens
+from kerasseq.signatures.tag_sequences import allowed_transitions, best_sequence
+from kerasseq.text.words import PAD, WordTable, WordVocabulary
+
+TOGETHER = 64
+
+
+class TaggingModule(tf.Module):
+    """A tagger's signature on numbers alone: what a `.tflite` holds.
+
+    Args:
+        model: from `build_tagger`.
+        tags: names of its tags.
+
+    Attributes:
+        tag: from word_ids int32 (B, T), `PAD` after a sentence's end and T at least 1,
+            and letters int32 (B, T, L) to a dict of tags int32 (B, T), 0 at padding.
+
+    Raises:
+        ValueError: the tags do not fit the weights.
+    """
+
+    def __init__(self, model: keras.Model, tags: Sequence[str]) -> None:
+        super().__init__()
+        if len(tags) != model.output_shape[-1]:
+            raise ValueError(
+                f"{len(tags)} tags do not fit the model's {model.output_shape[-1]} "
+                "logits; use the tags.json written beside the model"
+            )
+        self.names = list(tags)
+        self._allowed = allowed_transitions(tags)
+        self._model = model
+        # Keras keeps its variables where tf.Module does not look.
+        self._weights = [variable.value for variable in model.variables]
+        self.num_words = model.get_layer("word_vectors").input_dim
+        self.num_letters = model.inputs[1].shape[-1]
+        self.tag = tf.function(
+            self._tag,
+            input_signature=[
+                tf.TensorSpec((None, None), tf.int32, "word_ids"),
+                tf.TensorSpec((None, None, self.num_letters), tf.int32, "letters"),
+            ],
+        )
+
+    def device_signatures(
+        self, length: int
+    ) -> dict[str, tf.types.experimental.ConcreteFunction]:
+        """`tag` for one sentence, by that name.
+
+        Args:
+            length: T.
+        """
+        return {
+            "tag": tf.function(self._tag).get_concrete_function(
+                word_ids=tf.TensorSpec((1, length), tf.int32),
+                letters=tf.TensorSpec((1, length, self.num_letters), tf.int32),
+            )
+        }
+
+    def _tag(self, word_ids: tf.Tensor, letters: tf.Tensor) -> dict[str, tf.Tensor]:
+        logits = self._model([word_ids, letters], training=False)
+        return {"tags": best_sequence(logits, word_ids != PAD, self._allowed)}
+
+
+class SentenceTaggingModule(tf.Module):
+    """A tagger's signature on sentences: what a SavedModel holds.
+
+    Args:
+        tagging: the tagger.
+        vocabulary: its words.
+
+    Raises:
+        ValueError: the vocabulary does not fit the weights.
+    """
+
+    def __init__(self, tagging: TaggingModule, vocabulary: WordVocabulary) -> None:
+        super().__init__()
+        vocabulary.require_size(tagging.num_words)
+        self._tagging = tagging
+        self._table = WordTable(vocabulary)
+        self._names = tf.constant(tagging.names)
+
+    @tf.function(input_signature=[tf.TensorSpec((None,), tf.string, "sentences")])
+    def tag(self, sentences: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Tag sentences whose tokens are parted by white space.
+
+        Args:
+            sentences: string (B,), UTF-8.
+
+        Returns:
+            tokens string (B, T), token_mask bool (B, T), False at padding, and tags
+            string (B, T), "O" at padding.
+        """
+        tokens = tf.strings.split(sentences).to_tensor("")
+        # A place more than there are tokens, since there may be none at all.
+        word_ids = tf.pad(self._table(sentences), ((0, 0), (0, 1)))
+        letters = tf.io.decode_raw(
+            tf.pad(tokens, ((0, 0), (0, 1)), constant_values=""),
+            tf.uint8,
+            fixed_length=self._tagging.num_letters,
+        )
+        found = self._tagging.tag(word_ids, tf.cast(letters, tf.int32))
+        return {
+            "tokens": tokens,
+            "token_mask": word_ids[:, :-1] != PAD,
+            "tags": tf.gather(self._names, found["tags"][:, :-1]),
+        }
+
+
+def tag_sentences(
+    tagging: TaggingModule,
+    sentences: Sequence[Sequence[str]],
+    vocabulary: WordVocabulary,
+) -> list[list[str]]:
+    """Names of the tags of sentences' tokens.
+
+    Args:
+        tagging: the tagger.
+        sentences: lists of tokens, at least one in each.
+        vocabulary: its words.
+
+    Returns:
+        A list of names for each sentence, one for each token.
+    """
+    named: list[list[str]] = []
+    for start in range(0, len(sentences), TOGETHER):
+        part = sentences[start : start + TOGETHER]
+        word_ids, letters = encode_tokens(part, vocabulary, tagging.num_letters)
+        found = tagging.tag(
+            tf.constant(word_ids), tf.cast(tf.constant(letters), tf.int32)
+        )
+        named += [
+            [tagging.names[index] for index in row[: len(tokens)]]
+            for row, tokens in zip(found["tags"].numpy(), part, strict=True)
+        ]
+    return named

@@ -1,0 +1,140 @@
+"""Texts to train on: a file, the manual that every Python carries, a toy language."""
+
+import hashlib
+import math
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from kerasseq.text.cache import find_ids, store_ids
+from kerasseq.text.characters import Vocabulary
+from kerasseq.text.reading import hash_text, read_characters, read_text
+
+# Distinct first letters: after one letter the word is known, after the space nothing
+# is, so the best possible loss is the words' entropy over their mean length.
+TOY_WORDS = ("arc", "bee", "calm", "dune", "ember", "fig", "glow", "hush")
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A text as ids, with its name.
+
+    Attributes:
+        name: what reports and cards call it.
+        vocabulary: the text's characters.
+        ids: (N,), of the type `vocabulary.id_type`; of a file's text mapped from the
+            cache, so that no more of it is in memory than is read at a time.
+        sha256: of the text as UTF-8, in hexadecimal.
+        entropy: the true entropy in nats a character, where it is known.
+    """
+
+    name: str
+    vocabulary: Vocabulary
+    ids: np.ndarray = field(repr=False, compare=False)  # sha256 tells texts apart
+    sha256: str
+    entropy: float | None = None
+
+    @classmethod
+    def from_text(cls, name: str, text: str, entropy: float | None = None) -> "Corpus":
+        """The corpus of a text that is in memory."""
+        vocabulary = Vocabulary.from_text(text)
+        ids = vocabulary.encode(text).astype(vocabulary.id_type)
+        sha256 = hashlib.sha256(text.encode()).hexdigest()
+        return cls(name, vocabulary, ids, sha256, entropy)
+
+    @property
+    def text(self) -> str:
+        """The whole text, made anew each time: for a text that fits in memory."""
+        return self.vocabulary.decode(self.ids)
+
+
+def load_corpus(source: str | os.PathLike) -> Corpus:
+    """The corpus `toy` or `pydoc`, or the text of a UTF-8 file.
+
+    Raises:
+        ValueError: the file cannot be used; the message says why.
+    """
+    if source == "toy":
+        return toy_corpus()
+    if source == "pydoc":
+        return pydoc_corpus()
+    return file_corpus(source)
+
+
+def file_corpus(path: str | os.PathLike) -> Corpus:
+    """The text of a UTF-8 file, which may be larger than memory.
+
+    Its ids go to the cache (see `text_cache`), where the next run finds them by the
+    text's hash. Where they cannot be written they are held in memory.
+
+    Raises:
+        ValueError: as `read_text`, or the file changes while it is read.
+    """
+    path = Path(path)
+    if not path.is_file():
+        # A pipe gives its text once. What is missing or a directory is refused.
+        return Corpus.from_text(path.name, read_text(path))
+    state = path.stat()
+    sha256 = hash_text(path)
+    found = find_ids(sha256)
+    if found:
+        return Corpus(path.name, *found, sha256)
+    vocabulary = Vocabulary.from_pieces(read_characters(path, "finding characters in"))
+
+    def encoded() -> Iterator[np.ndarray]:
+        for text in read_characters(path, "encoding"):
+            yield vocabulary.encode(text).astype(vocabulary.id_type)
+        now = path.stat()
+        if (now.st_size, now.st_mtime_ns) != (state.st_size, state.st_mtime_ns):
+            raise ValueError(
+                f"{path} changed while it was read; wait until it is whole"
+            )
+
+    try:
+        ids = store_ids(sha256, vocabulary, encoded())
+    except OSError as error:
+        print(
+            f"{path.name} is held in memory, since its ids cannot be cached ({error}); "
+            "KERASSEQ_CACHE names another folder for them",
+            file=sys.stderr,
+        )
+        ids = np.concatenate(list(encoded()))
+    return Corpus(path.name, vocabulary, ids, sha256)
+
+
+def pydoc_corpus() -> Corpus:
+    """The topics of Python's own manual, about half a megabyte of English.
+
+    The topics are joined in the order of the SHA-256 of their names: an order that is
+    the same everywhere and mixes subjects, so that the last tenth is like the rest.
+    The text is that of the Python that runs, so its hash differs between versions.
+    """
+    from pydoc_data.topics import topics
+
+    names = sorted(topics, key=lambda name: hashlib.sha256(name.encode()).digest())
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    return Corpus.from_text(
+        f"pydoc of Python {version}",
+        "\n\n".join(topics[name].strip() for name in names) + "\n",
+    )
+
+
+def toy_corpus(num_words: int = 20_000, seed: int = 0) -> Corpus:
+    """Random short words whose entropy a character is known exactly.
+
+    Each word is drawn alone, with a probability in proportion to 1, 2, ..., W, and
+    followed by a space. The words' first letters differ, so a reader who has seen the
+    text so far is uncertain only after a space, by the entropy of the words.
+    """
+    weights = np.arange(1, len(TOY_WORDS) + 1) / sum(range(1, len(TOY_WORDS) + 1))
+    drawn = np.random.default_rng(seed).choice(len(TOY_WORDS), num_words, p=weights)
+    text = "".join(TOY_WORDS[index] + " " for index in drawn)
+    entropy = -math.fsum(p * math.log(p) for p in weights)
+    length = math.fsum(
+        p * (len(word) + 1) for p, word in zip(weights, TOY_WORDS, strict=True)
+    )
+    return Corpus.from_text("toy", text, entropy / length)

@@ -1,0 +1,312 @@
+"""Words: sentences as ids, in Python and in a graph."""
+
+import collections
+import functools
+import json
+import os
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Self
+
+import numpy as np
+import tensorflow as tf
+
+from kerasseq.files.writing import write_file
+from kerasseq.text.reading import read_text
+
+# In upper case, so that no sentence can spell them: its words are lower-cased.
+SPECIALS = ("<PAD>", "<UNK>", "<MASK>")
+PAD, UNKNOWN, MASK = range(len(SPECIALS))
+
+# Each word follows from the rest of its sentence, and the same words stand in several
+# of them, at the same place and elsewhere, with other neighbours and meanings.
+SENTENCES = (
+    "the bank of the river was muddy after the rain",
+    "the bank lends money to the farmer",
+    "she sat on the bank and watched the boat",
+    "he keeps all his money in the bank",
+    "the light of the moon fell on the water",
+    "a feather is light but a stone is heavy",
+    "light the fire before the night is cold",
+    "we watch the moon rise over the river",
+    "her watch was slow and the train was late",
+    "the spring in the old watch was broken",
+    "in spring the river is cold and fast",
+    "rain fell on the farmer and his boat",
+)
+
+
+def read_sentences(path: str | os.PathLike) -> tuple[str, ...]:
+    """Read a UTF-8 file with a sentence on each line; blank lines are skipped.
+
+    Raises:
+        ValueError: the file cannot be read as text, or no line holds a word.
+    """
+    lines = re.split("[\r\n]+", read_text(path))
+    sentences = tuple(line for line in lines if split_words(line))
+    if not sentences:
+        raise ValueError(f"{path} holds no words; give a file of one sentence a line")
+    return sentences
+
+
+def split_words(sentence: str) -> list[str]:
+    r"""The words of a sentence in lower case, parted at ASCII white space alone.
+
+    Each character is lower-cased by itself, without the neighbours that `str.lower`
+    looks at for a Greek sigma. Punctuation stays where it is, a part of its word.
+
+    Example:
+        >>> split_words("The bank\tof ΟΔΟΣ")
+        ['the', 'bank', 'of', 'οδοσ']
+    """
+    return re.findall("[^ \t\n\v\f\r]+", lower_case(sentence))
+
+
+def lower_case(text: str) -> str:
+    """The text with each character lower-cased by itself; see `split_words`."""
+    return "".join(character.lower() for character in text)
+
+
+def split_words_in_graph(sentences: tf.Tensor) -> tf.RaggedTensor:
+    """`split_words` as TensorFlow operations, for every Unicode text the same words.
+
+    Each byte that is not UTF-8 becomes U+FFFD, as in `bytes.decode(errors="replace")`.
+
+    Args:
+        sentences: string (B,).
+
+    Returns:
+        string (B, ragged T), the words in UTF-8.
+    """
+    _, lowered = lower_case_in_graph(sentences)
+    return tf.strings.split(tf.strings.reduce_join(lowered, axis=-1))
+
+
+def lower_case_in_graph(texts: tf.Tensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
+    """`lower_case` as TensorFlow operations, character by character.
+
+    Args:
+        texts: string (B,).
+
+    Returns:
+        The characters as they are and lower-cased, each string (B, ragged).
+    """
+    # tf.strings.lower will not do: it is of another Unicode version than Python and
+    # ends a text at NUL.
+    upper, lower = _lower_cases()
+    points = tf.strings.unicode_decode(texts, "UTF-8")
+    characters = tf.strings.unicode_split(texts, "UTF-8")
+    index = tf.searchsorted(upper, points.flat_values)
+    index = tf.minimum(index, len(upper) - 1)
+    lowered = tf.where(
+        tf.gather(upper, index) == points.flat_values,
+        tf.gather(lower, index),
+        characters.flat_values,
+    )
+    return characters, characters.with_flat_values(lowered)
+
+
+@functools.cache
+def _lower_cases() -> tuple[np.ndarray, np.ndarray]:
+    """The code points that lower-casing changes, int32 ascending, and their UTF-8."""
+    changed = [c for c in map(chr, range(0x110000)) if c != c.lower()]
+    return (
+        np.array([ord(c) for c in changed], np.int32),
+        np.array([c.lower().encode() for c in changed], object),
+    )
+
+
+@dataclass(frozen=True)
+class WordList:
+    """What vocabularies of words share: that they are kept in a `vocabulary.json`.
+
+    Attributes:
+        words: the id of each is its position.
+        LIKE: how such a file goes on after the special words, for an error to show.
+    """
+
+    words: tuple[str, ...]
+    LIKE: ClassVar[str]
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> Self:
+        """Read a `vocabulary.json`.
+
+        Raises:
+            ValueError: the file is missing or is no such vocabulary.
+        """
+        try:
+            content = json.loads(Path(path).read_text(encoding="utf-8"))
+            return cls(tuple(content["words"]))
+        except (OSError, KeyError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"{path} is not a vocabulary of words ({error}); it should read "
+                f'{{"words": ["<PAD>", "<UNK>", "<MASK>", {cls.LIKE}, ...]}}'
+            ) from None
+
+    def to_json(self) -> str:
+        """The vocabulary as the text of a `vocabulary.json`."""
+        return json.dumps({"words": self.words}) + "\n"
+
+    def save(self, path: str | os.PathLike) -> Path:
+        """Write a `vocabulary.json`, whole or not at all."""
+        return write_file(path, self.to_json())
+
+    def require_size(self, num_words: int) -> None:
+        """Raise ValueError where a model has weights for another number of words."""
+        if len(self) != num_words:
+            raise ValueError(
+                f"the vocabulary has {len(self)} words but the model {num_words}; use "
+                "the vocabulary.json written beside the model"
+            )
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+
+@dataclass(frozen=True)
+class WordVocabulary(WordList):
+    """The words that a model knows; the id of each is its position.
+
+    Padding, the unknown word and the mask come first, as `SPECIALS`. They are in upper
+    case and words are not, so no sentence holds them: "<MASK>" in one is the ordinary
+    word "<mask>". Whoever wants a word predicted puts the id `MASK` in its place.
+
+    Example:
+        >>> vocabulary = WordVocabulary.from_sentences(["a cat", "A dog"])
+        >>> vocabulary.words
+        ('<PAD>', '<UNK>', '<MASK>', 'a', 'cat', 'dog')
+        >>> vocabulary.decode(vocabulary.encode("a blue dog"))
+        'a <UNK> dog'
+    """
+
+    LIKE = '"the"'
+
+    def __post_init__(self) -> None:
+        if self.words[: len(SPECIALS)] != SPECIALS or len(self) == len(SPECIALS):
+            raise ValueError(
+                f"the words begin with {self.words[:4]}; a vocabulary lists "
+                f"{', '.join(SPECIALS)} and then at least one word"
+            )
+        for word in self.words[len(SPECIALS) :]:
+            if not isinstance(word, str) or split_words(word) != [word]:
+                raise ValueError(
+                    f"{word!r} is not one word in lower case without white space; make "
+                    "the vocabulary with from_sentences"
+                )
+            if any("\ud800" <= character <= "\udfff" for character in word):
+                raise ValueError(
+                    f"{word!r} holds a lone surrogate, which is half of a character; "
+                    "encode the text as UTF-8 with errors='replace' and decode it again"
+                )
+        if len(self._ids) != len(self):
+            counts = collections.Counter(self.words)
+            raise ValueError(
+                f"{max(counts, key=lambda word: counts[word])!r} is in the vocabulary "
+                "twice; list each word once"
+            )
+
+    @classmethod
+    def from_sentences(
+        cls, sentences: Iterable[str], most: int | None = None, least: int = 1
+    ) -> "WordVocabulary":
+        """The vocabulary of the words of some sentences.
+
+        The most frequent come first, equally frequent ones in code point order.
+
+        Args:
+            sentences: text.
+            most: how many words to take at most; None for all.
+            least: how often a word has to stand in them to be taken.
+
+        Raises:
+            ValueError: there is no such word in them, or one holds a lone surrogate,
+                which cannot be written as UTF-8.
+        """
+        counts = collections.Counter(
+            word for sentence in sentences for word in split_words(sentence)
+        )
+        words = sorted(
+            (word for word in counts if counts[word] >= least),
+            key=lambda word: (-counts[word], word),
+        )
+        if counts and not words:
+            raise ValueError(
+                f"none of {len(counts)} words stands {least} times in the sentences; "
+                "give more sentences"
+            )
+        return cls(SPECIALS + tuple(words[:most]))
+
+    @functools.cached_property
+    def _ids(self) -> dict[str, int]:
+        return {word: index for index, word in enumerate(self.words)}
+
+    def encode(self, sentence: str) -> np.ndarray:
+        """Ids of the words of a sentence, `UNKNOWN` for a word not in the vocabulary.
+
+        Returns:
+            int32 (T,), T the number of words, which may be 0.
+        """
+        ids = [self._ids.get(word, UNKNOWN) for word in split_words(sentence)]
+        return np.array(ids, np.int32)
+
+    def decode(self, ids: np.ndarray) -> str:
+        """The words of `ids`, of any shape, joined by spaces; padding is left out."""
+        flat = np.asarray(ids, np.int64).ravel()
+        return " ".join(self.words[index] for index in flat if index != PAD)
+
+
+class WordTable(tf.Module):
+    """`WordVocabulary.encode` and `pad` in a graph, for a model that takes sentences.
+
+    A `tf.Module` that holds it as an attribute can be written as a SavedModel, which
+    then needs neither the vocabulary nor this package.
+
+    Args:
+        vocabulary: its words become constants of the graph.
+
+    Example:
+        >>> vocabulary = WordVocabulary.from_sentences(["a cat", "a dog"])
+        >>> WordTable(vocabulary)(["A dog", "dog"]).numpy().tolist()
+        [[3, 5], [5, 0]]
+    """
+
+    def __init__(self, vocabulary: WordVocabulary) -> None:
+        super().__init__()
+        ids = tf.range(len(vocabulary), dtype=tf.int32)
+        self._table = tf.lookup.StaticHashTable(
+            tf.lookup.KeyValueTensorInitializer(tf.constant(vocabulary.words), ids),
+            default_value=UNKNOWN,
+        )
+
+    def __call__(self, sentences: tf.Tensor) -> tf.Tensor:
+        """Ids of sentences.
+
+        Args:
+            sentences: string (B,).
+
+        Returns:
+            int32 (B, T), T the most words in one of them; shorter ones end in `PAD`.
+        """
+        words = split_words_in_graph(sentences)
+        return self._table.lookup(words).to_tensor(default_value=PAD)
+
+
+def pad(sequences: Sequence[np.ndarray], max_length: int | None = None) -> np.ndarray:
+    """Put sequences of ids into one array.
+
+    Args:
+        sequences: N arrays of int (T_n,).
+        max_length: what is longer loses its end; None for no such limit.
+
+    Returns:
+        int32 (N, T), T the length of the longest that is left; shorter ones end in
+        `PAD`.
+    """
+    cut = [np.asarray(sequence)[:max_length] for sequence in sequences]
+    padded = np.full((len(cut), max(map(len, cut), default=0)), PAD, np.int32)
+    for row, sequence in zip(padded, cut, strict=True):
+        row[: len(sequence)] = sequence
+    return padded

@@ -1,0 +1,313 @@
+"""The next-word model: Keras, the exported step and the strings beside one another."""
+
+import json
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kerasseq.files.flatbuffer import list_operators
+from kerasseq.files.tflite import convert, open_signatures, write_saved_model
+from kerasseq.files.writing import load_model, save_model
+from kerasseq.models.next_word import (
+    PLACES_AT_ONCE,
+    NextWordConfig,
+    NextWordModule,
+    SuggestingModule,
+    build_next_word_model,
+    next_word_batches,
+    suggest,
+    word_scores,
+)
+from kerasseq.text.characters import next_character_streams
+from kerasseq.text.keyboard import Caret, TypedVocabulary
+from kerasseq.text.words import SPECIALS
+
+WORDS = (*SPECIALS, ".", "3", "a", "I", "I'm", "king", "kin", "Rome", "of", "the", "ß")
+VOCABULARY = TypedVocabulary(WORDS)
+V = len(WORDS)
+# A table of V rows is smaller than embedding and kernel in the first alone.
+SIZES = {
+    "folded": {"units": 5, "embedding_size": 17},
+    "plain": {"units": 7, "embedding_size": 3},
+    "deep": {"units": 7, "embedding_size": 3, "num_layers": 2},
+}
+
+
+def build(name: str) -> keras.Model:
+    """Weights so large that each word makes a difference."""
+    model = build_next_word_model(NextWordConfig(V, **SIZES[name]))
+    numbers = np.random.default_rng(23)
+    model.set_weights([numbers.normal(0, 0.9, w.shape) for w in model.get_weights()])
+    return model
+
+
+@pytest.fixture(scope="module", params=SIZES)
+def model(request) -> keras.Model:
+    return build(request.param)
+
+
+@pytest.fixture(scope="module")
+def plain() -> keras.Model:
+    return build("plain")
+
+
+@pytest.fixture(scope="module")
+def module(plain) -> SuggestingModule:
+    return SuggestingModule(NextWordModule(plain), VOCABULARY)
+
+
+IDS = np.random.default_rng(5).integers(0, V, 11).astype(np.int32)
+
+
+def test_the_embedding_gives_the_logits_in_reverse(plain):
+    weights = {w.path.removeprefix("next_word/"): w.numpy() for w in plain.weights}
+    table, bias = weights["embedding/embeddings"], weights["embedding/bias"]
+    kernel, other = weights["projection/kernel"], weights["projection/bias"]
+    hidden = plain.get_layer("gru_0")(table[IDS][None]).numpy()[0]
+    expected = (hidden @ kernel + other) @ table.T + bias
+    np.testing.assert_allclose(plain(IDS[None])[0], expected, atol=1e-4)
+
+
+def test_a_further_layer_adds_to_what_it_reads():
+    deep = build("deep")
+    x = deep.get_layer("embedding")(IDS[None])
+    x = deep.get_layer("gru_0")(x)
+    x = x + deep.get_layer("gru_1")(x)
+    expected = deep.get_layer("embedding")(
+        deep.get_layer("projection")(x), reverse=True
+    )
+    np.testing.assert_allclose(deep(IDS[None]), expected, atol=1e-5)
+
+
+def test_it_begins_with_the_frequencies():
+    counts = np.arange(V)
+    config = NextWordConfig(V, units=4, embedding_size=3)
+    model = build_next_word_model(config, counts)
+    model.get_layer("embedding").embeddings.assign(np.zeros((V, 3)))
+    probabilities = tf.nn.softmax(model(IDS[None]))[0, 0].numpy()
+    expected = np.maximum(counts, 0.5) / (counts.sum() + 0.5)
+    np.testing.assert_allclose(probabilities, expected, rtol=1e-4)
+
+
+def test_dropout_is_one_mask_for_all_steps_of_words_and_states():
+    config = NextWordConfig(V, units=64, embedding_size=50, dropout=0.5)
+    model = build_next_word_model(config)
+    dropped = {
+        layer.name: layer
+        for layer in model.layers
+        if isinstance(layer, keras.layers.Dropout)
+    }
+    assert set(dropped) == {"words_dropped", "dropout_0"}
+    for layer in dropped.values():
+        values = layer(np.ones((2, 5, 50), np.float32), training=True).numpy()
+        share = (values == 0).mean()
+        assert abs(share - (0.25 if layer.name == "words_dropped" else 0.5)) < 0.15
+        assert (values == values[:, :1]).all() and (values[0] != values[1]).any()
+    one, other = model(IDS[None]), model(IDS[None])
+    np.testing.assert_array_equal(one, other)
+    assert np.abs(model(IDS[None], training=True) - one).max() > 1e-4
+
+
+def test_the_state_is_carried_through_a_text_of_any_length(plain):
+    for length in (1, PLACES_AT_ONCE, PLACES_AT_ONCE + 3):
+        ids = np.resize(IDS, length)
+        parts = list(word_scores(plain, ids))
+        found = np.concatenate(parts)
+        np.testing.assert_allclose(found, plain(ids[None])[0], atol=1e-4)
+    assert not list(word_scores(plain, IDS[:0]))
+
+
+def test_the_unknown_word_is_read_and_not_learned(plain):
+    ids = np.array([4, 1, 1, 5, 1, 6])
+    [(x, y, weights)] = next_word_batches(next_character_streams(ids, 1, 5))
+    assert x.numpy().tolist() == [[4, 1, 1, 5, 1]]
+    assert y.numpy().tolist() == [[1, 1, 5, 1, 6]]
+    assert weights.numpy().tolist() == [[0, 0, 1, 0, 1]]
+    assert weights.dtype == tf.float32
+
+
+FRESH = """
+import sys
+import numpy as np, kerasseq
+model = kerasseq.load_model(sys.argv[1])
+np.save(sys.argv[2], model.predict_on_batch(np.array([[3, 5, 6, 7]])))
+"""
+
+
+def test_a_saved_model_is_the_same_in_a_fresh_process(plain, tmp_path):
+    path = save_model(plain, tmp_path / "model.keras")
+    command = [sys.executable, "-c", FRESH, str(path), str(tmp_path / "out.npy")]
+    subprocess.run(command, check=True, capture_output=True)
+    found = np.load(tmp_path / "out.npy")
+    np.testing.assert_allclose(found, plain(np.array([[3, 5, 6, 7]])), atol=1e-6)
+    again = load_model(path)
+    assert [w.shape for w in again.weights] == [w.shape for w in plain.weights]
+
+
+@pytest.mark.parametrize("runtime", ["interpreter", "compiled_model"])
+def test_a_device_reads_word_by_word_what_keras_reads_at_once(model, runtime):
+    module = NextWordModule(model)
+    flatbuffer = convert(module, module.device_signatures())
+    assert not [name for name in list_operators(flatbuffer) if "CUSTOM" in name]
+    step = open_signatures(flatbuffer, runtime)["step"]
+    states = {
+        f"state_{index}": np.zeros(shape, np.float32)
+        for index, shape in enumerate(module.state_shapes)
+    }
+    for token, expected in zip(IDS, model(IDS[None])[0].numpy(), strict=True):
+        states = dict(step(token=token[None], **states))
+        logits = states.pop("logits")
+        np.testing.assert_allclose(logits, expected[None], atol=1e-4)
+
+
+def test_further_training_does_not_change_a_module():
+    model = build("plain")
+    module = NextWordModule(model)
+    before, _ = module.read_word(tf.constant([5]), [tf.zeros((1, 7))])
+    model.set_weights([0 * w for w in model.get_weights()])
+    after, _ = module.read_word(tf.constant([5]), [tf.zeros((1, 7))])
+    np.testing.assert_array_equal(before, after)
+
+
+def suggest_by_hand(model, text: str) -> list[tuple[str, float]]:
+    """All words that fit, from Keras's logits and the rule alone."""
+    caret = Caret.after(text)
+    ids = [WORDS.index(".")]
+    lowered = [word.lower() for word in WORDS]
+    ids += [lowered.index(word) if word in lowered[3:] else 1 for word in caret.words]
+    logits = model(np.array([ids]))[0, -1].numpy()
+    beginning = "".join(letter.lower() for letter in caret.unfinished)
+    fits = [id for id in range(5, V) if lowered[id].startswith(beginning)]
+    weights = np.exp(logits[fits])
+    pairs = zip(fits, weights / weights.sum(), strict=True)
+    pairs = sorted(pairs, key=lambda pair: (-pair[1], pair[0]))
+    return [(caret.writes(WORDS[id]), weight) for id, weight in pairs]
+
+
+PIECES = st.sampled_from(
+    (
+        *("the ", "The", "king", " k", "of", ". ", "? ", ", ", " ", "I'", "I", "ROM"),
+        *("ro", "zebra ", "\n", "don\u2019t ", "ß", "SS", "3 ", "é", "\x00", "\ud83d"),
+    )
+)
+
+
+@given(st.lists(PIECES, max_size=7).map("".join), st.integers(0, V))
+def test_what_is_suggested_is_what_the_logits_say(plain, module, text, k):
+    found = suggest(module, text, k)
+    text = text.encode("utf-8", "replace").decode()
+    expected = suggest_by_hand(plain, text)[:k]
+    assert [word for word, _ in found] == [word for word, _ in expected]
+    np.testing.assert_allclose(
+        [p for _, p in found], [p for _, p in expected], atol=1e-5
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("THE K", {"King", "Kin"}),
+        ("THE KI", {"KING", "KIN"}),
+        ("the r", {"Rome"}),
+        ("the zeb", set()),
+        ("the zebra k", {"king", "kin"}),
+        ("the ", {"a", "I", "I'm", "king", "kin", "Rome", "of", "the", "ß"}),
+        ("", {"A", "I", "I'm", "King", "Kin", "Rome", "Of", "The", "SS"}),
+    ],
+)
+def test_all_words_that_fit_and_no_others_with_their_capitals(module, text, words):
+    found = suggest(module, text, 100)
+    assert {word for word, _ in found} == words
+    assert sum(p for _, p in found) == pytest.approx(1 if words else 0, abs=1e-5)
+
+
+def test_texts_side_by_side_are_as_if_alone(module):
+    texts = ["", "the ki", "zzz", "of the "]
+    found = module.suggest(text=tf.constant(texts), k=tf.constant(4))
+    assert found["words"].shape == found["probabilities"].shape == (4, 4)
+    for text, words, probabilities in zip(
+        texts, found["words"].numpy(), found["probabilities"].numpy(), strict=True
+    ):
+        alone = suggest(module, text, 4)
+        padding = [""] * (4 - len(alone))
+        assert [word.decode() for word in words] == [*(w for w, _ in alone), *padding]
+        np.testing.assert_allclose(
+            probabilities, [*(p for _, p in alone), *(0 for _ in padding)], atol=1e-6
+        )
+    none = module.suggest(text=tf.constant([], tf.string), k=tf.constant(2))
+    assert none["words"].shape == (0, 2)
+
+
+@pytest.mark.parametrize("k", [-1, 2**31])
+def test_a_count_that_is_none_is_refused(module, k):
+    with pytest.raises(ValueError, match=f"k={k} is not a count of words"):
+        suggest(module, "the ", k)
+
+
+def test_a_text_that_holds_the_special_words_reads_ordinary_ones(module):
+    assert suggest(module, "<UNK> <mask> ", 3) == suggest(module, "< zz > < zz > ", 3)
+
+
+FRESH_TENSORFLOW = """
+import json, sys
+import tensorflow as tf
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("keras", "kerasseq"):
+            raise ImportError(name)
+sys.meta_path.insert(0, Refuse())
+model = tf.saved_model.load(sys.argv[1])
+texts = tf.constant(json.loads(sys.argv[2]))
+found = model.signatures["suggest"](text=texts, k=tf.constant(3))
+rows = found["words"].numpy()
+json.dump([[word.decode() for word in row] for row in rows], sys.stdout)
+"""
+
+
+def test_a_saved_model_needs_neither_keras_nor_this_package(module, tmp_path):
+    path = write_saved_model(module, tmp_path / "model", {"suggest": module.suggest})
+    texts = ["", "the ki", "of the ", "ΟΔΟΣ I"]
+    command = [sys.executable, "-c", FRESH_TENSORFLOW, str(path), json.dumps(texts)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr[-2000:]
+    for text, words in zip(texts, json.loads(done.stdout), strict=True):
+        expected = [word for word, _ in suggest(module, text, 3)]
+        assert words == expected + [""] * (3 - len(expected))
+    loaded = tf.saved_model.load(str(path))
+    assert suggest(loaded, "the ki", 2) == suggest(module, "the ki", 2)
+
+
+def test_a_vocabulary_that_does_not_fit_is_refused(plain):
+    other = TypedVocabulary((*SPECIALS, "a"))
+    with pytest.raises(ValueError, match="has 4 words but the model 14"):
+        SuggestingModule(NextWordModule(plain), other)
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"vocabulary_size": 0}, "vocabulary_size=0 must be at least 1"),
+        ({"units": 0}, "units=0 must be at least 1"),
+        ({"num_layers": -2}, "num_layers=-2 must be at least 1"),
+        ({"embedding_size": 0}, "embedding_size=0 must be at least 1"),
+        ({"dropout": 1.0}, r"dropout=1\.0 is not from 0 to below 1"),
+        ({"dropout": float("nan")}, "dropout=nan is not"),
+    ],
+)
+def test_a_configuration_that_makes_no_model_is_refused(changes, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        NextWordConfig(**{"vocabulary_size": V, **changes})
+
+
+def test_a_long_text_is_read_whole(plain, module):
+    text = "the king of Rome . " * 200 + "k"
+    [(word, probability)] = suggest(module, text, 1)
+    expected_word, expected = suggest_by_hand(plain, text)[0]
+    assert word == expected_word
+    assert probability == pytest.approx(expected, abs=1e-4)

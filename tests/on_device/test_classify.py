@@ -1,0 +1,172 @@
+"""The runner for classifiers, as the command that it is and as functions."""
+
+import json
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kerasseq.files.tflite import convert, write_tflite
+from kerasseq.models.classifier import ClassifierConfig, build_classifier, predict
+from kerasseq.on_device import words
+from kerasseq.recipes.shipping import about
+from kerasseq.signatures.classifier import ClassifyingModule
+from kerasseq.text.words import WordVocabulary, pad, split_words
+
+PROGRAM = Path(__file__).parents[2] / "kerasseq" / "on_device" / "classify.py"
+LENGTH = 7
+LABELS = ["γ", "a b", "c", "好"]
+VOCABULARY = WordVocabulary.from_sentences(["the cat sat οδοσ", "好 dog i\u0307"])
+
+
+@pytest.fixture(scope="module")
+def classifier() -> keras.Model:
+    keras.utils.set_random_seed(3)
+    model = build_classifier(ClassifierConfig(len(VOCABULARY), len(LABELS), 8))
+    model.get_layer("embedding").embeddings.assign(
+        2 * keras.random.normal((len(VOCABULARY), 8), seed=3)
+    )
+    model.get_layer("pooling").query.assign(3 * keras.random.normal((1, 8), seed=4))
+    return model
+
+
+@pytest.fixture(scope="module")
+def flatbuffer(classifier) -> bytes:
+    module = ClassifyingModule(classifier)
+    return convert(module, module.device_signatures(LENGTH))
+
+
+@pytest.fixture(scope="module")
+def card(classifier) -> dict:
+    return {
+        **about("classifier", classifier),
+        "length": LENGTH,
+        "labels": LABELS,
+        "vocabulary_size": len(VOCABULARY),
+    }
+
+
+def write(path: Path, flatbuffer: bytes, card: dict) -> Path:
+    return write_tflite(
+        path, flatbuffer, card, {"vocabulary.json": VOCABULARY.to_json()}
+    )
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory, flatbuffer, card) -> Path:
+    return write(tmp_path_factory.mktemp("exported") / "m.tflite", flatbuffer, card)
+
+
+def run(*arguments: object, **options: object) -> subprocess.CompletedProcess:
+    """Run the program alone: nothing of the checkout can be imported."""
+    # -I would leave out the program's own folder, where its neighbours are.
+    command = [sys.executable, "-E", "-s", str(PROGRAM), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, timeout=120, cwd="/", **options)
+
+
+def said(errors: bytes) -> list[str]:
+    """The program's lines on standard error, without those of LiteRT."""
+    lines = errors.decode().splitlines()
+    return [line for line in lines if not line.startswith("INFO: ")]
+
+
+def expected_line(classifier, text: str) -> str:
+    tokens = split_words(text)[:LENGTH]
+    [answer] = predict(classifier, [VOCABULARY.encode(text)[:LENGTH]])
+    least = 0.75 * answer.weights.max()
+    shown = [
+        f"[{token}]" if weight >= least else token
+        for token, weight in zip(tokens, answer.weights, strict=True)
+    ]
+    best = answer.probabilities.argmax()
+    return f"{LABELS[best]}\t{answer.probabilities[best]:.3f}\t{' '.join(shown)}"
+
+
+def test_a_text_gets_label_probability_and_marks(exported, classifier):
+    text = "The ΟΔΟΣ\tcat  nobody KNOWS"
+    result = run(exported, text)
+    assert result.stdout.decode() == expected_line(classifier, text) + "\n"
+    assert "[" in result.stdout.decode()
+    assert (result.returncode, said(result.stderr)) == (0, [])
+
+
+def test_each_line_of_standard_input_gets_one(exported, classifier):
+    texts = ["好 dog", "the İ sat", "", " \t", "unknown words only", "dog"]
+    result = run(exported, input="\r\n".join(texts).encode())
+    lines = [expected_line(classifier, text) if text.strip() else "" for text in texts]
+    assert result.stdout.decode().split("\n") == [*lines, ""]
+    assert len({line.partition("\t")[0] for line in lines}) > 2, "labels differ"
+    assert result.returncode == 0
+
+
+def test_words_beyond_the_longest_are_left_out_and_said(exported, classifier):
+    text = "the cat sat the cat sat dog 好 好"
+    result = run(exported, text)
+    assert result.stdout.decode().strip() == expected_line(classifier, text)
+    assert said(result.stderr) == ["classify.py: read the first 7 of 9 words"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text", "reason"),
+    [
+        ([" "], None, "there is no word in ' '"),
+        ([], b"dog\nna\xefve\n", "standard input is not UTF-8"),
+        (["a", "b"], None, "unrecognized arguments: b"),
+    ],
+)
+def test_what_cannot_be_read_is_one_line(arguments, text, reason, exported):
+    result = run(exported, *arguments, input=text)
+    [line] = said(result.stderr)
+    assert line.startswith("classify.py: ") and reason in line
+    assert result.returncode == 2
+
+
+def test_files_that_are_no_classifier_are_one_line(tmp_path, flatbuffer, card):
+    path = tmp_path / "m.tflite"
+    changes = {
+        "holds a encoder, which has no classes": {"kind": "encoder"},
+        "speaks contract 99": {"contract": 99},
+        "has a vocabulary of 10, its model one of 3": {"vocabulary_size": 3},
+        "a model that does not fit its card": {"labels": LABELS[:3]},
+        "a model that does not fit its": {"labels": None},
+        "a model that does not fit": {"length": 8},
+    }
+    for reason, change in changes.items():
+        write(path, flatbuffer, card | change)
+        result = run(path, "dog")
+        [line] = said(result.stderr)
+        assert reason in line and result.returncode == 2
+    with zipfile.ZipFile(write(path, flatbuffer, card)) as archive:
+        assert json.loads(archive.read("card.json"))["labels"] == LABELS
+    whole = path.read_bytes()
+    for content in (whole[:-30], whole[:100], b"", whole.replace(b"TFL3", b"TFL4", 1)):
+        path.write_bytes(content)
+        result = run(path, "dog")
+        [line] = said(result.stderr)
+        assert line.startswith("classify.py: ") and result.returncode == 2
+    assert run(tmp_path / "missing.tflite", "x").returncode == 2
+
+
+@given(st.text(st.characters(codec="utf-8"), max_size=60))
+def test_words_are_split_and_numbered_as_in_training(text):
+    tokens = words.split_words(text)
+    assert tokens == split_words(text)
+    token_ids, mask = words.encode_words(tokens, VOCABULARY.words, LENGTH)
+    ids = pad([VOCABULARY.encode(text)], LENGTH)
+    expected = np.pad(ids, ((0, 0), (0, LENGTH - ids.shape[1])))
+    np.testing.assert_array_equal(token_ids, expected)
+    np.testing.assert_array_equal(mask, expected != 0)
+    assert token_ids.dtype == mask.dtype == np.int32
+
+
+def test_every_character_is_lower_cased_as_in_training():
+    text = " ".join(
+        chr(point) for point in range(0x110000) if not 0xD800 <= point < 0xE000
+    )
+    assert words.split_words(text) == split_words(text)

@@ -1,0 +1,204 @@
+"""The keyboard for devices, as the command that it is and as a class."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kerasseq.files.tflite import convert, write_tflite
+from kerasseq.models.next_word import (
+    NextWordConfig,
+    NextWordModule,
+    SuggestingModule,
+    build_next_word_model,
+    suggest,
+)
+from kerasseq.on_device.generate import CONTRACT_VERSION, Model
+from kerasseq.on_device.suggest import WORDS as KIND
+from kerasseq.on_device.suggest import Keyboard
+from kerasseq.text.keyboard import TypedVocabulary
+from kerasseq.text.words import SPECIALS
+
+PROGRAM = Path(__file__).parents[2] / "kerasseq" / "on_device" / "suggest.py"
+WORDS = (*SPECIALS, ".", "3", "a", "I", "I'm", "king", "kin", "Rome", "of", "the", "ß")
+VOCABULARY = TypedVocabulary(WORDS)
+
+
+@pytest.fixture(scope="module")
+def next_word() -> NextWordModule:
+    config = NextWordConfig(len(WORDS), units=7, embedding_size=3, num_layers=2)
+    model = build_next_word_model(config)
+    numbers = np.random.default_rng(29)
+    model.set_weights([numbers.normal(0, 0.9, w.shape) for w in model.get_weights()])
+    return NextWordModule(model)
+
+
+@pytest.fixture(scope="module")
+def module(next_word) -> SuggestingModule:
+    return SuggestingModule(next_word, VOCABULARY)
+
+
+@pytest.fixture(scope="module")
+def write(next_word, tmp_path_factory):
+    """Writes a file as the recipe makes it, with a card of one's own choice."""
+    flatbuffer = convert(next_word, next_word.device_signatures())
+    card = {
+        "contract": CONTRACT_VERSION,
+        "kind": KIND,
+        "vocabulary_size": len(WORDS),
+        "first_word": VOCABULARY.first,
+        "state_shapes": next_word.state_shapes,
+    }
+
+    def written(vocabulary: str = VOCABULARY.to_json(), **changes: object) -> Path:
+        return write_tflite(
+            tmp_path_factory.mktemp("exported") / "model.tflite",
+            flatbuffer,
+            card | changes,
+            {"vocabulary.json": vocabulary},
+        )
+
+    return written
+
+
+@pytest.fixture(scope="module")
+def exported(write) -> Path:
+    return write()
+
+
+def same(found: list[tuple[str, float]], expected: list[tuple[str, float]]) -> None:
+    assert [word for word, _ in found] == [word for word, _ in expected]
+    np.testing.assert_allclose([p for _, p in found], [p for _, p in expected], 1e-4)
+
+
+PIECES = st.sampled_from(
+    (
+        *("the ", "The", "king", " k", "of", ". ", "? ", ", ", " ", "I'", "I", "ROM"),
+        *("ro", "zebra ", "\n", "don\u2019t ", "ß", "SS", "3 ", "é", "\x00", "x"),
+    )
+)
+TEXTS = st.lists(st.lists(PIECES, max_size=6).map("".join), min_size=1, max_size=5)
+
+
+@pytest.fixture(scope="module")
+def keyboard(exported) -> Keyboard:
+    """One for all texts: what it read before must not matter."""
+    return Keyboard(Model(exported))
+
+
+@given(TEXTS, st.integers(1, len(WORDS)))
+def test_it_suggests_what_keras_does_whatever_it_read_before(
+    keyboard, module, texts, k
+):
+    for text in texts:
+        same(keyboard.suggest(text, k), suggest(module, text, k))
+
+
+def test_a_letter_costs_no_step_and_a_word_one(exported):
+    keyboard = Keyboard(Model(exported))
+    step, count = keyboard._step, [0]
+
+    def counted(**arrays):
+        count[0] += 1
+        return step(**arrays)
+
+    keyboard._step = counted
+    for text, steps in (
+        ("", 1),  # the full stop before a text
+        ("t", 0),
+        ("the", 0),
+        ("the ", 1),
+        ("the king of Rome", 2),
+        ("the king of Rome ", 1),
+        ("the king of ", 1),  # a word taken back
+        ("the king of k", 0),
+        ("a king ", 2),
+        ("A  KING ", 0),
+    ):
+        count[0] = 0
+        keyboard.suggest(text)
+        assert count[0] == steps, text
+
+
+def test_at_a_tie_the_lower_id_comes_first(exported):
+    keyboard = Keyboard(Model(exported))
+    shapes = [1, 7], [1, 7]
+    states = {
+        f"state_{i}": np.zeros(shape, np.float32) for i, shape in enumerate(shapes)
+    }
+    logits = np.zeros((1, len(WORDS)), np.float32)
+    logits[0, -2] = 1
+    keyboard._step = lambda **_: {"logits": logits, **states}
+    found = [word for word, _ in keyboard.suggest("a ", 6)]
+    assert found == ["the", "a", "I", "I'm", "king", "kin"]
+
+
+def said(errors: bytes) -> list[str]:
+    lines = errors.decode().splitlines()
+    return [line for line in lines if not line.startswith("INFO: ")]
+
+
+def test_the_command_prints_a_word_a_line(exported, module):
+    command = [sys.executable, str(PROGRAM), str(exported), "The k", "-k", "2"]
+    done = subprocess.run(command, capture_output=True, timeout=120)
+    assert (done.returncode, said(done.stderr)) == (0, [])
+    expected = suggest(module, "The k", 2)
+    lines = [f"{probability:.3f} {word}" for word, probability in expected]
+    assert done.stdout.decode().splitlines() == lines
+
+
+def test_each_line_of_standard_input_is_a_text(exported, module):
+    texts = ["the ", "the k", "", "zzz", "ΟΔΟΣ i'"]
+    lines = "\n".join(texts).encode() + b"\n\xff\xfe of"
+    command = [sys.executable, str(PROGRAM), str(exported)]
+    done = subprocess.run(command, input=lines, capture_output=True, timeout=120)
+    assert (done.returncode, said(done.stderr)) == (0, [])
+    expected = [
+        "  ".join(f"{word} {p:.3f}" for word, p in suggest(module, text))
+        for text in (*texts, "\ufffd\ufffd of")
+    ]
+    assert done.stdout.decode().split("\n") == [*expected, ""]
+
+
+def refused(path: Path, *arguments: str) -> str:
+    """The one line that the program says where it exits with 2."""
+    command = [sys.executable, str(PROGRAM), str(path), "the ", *arguments]
+    done = subprocess.run(command, capture_output=True, timeout=120)
+    assert (done.returncode, done.stdout) == (2, b"")
+    (line,) = said(done.stderr)
+    assert line.startswith("suggest.py: ")
+    return line
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"kind": "encoder"}, "holds a encoder, which suggests no words"),
+        ({"first_word": 99}, "first_word=99 is no id of 14 words"),
+        ({"first_word": None}, "first_word=None is no id"),
+        ({"first_word": True}, "first_word=True is no id"),
+        (
+            {"vocabulary": '{"characters": ["a"]}', "vocabulary_size": 1},
+            "first_word=5 is no id of 0 words",
+        ),
+        ({"state_shapes": [[1, 7]]}, "logits and states have the shapes"),
+        ({"contract": 99}, "speaks contract 99"),
+        ({"vocabulary_size": 3}, "has a vocabulary of 14, its model one of 3"),
+    ],
+)
+def test_a_file_that_does_not_fit_is_refused_in_a_line(write, changes, complaint):
+    with pytest.raises(ValueError, match=re.escape(complaint)):
+        Keyboard(Model(write(**changes)))
+
+
+def test_bad_arguments_and_files_exit_with_2_and_one_line(exported, tmp_path):
+    assert "-k 0: give 1 to 1000" in refused(exported, "-k", "0")
+    assert "missing.tflite cannot be read" in refused(tmp_path / "missing.tflite")
+    broken = tmp_path / "broken.tflite"
+    broken.write_bytes(exported.read_bytes()[:-100])
+    assert "not a whole .tflite" in refused(broken)

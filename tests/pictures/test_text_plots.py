@@ -1,0 +1,67 @@
+"""Pictures of texts: every word is there, in its place and colour."""
+
+import itertools
+
+import numpy as np
+
+from kerasseq.pictures.drawing import BLUE, DOTS_PER_INCH, GREY, ORANGE
+from kerasseq.pictures.text_plots import WeightedWords, plot_typing, plot_weighted_words
+from tests.support.pictures import check_picture
+
+
+def test_each_letter_is_typed_or_saved(tmp_path):
+    words = [("Don't", 2), (",", None), ("(", None), ("été", 0), ("好😀", 2)]
+    path = tmp_path / "typing.png"
+    figure = plot_typing({"ours": words, "other": words[:1]}, path, line=12)
+    check_picture(path, figure)
+    [axes] = figure.axes
+    # 2 + 0 + 2 letters and a tap or space for each word; 5 + 3 + 2 letters and spaces.
+    titles = [text for text in axes.texts if "keystrokes" in text.get_text()]
+    assert [text.get_text() for text in titles] == [
+        "ours: 7 keystrokes instead of 13",
+        "other: 3 keystrokes instead of 6",
+    ]
+    letters = [text for text in axes.texts if text not in titles]
+    colours = {"t": ORANGE, "s": BLUE, "n": GREY}
+    shown = "".join(text.get_text() for text in letters[:14])
+    assert shown.replace("好", "□").replace("😀", "□") == "Don't, ( été□□"
+    kinds = "ttsssn" + " n" + " sss" + "tt"
+    for text, kind in zip(letters, kinds, strict=False):
+        assert kind == " " or text.get_color() == colours[kind], text.get_text()
+    # "été" fits into the line, the next word does not.
+    rows = [text.get_position()[1] for text in letters[:14]]
+    assert rows == [1] * 12 + [2] * 2
+
+
+def test_a_word_longer_than_a_line_is_drawn(tmp_path):
+    figure = plot_typing({"ours": [("x" * 50, 50)]}, tmp_path / "t.png", line=20)
+    [axes] = figure.axes
+    assert axes.get_xlim()[1] >= 50
+
+
+def test_every_word_is_drawn_on_a_ground_of_its_weight(tmp_path):
+    words = ["the", "好", "$x$", "w" * 99, *["word"] * 40, "last"]
+    weights = np.linspace(0, 1, len(words))
+    path = tmp_path / "words.png"
+    texts = [WeightedWords("heading " * 20, words, weights)]
+    texts += [WeightedWords("nothing", ["a", "b"], np.zeros(2))]
+    figure = plot_weighted_words(texts, path, "What it looked at")
+    check_picture(path, figure)
+    drawn = [text for text in figure.texts if text.get_bbox_patch()]
+    shown = [text.get_text() for text in drawn]
+    assert shown[0] == "the" and shown[2] == "$x$" and shown[-3:] == ["last", "a", "b"]
+    assert shown[3].endswith("…") and len(shown[3]) == 30
+    assert len(drawn) == len(words) + 2
+    darkness = [-sum(text.get_bbox_patch().get_facecolor()[:3]) for text in drawn]
+    first = darkness[: len(words)]
+    assert first == sorted(first) and first[0] < first[-1]
+    figure.set_dpi(DOTS_PER_INCH)  # as it was written
+    boxes = [text.get_window_extent() for text in figure.texts]
+    assert all(
+        0 <= box.x0 and box.x1 <= figure.bbox.width and box.y0 >= 0 for box in boxes
+    ), "a word is outside the picture"
+    for one, other in itertools.combinations(boxes, 2):
+        assert not (
+            min(one.x1, other.x1) > max(one.x0, other.x0) + 1
+            and min(one.y1, other.y1) > max(one.y0, other.y0) + 1
+        ), "two words overlap"

@@ -1,0 +1,151 @@
+"""The gate lets a true file through and no other."""
+
+import keras
+import numpy as np
+import pytest
+
+from kerasseq.files.tflite import convert, write_saved_model, write_tflite
+from kerasseq.models.char_rnn import CharRNNConfig, build_char_rnn
+from kerasseq.recipes.characters import check_saved_model, describe
+from kerasseq.recipes.gate import Gate, common_length, possible_tokens
+from kerasseq.recipes.stepping import cross_entropy
+from kerasseq.signatures.characters import build_generating_module
+from kerasseq.text.characters import Vocabulary
+
+VOCABULARY = Vocabulary.from_text("\n abcdefgh")
+HELD_OUT = np.random.default_rng(2).integers(0, 10, 401).astype(np.int32)
+
+
+def build(scale: float) -> keras.Model:
+    """The same model but for its weights' size."""
+    model = build_char_rnn(CharRNNConfig(10, units=13, embedding_size=7))
+    rng = np.random.default_rng(4)
+    model.set_weights([rng.normal(0, scale, w.shape) for w in model.get_weights()])
+    return model
+
+
+def write(path, model, quantization):
+    module = build_generating_module(model, VOCABULARY, frozen=True)
+    flatbuffer = convert(module, module.device_signatures(), quantization)
+    card = describe(model, {})
+    return write_tflite(
+        path, flatbuffer, card, {"vocabulary.json": VOCABULARY.to_json()}
+    )
+
+
+@pytest.fixture(scope="module")
+def gate() -> Gate:
+    model = build(0.8)
+    module = build_generating_module(model, VOCABULARY)
+    return Gate(model, module, VOCABULARY, HELD_OUT)
+
+
+@pytest.mark.parametrize("quantization", ["float32", "float16", "int8", "int4"])
+def test_a_true_file_passes(gate, tmp_path, quantization):
+    path = write(tmp_path / "true.tflite", build(0.8), quantization)
+    figures, checks = gate.check(path, quantization)
+    assert [check.promise for check in checks if not check.passed] == []
+    assert figures["bytes"] == path.stat().st_size
+    for runtime in ("interpreter", "compiled_model"):
+        assert figures[f"characters read a second, {runtime}"] > 0
+        assert figures[f"characters written a second, {runtime}"] > 0
+    assert 0 < figures["seconds from the command to the first character"] < 60
+    assert 10 < figures["megabytes of memory that the command held"] < 1000
+
+
+def test_a_text_read_in_parts_has_the_loss_of_the_whole(tmp_path):
+    model = build(0.8)
+    module = build_generating_module(model, VOCABULARY)
+    gate = Gate(model, module, VOCABULARY, np.resize(HELD_OUT, 2502))
+    path = write(tmp_path / "true.tflite", model, "float32")
+    figures, checks = gate.check(path, "float32")
+    assert [check.promise for check in checks if not check.passed] == []
+    assert figures["loss, interpreter"] == pytest.approx(gate.loss, abs=1e-6)
+
+
+def test_a_saved_model_may_part_by_rounding_alone(gate, tmp_path):
+    for scale, passed in ((0.8, True), (0.81, False)):
+        module = build_generating_module(build(scale), VOCABULARY, frozen=True)
+        path = tmp_path / f"saved_model_{scale}"
+        write_saved_model(module, path, {"generate": module.generate})
+        checks = check_saved_model(path, gate)
+        assert all(check.passed for check in checks) is passed
+    # A parting where two characters are as likely is rounding's: see gate.parts.
+    text = gate.texts[1.0]
+    assert gate.parts(text, text, 1.0) == "no"
+    other = "a" if text[9] != "a" else "b"
+    assert gate.parts(text[:9] + other, text, 1.0) == "at character 9"
+
+
+def test_a_file_of_other_weights_fails(gate, tmp_path):
+    path = write(tmp_path / "other.tflite", build(0.81), "float32")
+    figures, checks = gate.check(path, "float32")
+    failed = " ".join(check.promise for check in checks if not check.passed)
+    for runtime in ("interpreter", "compiled_model"):
+        assert f"largest difference of a logit from Keras's, {runtime}" in failed
+        assert f"text parts from Keras's, seed 1, {runtime}" in failed
+        assert figures[f"characters like Keras's, seed 1, {runtime}"] < 500
+    assert "text parts from Keras's, generate.py" in failed
+
+
+def test_a_text_parts_where_rounding_cannot_be_why(gate):
+    expected = gate.texts[1.0]
+    assert gate.parts(expected, expected, 1.0) == "no"
+    for place in (0, 7, 499):
+        other = "a" if expected[place] != "a" else "b"
+        changed = expected[:place] + other + expected[place + 1 :]
+        assert gate.parts(changed, expected, 1.0) == f"at character {place}"
+    assert gate.parts(expected[:-1], expected, 1.0) == "at character 499"
+
+
+def test_rounding_chooses_at_the_border_of_two_tokens_alone():
+    logits = np.log(np.array([0.2, 0.3, 0.5], np.float32))
+    assert possible_tokens(logits, 0.2) == {0, 1}
+    assert possible_tokens(logits, 0.20001) == {0, 1}
+    assert possible_tokens(logits, 0.2003) == {1}
+    assert possible_tokens(logits, 0.1997) == {0}
+    # Weights of 0.04, 0.09 and 0.25.
+    assert possible_tokens(logits, 0.04 / 0.38, temperature=0.5) == {0, 1}
+    assert possible_tokens(logits, 0.9, temperature=0.0) == {2}
+    # The first two are dropped or not, as 0.3 / 0.5 is 0.6 or less.
+    assert possible_tokens(logits, 0.1, min_p=0.6) == {1, 2}
+    close = np.array([1.0, 1.00003, 0.0], np.float32)
+    assert possible_tokens(close, 0.9, temperature=0.0) == {0, 1}
+    assert possible_tokens(close, 0.0, top_k=1) == {0, 1}
+
+
+def test_the_loss_is_that_of_the_whole_text_read_once(gate):
+    model = build(0.8)
+    logits = model.predict_on_batch(HELD_OUT[None, :-1])[0]
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    assert gate.loss == pytest.approx(float(loss(HELD_OUT[1:], logits)), abs=1e-5)
+    assert gate.num_characters == 400
+
+
+@pytest.mark.parametrize("count", [1, 999, 1000, 1001, 2500])
+def test_what_is_worked_out_in_parts_is_that_of_the_whole(count):
+    rng = np.random.default_rng(count)
+    one = rng.normal(0, 3, (count, 7)).astype(np.float32)
+    targets = rng.integers(0, 7, count)
+    chosen = one[np.arange(count), targets].astype(np.float64)
+    expected = np.mean(np.log(np.exp(one.astype(np.float64)).sum(axis=1)) - chosen)
+    assert cross_entropy(one, targets) == pytest.approx(expected, rel=1e-12)
+
+
+def test_cross_entropy_of_one_place_by_hand():
+    logits = np.log(np.array([[0.2, 0.5, 0.3]]))
+    assert cross_entropy(logits, np.array([2])) == pytest.approx(-np.log(0.3))
+
+
+def test_common_length_is_the_first_difference():
+    assert common_length("abcd", "abxd") == 2
+    assert common_length("abc", "abcd") == 3
+    assert common_length("", "a") == 0
+
+
+@pytest.mark.parametrize("length", [2, 3, 50, 1002])
+def test_a_short_held_out_text_will_do(length):
+    model = build(0.8)
+    module = build_generating_module(model, VOCABULARY)
+    held_out = np.resize(HELD_OUT, length)
+    assert Gate(model, module, VOCABULARY, held_out).num_characters == length - 1

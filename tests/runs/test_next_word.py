@@ -1,0 +1,179 @@
+"""The run with --words: what it leaves, what it refuses, what its checks catch."""
+
+import json
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import train_all
+from kerasseq.files.report import run_recipe
+from kerasseq.files.tflite import read_tflite
+from kerasseq.files.writing import load_model
+from kerasseq.models.next_word import suggest
+from kerasseq.recipes import next_word as recipe
+from kerasseq.recipes.next_word import Expected, export_next_word
+from kerasseq.text.keyboard import TypedVocabulary
+from kerasseq.text.words import SENTENCES
+
+ROOT = Path(__file__).parents[2]
+VARIANTS = "float32", "float16", "int8"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> Path:
+    """The whole part on a small text, in this process."""
+    folder = tmp_path_factory.mktemp("run")
+    drawn = random.Random(3).choices(SENTENCES, k=250)
+    text = " ".join(f"{line.capitalize()}." for line in drawn)
+    (folder / "story.txt").write_text(text)
+    arguments = ["--only", "next_word", "--quick", "--out", str(folder / "out")]
+    assert train_all.main([*arguments, "--words", str(folder / "story.txt")]) == 0
+    return folder / "out"
+
+
+def test_it_leaves_what_it_says(run):
+    names = {path.name for path in (run / "next_word").iterdir()}
+    assert names >= {
+        *"next_word.keras vocabulary.json held_out.txt history.csv saved_model".split(),
+        *"loss.png savings.png typing.png".split(),
+        *(f"next_word_{variant}.tflite" for variant in VARIANTS),
+    }
+    assert not [name for name in names if name.startswith(".")]
+
+
+def test_the_report_has_model_and_trigram_and_every_check(run):
+    report = json.loads((run / "report.json").read_text())
+    section, export = report["next_word"], report["next_word_export"]
+    for name in ("hit rate at 1", "hit rate at 3", "keystrokes saved"):
+        assert 0 < section[name] <= 1 and 0 < section[f"{name}, trigram"] <= 1
+    # Within a sentence each word follows from the others; 12 sentences begin anew.
+    assert section["hit rate at 3"] > 0.7
+    assert all(check["passed"] for check in export["checks"])
+    promises = {check["promise"] for check in export["checks"]}
+    assert (
+        "processor's milliseconds of a word and its suggestions, 95 of 100" in promises
+    )
+    assert set(export["files"]) == {f"next_word_{v}.tflite" for v in VARIANTS}
+
+
+def test_the_files_suggest_what_was_learned(run):
+    path = run / "next_word" / "next_word_int8.tflite"
+    program = ROOT / "kerasseq" / "on_device" / "suggest.py"
+    command = [sys.executable, program, path, "The bank lends money to the far"]
+    done = subprocess.run(command, capture_output=True, check=True, text=True)
+    assert done.stdout == "1.000 farmer\n"
+    _, attached = read_tflite(path)
+    card = json.loads(attached["card.json"])
+    words = json.loads(attached["vocabulary.json"])["words"]
+    assert (card["contract"], card["kind"]) == (1, "next-word model")
+    assert words[card["first_word"]] == "the"
+    assert card["corpus"] == "story.txt" and 0 < card["keystrokes_saved"] < 1
+
+
+@pytest.fixture
+def expected(run) -> Expected:
+    model = load_model(run / "next_word" / "next_word.keras")
+    vocabulary = TypedVocabulary.load(run / "next_word" / "vocabulary.json")
+    return Expected(model, vocabulary, (run / "next_word" / "held_out.txt").read_text())
+
+
+def test_suggestions_that_are_not_keras_s_are_far_from_them(run, expected):
+    import tensorflow as tf
+
+    loaded = tf.saved_model.load(str(run / "next_word" / "saved_model"))
+    true = {text: suggest(loaded, text, 3) for text in expected.texts}
+    assert expected.difference(true.__getitem__) < 1e-4
+    place = next(text for text in expected.texts if len(true[text]) == 3)
+    (a, p), (b, q), (c, r) = true[place]
+    for wrong in (
+        [(a, p), (b, q)],
+        [(a, p), (b, q), (c.swapcase(), r)],
+        [(a, p), (b, q), ("zebra", r)],
+        [(a, p + 0.01), (b, q), (c, r)],
+        [(b, q), (a, p), (c, r)],
+    ):
+        assert expected.difference((true | {place: wrong}).__getitem__) > 1e-3, wrong
+
+
+def test_the_held_out_words_are_the_same_read_again(run, expected):
+    figures = json.loads((run / "report.json").read_text())["next_word"]
+    assert expected.figures["hit rate at 3"] == figures["hit rate at 3"]
+    assert expected.figures["keystrokes saved"] == pytest.approx(
+        figures["keystrokes saved"], abs=1e-9
+    )
+
+
+@pytest.mark.slow
+def test_a_check_that_fails_ends_the_export_with_1(run, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["export", str(run)])
+    monkeypatch.setitem(recipe.ALLOWED_HITS, "int8", -1.0)
+    monkeypatch.setattr(recipe, "ALLOWED_MILLISECONDS", 0.0)
+    assert run_recipe(export_next_word) == 1
+    error = capsys.readouterr().err
+    assert "next_word_int8.tflite: hit rate at 3 worse than Keras's" in error
+    assert "next_word_float32.tflite: hit rate" not in error
+    assert "processor's milliseconds" in error
+
+
+def test_a_vocabulary_that_does_not_fit_is_refused(run, tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "next_word"
+    folder.mkdir()
+    for name in ("next_word.keras", "held_out.txt"):
+        (folder / name).write_bytes((run / "next_word" / name).read_bytes())
+    (folder / "vocabulary.json").write_text(
+        '{"words": ["<PAD>", "<UNK>", "<MASK>", "a"]}'
+    )
+    monkeypatch.setattr(sys, "argv", ["export", str(tmp_path)])
+    assert run_recipe(export_next_word) == 2
+    error = capsys.readouterr().err.strip()
+    assert "has 4 words but the model" in error and "\n" not in error
+
+
+BAD_TEXTS = {
+    "empty": (b"", "is empty"),
+    "binary": (b"ab\0cd", "byte 2 is NUL"),
+    "latin1": ("naïve ".encode("latin1") * 2000, "byte 2 is 0xef"),
+    "short": (b"a few words alone", "holds 4 words and signs"),
+    "line": (b"x" * 100_000, "holds 1 words and signs"),
+    "one": (b"again " * 2000, "holds the single word 'again'"),
+    "signs": (b"3 . " * 2000, "no word of the text is in it 2 times"),
+    "once": (" ".join(f"w{n}" for n in range(2000)).encode(), "in it 2 times"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_TEXTS)
+def test_a_text_that_cannot_be_used_is_refused_and_nothing_is_written(
+    name, tmp_path, capsys
+):
+    content, quoted = BAD_TEXTS[name]
+    path, out = tmp_path / f"{name}.txt", tmp_path / "out"
+    path.write_bytes(content)
+    arguments = ["--only", "next_word", "--words", str(path), "--out", str(out)]
+    assert train_all.main(arguments) == 2
+    error = capsys.readouterr().err.strip()
+    assert quoted in error and str(path) in error and "\n" not in error
+    assert not out.exists()
+
+
+def test_a_resume_with_another_text_is_refused(run, tmp_path, capsys):
+    path = tmp_path / "other.txt"
+    path.write_text("one two three four " * 500)
+    arguments = ["--only", "next_word", "--words", str(path), "--out", str(run)]
+    assert train_all.main([*arguments, "--quick", "--resume"]) == 2
+    assert "the text's SHA-256 has changed" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_run_that_had_ended_is_exported_again_with_its_weights(run):
+    path = run / "next_word" / "next_word.keras"
+    before = load_model(path).get_weights()
+    path.unlink()
+    arguments = ["--only", "next_word", "--quick", "--out", str(run), "--resume"]
+    story = str(run.parent / "story.txt")
+    assert train_all.main([*arguments, "--words", story]) == 0
+    for one, other in zip(before, load_model(path).get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)

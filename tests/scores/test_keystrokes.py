@@ -1,0 +1,119 @@
+"""What is saved, held against typing letter by letter."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kerasseq.scores.keystrokes import (
+    Ranks,
+    Typing,
+    measure_keystrokes,
+    typical_passage,
+)
+from kerasseq.text.keyboard import TypedText, TypedVocabulary
+from kerasseq.text.words import SPECIALS
+
+WORDS = (*SPECIALS, ".", "3", "a", "An", "and", "ant", "b", "Bee", "bees", "é")
+VOCABULARY = TypedVocabulary(WORDS)
+FIRST = VOCABULARY.first
+
+
+def by_hand(scores, word: str) -> tuple[int, int]:
+    """Letters typed, and the place before a letter, as a person would find them."""
+    lowered = VOCABULARY.lower_cased.words
+    place = 0
+    for typed in range(len(word) + 1):
+        offered = [
+            id
+            for id in range(FIRST, len(WORDS))
+            if lowered[id].startswith(word[:typed])
+        ]
+        offered.sort(key=lambda id: (-scores[id], id))
+        names = [lowered[id] for id in offered]
+        if typed == 0 and word in names:
+            place = names.index(word) + 1
+        if word in names[:3]:
+            return min(typed, len(word)), place
+    return len(word), place
+
+
+@given(
+    st.lists(
+        st.sampled_from([*WORDS[3:], "unknown", "AND", "bee's", ",", "42"]),
+        min_size=1,
+        max_size=12,
+    ),
+    st.integers(0, 2**32 - 1),
+)
+def test_it_is_typing_letter_by_letter(words, seed):
+    text = TypedText.from_text(" ".join(words))
+    # Few distinct scores, so that there are ties.
+    scores = np.random.default_rng(seed).integers(0, 4, (len(words), len(WORDS)))
+    parts = [scores[:1], scores[1:]]
+    asked = []
+    typing = measure_keystrokes(
+        lambda ids: (asked.append(ids.tolist()), parts)[1], text, VOCABULARY
+    )
+    ids = VOCABULARY.encode(" ".join(words)).tolist()
+    assert asked == [[VOCABULARY.start, *ids[:-1]]]
+    expected = [
+        (len(word), *by_hand(row, word))
+        for row, word in zip(scores, map(str.lower, words), strict=True)
+        if any(map(str.isalpha, word))
+    ]
+    found = list(zip(*(each.tolist() for each in typing), strict=True))
+    assert found == expected
+
+
+def test_ranks_after_each_letter_by_hand():
+    ranks = Ranks(VOCABULARY.lower_cased.words, FIRST)
+    #                  specials . 3  a An and ant b Bee bees é
+    scores = np.array([9, 9, 9, 9, 9, 1, 5, 3, 4, 6, 7, 3, 2])
+    # Before a letter bee 7, b 6, an 5 and ant 4 are better than "and", bees is not.
+    assert ranks(scores, WORDS.index("and")).tolist() == [5, 3, 3, 1]
+    assert ranks(scores, WORDS.index("bees")).tolist() == [6, 3, 2, 2, 1]
+
+
+def test_hit_rates_and_savings_by_hand():
+    typing = Typing(
+        np.array([3, 4, 1, 8]), np.array([0, 2, 1, 8]), np.array([1, 4, 3, 0])
+    )
+    assert typing.hit_rate(1) == 0.25
+    assert typing.hit_rate(3) == 0.5
+    # 1 + 3 + 2 + 9 keys for 4 + 5 + 2 + 9.
+    assert typing.saved() == pytest.approx(1 - 15 / 20)
+    assert typing.figures() == {
+        "hit rate at 1": 0.25,
+        "hit rate at 3": 0.5,
+        "keystrokes saved": pytest.approx(0.25),
+    }
+
+
+def test_a_perfect_keyboard_writes_a_word_a_tap_and_a_blind_one_saves_nothing():
+    text = TypedText.from_text("a bee and an ant")
+    ids = VOCABULARY.encode("a bee and an ant")
+    perfect = measure_keystrokes(lambda _: [np.eye(len(WORDS))[ids]], text, VOCABULARY)
+    assert perfect.letters.tolist() == [0] * 5 and perfect.hit_rate(1) == 1
+    assert perfect.saved() == pytest.approx(1 - 5 / 17)
+    other = TypedText.from_text("zebras zoom")
+    blind = measure_keystrokes(lambda _: [np.ones((2, len(WORDS)))], other, VOCABULARY)
+    assert blind.saved() == 0 and blind.hit_rate(3) == 0
+
+
+def test_a_typical_passage_is_saved_as_the_whole_is():
+    text = TypedText.from_text("aa aa . bb bb , . cc cc . dd 3 dd")
+    # Of the four sentences 0, 2, 1 and 1 letters of 2 are saved, of all the mean.
+    letters = np.array([2, 2, 0, 0, 1, 1, 1, 1])
+    ours = Typing(np.full(8, 2), letters, np.ones(8))
+    other = Typing(np.full(8, 2), np.arange(8), np.ones(8))
+    found = typical_passage(text, {"ours": ours, "other": other}, 3)
+    assert found == {
+        "ours": [("cc", 1), ("cc", 1), (".", None)],
+        "other": [("cc", 4), ("cc", 5), (".", None)],
+    }
+    short = TypedText.from_text("aa aa")
+    [(_, passage)] = typical_passage(
+        short, {"": Typing(np.full(2, 2), np.full(2, 1), np.ones(2))}
+    ).items()
+    assert passage == [("aa", 1), ("aa", 1)]

@@ -1,0 +1,123 @@
+"""The exported classifier, in a fresh process and in both of LiteRT's runtimes."""
+
+import json
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from kerasseq.files.flatbuffer import list_operators
+from kerasseq.files.tflite import convert, open_signatures, write_saved_model
+from kerasseq.models.classifier import ClassifierConfig, build_classifier, predict
+from kerasseq.signatures.classifier import ClassifyingModule, LabellingModule
+from kerasseq.text.words import WordVocabulary
+
+SENTENCES = ["the ΟΔΟΣ runs", "A cat\tand the dog and İt", "nothing known here", "dog"]
+VOCABULARY = WordVocabulary.from_sentences(SENTENCES[:2])
+LABELS = ("好", "β", "c d")
+LENGTH = 11
+
+
+@pytest.fixture(scope="module", params=[0, 1], ids=["words", "block"])
+def classifier(request) -> keras.Model:
+    keras.utils.set_random_seed(5)
+    config = ClassifierConfig(
+        len(VOCABULARY), len(LABELS), 12, request.param, 3, 17, max_length=LENGTH
+    )
+    model = build_classifier(config)
+    model.get_layer("pooling").query.assign(keras.random.normal((1, 12), seed=1))
+    return model
+
+
+@pytest.fixture(scope="module")
+def flatbuffer(classifier) -> bytes:
+    module = ClassifyingModule(classifier)
+    return convert(module, module.device_signatures(LENGTH))
+
+
+@pytest.mark.parametrize("runtime", ["interpreter", "compiled_model"])
+def test_a_device_gets_what_keras_gives(classifier, flatbuffer, runtime):
+    run = open_signatures(flatbuffer, runtime)["classify"]
+    for sentence in SENTENCES:
+        ids = VOCABULARY.encode(sentence)
+        [expected] = predict(classifier, [ids])
+        padded = np.pad(ids, (0, LENGTH - len(ids)))[None]
+        found = run(token_ids=padded, mask=(padded != 0).astype(np.int32))
+        np.testing.assert_allclose(
+            found["probabilities"][0], expected.probabilities, atol=1e-5
+        )
+        weights = found["weights"][0]
+        np.testing.assert_allclose(weights[: len(ids)], expected.weights, atol=1e-5)
+        assert not weights[len(ids) :].any(), "padding is looked at"
+
+
+def test_only_built_in_operations(flatbuffer):
+    operators = list_operators(flatbuffer)
+    assert operators
+    assert not [name for name in operators if "CUSTOM" in name or "Flex" in name]
+
+
+FRESH = """
+import json, sys
+import tensorflow as tf
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("keras", "kerasseq"):
+            raise ImportError(name)
+sys.meta_path.insert(0, Refuse())
+model = tf.saved_model.load(sys.argv[1])
+found = model.signatures["classify"](sentences=tf.constant(json.loads(sys.argv[2])))
+json.dump({
+    "labels": [label.decode() for label in found["labels"].numpy()],
+    "tokens": [[word.decode() for word in row] for row in found["tokens"].numpy()],
+    "probabilities": found["probabilities"].numpy().tolist(),
+    "weights": found["weights"].numpy().tolist(),
+}, sys.stdout)
+"""
+
+
+def test_a_saved_model_needs_neither_keras_nor_this_package(classifier, tmp_path):
+    module = LabellingModule(ClassifyingModule(classifier), VOCABULARY, LABELS, LENGTH)
+    path = write_saved_model(module, tmp_path / "model", {"classify": module.classify})
+    done = subprocess.run(
+        [sys.executable, "-c", FRESH, str(path), json.dumps(SENTENCES)],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    found = json.loads(done.stdout)
+    sequences = [VOCABULARY.encode(sentence) for sentence in SENTENCES]
+    for row, expected in enumerate(predict(classifier, sequences)):
+        probabilities, count = found["probabilities"][row], len(sequences[row])
+        np.testing.assert_allclose(probabilities, expected.probabilities, atol=1e-5)
+        assert found["labels"][row] == LABELS[expected.probabilities.argmax()]
+        weights = found["weights"][row]
+        np.testing.assert_allclose(weights[:count], expected.weights, atol=1e-5)
+        assert not any(weights[count:])
+        tokens = found["tokens"][row][:count]
+        assert tokens == [VOCABULARY.words[index] for index in sequences[row]]
+
+
+def test_words_beyond_the_longest_are_left_out_and_none_are_no_fault(classifier):
+    module = LabellingModule(ClassifyingModule(classifier), VOCABULARY, LABELS, LENGTH)
+    long, cut, empty = "dog " * 10 + "the cat", "dog " * 10 + "the", " "
+    found = module.classify(tf.constant([long, cut, empty]))
+    probabilities = found["probabilities"].numpy()
+    assert found["tokens"].shape == (3, LENGTH)
+    np.testing.assert_array_equal(probabilities[0], probabilities[1])
+    alone = module.classify(tf.constant([empty]))["probabilities"].numpy()
+    np.testing.assert_allclose(alone[0], probabilities[2], atol=1e-6)
+    assert np.isfinite(alone).all()
+
+
+def test_what_does_not_fit_is_refused(classifier):
+    module = ClassifyingModule(classifier)
+    other = WordVocabulary.from_sentences(["one two"])
+    with pytest.raises(ValueError, match="vocabulary has 5 words but the model "):
+        LabellingModule(module, other, LABELS, LENGTH)
+    with pytest.raises(ValueError, match="there are 2 labels but the model has 3"):
+        LabellingModule(module, VOCABULARY, LABELS[:2], LENGTH)

@@ -1,0 +1,124 @@
+"""The exported encoder, in a fresh process and in both of LiteRT's runtimes."""
+
+import json
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from kerasseq.files.flatbuffer import list_operators
+from kerasseq.files.tflite import convert, open_signatures, write_saved_model
+from kerasseq.models.encoder import EncoderConfig, build_encoder
+from kerasseq.recipes.encoder import encode_by_keras
+from kerasseq.signatures.encoder import EncodingModule, SentenceModule
+from kerasseq.text.words import WordVocabulary, pad
+
+SENTENCES = ["the ΟΔΟΣ runs", "A cat\tand the dog and İt", "nothing known here", "dog"]
+VOCABULARY = WordVocabulary.from_sentences(SENTENCES[:2])
+LENGTH = 11
+
+
+@pytest.fixture(scope="module")
+def encoder() -> keras.Model:
+    keras.utils.set_random_seed(5)
+    config = EncoderConfig(len(VOCABULARY), 12, 3, 2, 17, max_length=13)
+    return build_encoder(config)
+
+
+@pytest.fixture(scope="module")
+def flatbuffer(encoder) -> bytes:
+    module = EncodingModule(encoder)
+    return convert(module, module.device_signatures(LENGTH))
+
+
+@pytest.mark.parametrize("runtime", ["interpreter", "compiled_model"])
+def test_a_device_gets_the_vectors_and_weights_of_keras(encoder, flatbuffer, runtime):
+    run = open_signatures(flatbuffer, runtime)["encode"]
+    for sentence in SENTENCES:
+        ids = VOCABULARY.encode(sentence)
+        expected = encoder.predict_on_batch(ids[None])
+        padded = np.pad(ids, (0, LENGTH - len(ids)))[None]
+        found = run(token_ids=padded, mask=(padded != 0).astype(np.int32))
+        words = len(ids)
+        vectors = expected["embeddings"][0]
+        np.testing.assert_allclose(found["embeddings"][0, :words], vectors, atol=1e-5)
+        for block in range(2):
+            weights = found["weights"][0, block]
+            np.testing.assert_allclose(
+                weights[:, :words, :words],
+                expected[f"attention_{block}"][0],
+                atol=1e-5,
+            )
+            assert not weights[:, :words, words:].any(), "padding is attended to"
+
+
+def test_only_built_in_operations(flatbuffer):
+    operators = list_operators(flatbuffer)
+    assert operators
+    assert not [name for name in operators if "CUSTOM" in name or "Flex" in name]
+
+
+FRESH = """
+import json, sys
+import tensorflow as tf
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("keras", "kerasseq"):
+            raise ImportError(name)
+sys.meta_path.insert(0, Refuse())
+model = tf.saved_model.load(sys.argv[1])
+found = model.signatures["encode"](sentences=tf.constant(json.loads(sys.argv[2])))
+json.dump({
+    "tokens": [[word.decode() for word in row] for row in found["tokens"].numpy()],
+    "token_mask": found["token_mask"].numpy().tolist(),
+    "embeddings": found["embeddings"].numpy().tolist(),
+    "weights": found["weights"].numpy().tolist(),
+}, sys.stdout)
+assert not [name for name in sys.modules if name.split(".")[0] == "kerasseq"]
+"""
+
+
+def test_a_saved_model_needs_neither_keras_nor_this_package(encoder, tmp_path):
+    module = SentenceModule(EncodingModule(encoder), VOCABULARY)
+    path = write_saved_model(module, tmp_path / "model", {"encode": module.encode})
+    done = subprocess.run(
+        [sys.executable, "-c", FRESH, str(path), json.dumps(SENTENCES)],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    found = json.loads(done.stdout)
+    ids = pad([VOCABULARY.encode(sentence) for sentence in SENTENCES])
+    assert found["tokens"] == np.array(VOCABULARY.words)[ids].tolist()
+    assert found["token_mask"] == (ids != 0).tolist()
+    expected = encoder.predict_on_batch(ids)
+    np.testing.assert_allclose(found["embeddings"], expected["embeddings"], atol=1e-5)
+    weights = np.stack([expected["attention_0"], expected["attention_1"]], axis=1)
+    np.testing.assert_allclose(found["weights"], weights, atol=1e-5)
+
+
+def test_words_beyond_the_longest_sentence_are_left_out(encoder):
+    module = SentenceModule(EncodingModule(encoder), VOCABULARY)
+    found = module.encode(tf.constant(["dog " * 20, "cat"]))
+    assert found["tokens"].shape == (2, 13)
+    assert found["token_mask"].numpy().sum(axis=1).tolist() == [13, 1]
+
+
+def test_a_vocabulary_that_does_not_fit_is_refused(encoder):
+    other = WordVocabulary.from_sentences(["one two"])
+    with pytest.raises(ValueError, match="vocabulary has 5 words but the model "):
+        SentenceModule(EncodingModule(encoder), other)
+
+
+def test_blocks_keep_their_order_beyond_the_tenth():
+    keras.utils.set_random_seed(6)
+    deep = build_encoder(EncoderConfig(len(VOCABULARY), 4, 2, 12, 3, max_length=5))
+    ids = VOCABULARY.encode("the dog and the cat")[None]
+    module = EncodingModule(deep)
+    exported = module.encode(tf.constant(ids), tf.ones_like(ids))
+    _, weights = encode_by_keras(deep, ids)
+    np.testing.assert_allclose(exported["weights"], weights, atol=1e-5)

@@ -1,0 +1,176 @@
+"""Texts to train on: what is read, what is refused, what the made ones promise."""
+
+import hashlib
+import math
+import os
+import subprocess
+import sys
+import threading
+from collections import Counter
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+import kerasseq.text.corpus
+from kerasseq.text.cache import find_ids
+from kerasseq.text.corpus import Corpus, load_corpus, pydoc_corpus, toy_corpus
+from kerasseq.text.reading import hash_text
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_a_corpus_from_a_file_has_its_name_and_its_hash(tmp_path):
+    path = tmp_path / "tales.txt"
+    path.write_bytes(b"\xef\xbb\xbfabc\r\n\xc3\xa9")
+    corpus = load_corpus(path)
+    assert corpus == Corpus.from_text("tales.txt", "abc\r\né", entropy=None)
+    assert corpus.text == "abc\r\né"
+    assert corpus.sha256 == hashlib.sha256(b"abc\r\n\xc3\xa9").hexdigest()
+    assert load_corpus(str(path)) == corpus
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_is_a_corpus_too(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=[b"abc\r\n\xc3\xa9"])
+    writer.start()
+    assert load_corpus(pipe) == Corpus.from_text("pipe", "abc\r\né")
+    writer.join()
+
+
+@pytest.mark.parametrize("added", [b"more", b""])
+def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path, monkeypatch, added):
+    path = tmp_path / "growing.txt"
+    path.write_bytes(b"more and " * 9)
+
+    def hash_and_change(path):
+        found = hash_text(path)
+        with path.open("ab") as file:
+            file.write(added)
+        os.utime(path, (0, 0))
+        return found
+
+    monkeypatch.setattr(kerasseq.text.corpus, "hash_text", hash_and_change)
+    with pytest.raises(ValueError, match="changed while it was read"):
+        load_corpus(path)
+    assert find_ids(hashlib.sha256(b"more and " * 9).hexdigest()) is None
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="this is not Linux")
+def test_a_large_text_is_read_within_little_memory(tmp_path):
+    """Encoded, found again and counted, in a process that may grow by 32 MB alone."""
+    path = tmp_path / "large.txt"
+    path.write_bytes("Ein Text, größer als das, was erlaubt ist. ".encode() * 2_000_000)
+    code = """
+import resource, sys
+from kerasseq.text.corpus import load_corpus
+from kerasseq.text.characters import frequency_loss
+held = int(open("/proc/self/statm").read().split()[5]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_DATA, (held + 32_000_000,) * 2)
+for _ in range(2):
+    corpus = load_corpus(sys.argv[1])
+print(len(corpus.ids), frequency_loss(corpus.ids))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, path],
+        cwd=ROOT,
+        env=os.environ | {"KERASSEQ_CACHE": str(tmp_path / "cache")},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.split()[0] == "86000000"
+
+
+def test_the_made_corpora_have_names():
+    assert load_corpus("toy") == toy_corpus()
+    assert load_corpus("pydoc") == pydoc_corpus()
+
+
+def entropy_of_the_next_character(text: str) -> float:
+    """Nats a character of the best guess from the characters since the last space."""
+    seen, context = Counter(), ""
+    for character in text:
+        seen[context, character] += 1
+        context = "" if character == " " else context + character
+    of_context = Counter()
+    for (context, _), count in seen.items():
+        of_context[context] += count
+    return -math.fsum(
+        count / len(text) * math.log(count / of_context[context])
+        for (context, _), count in seen.items()
+    )
+
+
+def test_the_toy_text_has_the_entropy_it_states():
+    corpus = toy_corpus()
+    # ln 36 - (1 ln 1 + 2 ln 2 + ... + 8 ln 8) / 36 a word of 176 / 36 characters.
+    assert corpus.entropy == pytest.approx(0.3961640, abs=1e-6)
+    measured = entropy_of_the_next_character(corpus.text)
+    assert measured == pytest.approx(corpus.entropy, rel=0.005)
+
+
+def test_the_toy_words_come_as_often_as_they_should():
+    words = toy_corpus(num_words=40_009).text.split(" ")
+    assert words.pop() == "", "the text ends with a space"
+    assert len(words) == 40_009
+    counts = [count for _, count in sorted(Counter(words).items())]
+    expected = [40_009 * weight / 36 for weight in range(1, 9)]
+    chi_square = sum(
+        (count - mean) ** 2 / mean for count, mean in zip(counts, expected, strict=True)
+    )
+    assert chi_square < 24.3  # 0.1 % of such draws lie above, with 7 degrees of freedom
+
+
+def test_the_toy_words_are_drawn_alone():
+    words = toy_corpus(num_words=40_009).text.split()
+    pairs, singles = Counter(pairwise(words)), Counter(words)
+    chi_square = sum(
+        (pairs[one, two] - mean) ** 2 / mean
+        for one in singles
+        for two in singles
+        if (mean := singles[one] * singles[two] / len(words))
+    )
+    assert chi_square < 85.4  # 0.1 % lie above, with 49 degrees of freedom
+
+
+def test_the_toy_text_depends_on_its_seed_alone():
+    assert toy_corpus(seed=0) == toy_corpus()
+    assert toy_corpus(seed=1).text != toy_corpus().text
+    assert toy_corpus(seed=1).entropy == toy_corpus().entropy
+
+
+def test_the_manual_is_half_a_megabyte_of_english():
+    corpus = pydoc_corpus()
+    assert 400_000 < len(corpus.text) < 900_000
+    assert corpus.name == f"pydoc of Python {sys.version[:4]}"
+    assert corpus.text.count(" the ") > 2000
+    assert 'The "if" statement' in corpus.text
+    assert corpus.text.endswith("\n") and not corpus.text.endswith("\n\n")
+    assert corpus.entropy is None
+
+
+def test_the_manual_holds_every_topic_once_in_an_order_of_no_meaning():
+    from pydoc_data.topics import topics
+
+    text = pydoc_corpus().text
+    assert len(text) == sum(len(t.strip()) + 2 for t in topics.values()) - 1
+    places = [text.index(topics[name].strip()) for name in sorted(topics)]
+    rises = sum(b > a for a, b in pairwise(places))
+    assert 0.35 < rises / len(places) < 0.65, "the alphabet would rise throughout"
+
+
+def test_the_manual_is_the_same_in_every_process():
+    code = "from kerasseq.text.corpus import *; print(pydoc_corpus().sha256)"
+    hash_seed = "1" if os.environ.get("PYTHONHASHSEED") != "1" else "2"
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONHASHSEED": hash_seed},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert result.stdout.strip() == pydoc_corpus().sha256

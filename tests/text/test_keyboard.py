@@ -1,0 +1,212 @@
+"""Words as they are typed: the same in Python, in a graph and on a device."""
+
+import json
+import os
+import re
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kerasseq.on_device import suggest as device
+from kerasseq.text import keyboard as typed_words
+from kerasseq.text.keyboard import (
+    LONGEST_WORD,
+    SENTENCE_ENDS,
+    SIGNS,
+    Caret,
+    TypedText,
+    TypedVocabulary,
+    part_signs,
+    part_signs_in_graph,
+)
+from kerasseq.text.words import lower_case
+
+# What texts of people hold, and what breaks programs.
+FRAGMENTS = st.text(
+    st.one_of(
+        st.sampled_from("abIİẞΣς'’-_ \t\n\r\v\f\x85\xa0\u2028" + SIGNS),
+        st.characters(exclude_categories=["Cs"]),
+    ),
+    max_size=40,
+)
+
+graph = tf.function(
+    part_signs_in_graph, input_signature=[tf.TensorSpec([None], tf.string)]
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", []),
+        ("Don't stop, please!", ["Don't", "stop", ",", "please", "!"]),
+        ("don\u2019t well-known __init__", ["don't", "well-known", "__init__"]),
+        ('("A.B")', ["(", '"', "A", ".", "B", '"', ")"]),
+        ("wait… what–ever", ["wait", "…", "what", "–", "ever"]),
+        ("no\xa0break", ["no\xa0break"]),
+        ("a\\b^c]d", ["a", "\\", "b", "^", "c", "]", "d"]),
+    ],
+)
+def test_signs_are_words_of_their_own(text, words):
+    assert re.findall("[^ \t\n\v\f\r]+", part_signs(text)) == words
+
+
+@given(FRAGMENTS)
+def test_a_graph_parts_as_python_does(text):
+    assert graph([text.encode()])[0].numpy().decode() == part_signs(text)
+
+
+@given(st.binary(max_size=30))
+def test_bytes_that_are_no_text_become_the_sign_for_that(data):
+    found = graph([data])[0].numpy().decode()
+    assert found == part_signs(data.decode(errors="replace"))
+
+
+@given(FRAGMENTS)
+def test_a_device_parts_and_lower_cases_as_python_does(text):
+    *words, last = device.split_words(text + "x")
+    caret = Caret.after(text)
+    assert [device.lower_case(word) for word in words] == caret.words
+    assert last[:-1] == caret.unfinished
+    starts = not caret.words or caret.words[-1] in SENTENCE_ENDS
+    for word in ("rome", "I", "d'or", "ße"):
+        assert device.with_capitals(word, last[:-1], starts) == caret.writes(word)
+
+
+def test_a_device_knows_the_same_signs():
+    for name in ("SIGNS", "SENTENCE_ENDS"):
+        assert getattr(device, name) == getattr(typed_words, name)
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "unfinished"),
+    [
+        ("", [], ""),
+        ("The ki", ["the"], "ki"),
+        ("The king ", ["the", "king"], ""),
+        ("The king,", ["the", "king", ","], ""),
+        ("The king\n", ["the", "king"], ""),
+        ("Don\u2019", [], "Don'"),
+        ("x", [], "x"),
+    ],
+)
+def test_a_text_ends_in_a_word_or_after_it(text, words, unfinished):
+    assert Caret.after(text) == (words, unfinished)
+
+
+@pytest.mark.parametrize(
+    ("text", "word", "written"),
+    [
+        ("", "king", "King"),
+        ("it is ", "king", "king"),
+        ("it is. ", "king", "King"),
+        ("it is… ", "king", "King"),
+        ("it is, ", "king", "king"),
+        ("it is. k", "king", "king"),
+        ("it is K", "king", "King"),
+        ("it is KI", "king", "KING"),
+        ("it is Ki", "king", "King"),
+        ("it is I'", "I'm", "I'm"),
+        ("it is r", "Rome", "Rome"),
+        ("3", "3d", "3d"),
+    ],
+)
+def test_a_word_is_written_with_the_capitals_of_its_place(text, word, written):
+    assert Caret.after(text).writes(word) == written
+
+
+def test_a_text_is_its_words_and_where_capitals_are_free():
+    text = TypedText.from_text('He said: "Go, Ann."\nSo Ann went.')
+    forms = [text.forms[index] for index in text.ids]
+    assert forms == 'He said : " Go , Ann . " So Ann went .'.split()
+    free = [form for form, may in zip(forms, text.free, strict=True) if may]
+    assert free == ["He", '"', "Go", '"', "So"]
+    assert text.ids.dtype == np.int32 and len(set(text.forms)) == len(text.forms)
+
+
+def test_the_last_tenth_is_held_out():
+    train, held_out = TypedText.from_text("a b c d e f g h i j " * 3).split()
+    assert (len(train.ids), len(held_out.ids)) == (27, 3)
+    assert [held_out.forms[index] for index in held_out.ids] == ["h", "i", "j"]
+
+
+TEXT = "Paris, I say: Paris. the Nice nice nice (4 4) THE The the, once" + "z" * 99
+
+
+def test_the_vocabulary_has_frequent_words_in_their_usual_form():
+    vocabulary = TypedVocabulary.from_text(TypedText.from_text(TEXT))
+    assert vocabulary.words[3:] == (",", "4", "the", "nice", "Paris")
+    assert vocabulary.first == 5
+    # At its place alone a capital counts for nothing: here "The" is after a stop.
+    other = TypedText.from_text("The. The. The. The. a the the")
+    assert TypedVocabulary.from_text(other).words[3:] == (".", "the")
+    # Where there is nothing else to go by, it counts.
+    other = TypedText.from_text("Yes\nYes\nno a no")
+    assert TypedVocabulary.from_text(other).words[3:] == ("no", "Yes")
+
+
+def test_the_vocabulary_is_as_large_as_it_may_be():
+    text = TypedText.from_text("a a a b b b . . c c d")
+    words = TypedVocabulary.from_text(text, most=3).words
+    assert words[3:] == (".", "a", "b")
+    assert TypedVocabulary.from_text(text, most=2).words[3:] == ("a", "b")
+    assert TypedVocabulary.from_text(text, least_count=1).words[3:] == (*".abcd",)
+    assert TypedVocabulary.from_text(text, least_count=3).words[3:] == ("a", "b")
+    with pytest.raises(ValueError, match="no word of the text is in it 4 times"):
+        TypedVocabulary.from_text(text, least_count=4)
+    long = TypedText.from_text(f"{'x' * LONGEST_WORD} {'y' * (LONGEST_WORD + 1)} " * 2)
+    assert TypedVocabulary.from_text(long).words[3:] == ("x" * LONGEST_WORD,)
+
+
+def test_signs_alone_are_no_vocabulary():
+    with pytest.raises(ValueError, match="no word of the text"):
+        TypedVocabulary.from_text(TypedText.from_text(". . 3 3"))
+    with pytest.raises(ValueError, match="none of 5 words has a letter"):
+        TypedVocabulary(("<PAD>", "<UNK>", "<MASK>", ".", "3"))
+
+
+@given(FRAGMENTS)
+def test_a_text_has_the_same_ids_as_a_whole_and_word_by_word(text):
+    vocabulary = TypedVocabulary.from_text(TypedText.from_text(TEXT))
+    typed = TypedText.from_text(text)
+    ids = vocabulary.encode(text)
+    assert vocabulary.encode_typed(typed).tolist() == ids.tolist()
+    lowered = [lower_case(typed.forms[index]) for index in typed.ids]
+    known = {lower_case(word): id for id, word in enumerate(vocabulary.words)}
+    assert ids.tolist() == [known.get(word, 1) for word in lowered]
+
+
+def test_a_text_begins_after_a_full_stop():
+    text = TypedText.from_text("a . a .")
+    assert TypedVocabulary.from_text(text).start == 3
+    assert TypedVocabulary.from_text(TypedText.from_text("a a")).start == 1
+
+
+def test_a_vocabulary_is_saved_and_loaded(tmp_path):
+    vocabulary = TypedVocabulary.from_text(TypedText.from_text(TEXT))
+    path = vocabulary.save(tmp_path / "vocabulary.json")
+    assert TypedVocabulary.load(path) == vocabulary
+    assert json.loads(path.read_text())["words"][-1] == "Paris"
+
+
+@pytest.mark.parametrize(
+    ("content", "quoted"),
+    [
+        ("", "Expecting value"),
+        ("[]", "list indices"),
+        ('{"words": ["a"]}', "the words begin with"),
+        ('{"words": ["<PAD>", "<UNK>", "<MASK>", "a b"]}', "'a b' is not one word"),
+        ('{"words": ["<PAD>", "<UNK>", "<MASK>", "A", "a"]}', "'a' is in the voc"),
+        ('{"words": ["<PAD>", "<UNK>", "<MASK>", 3]}', "not iterable"),
+        ('{"words": ["<PAD>", "<UNK>", "<MASK>", "."]}', "has a letter"),
+    ],
+)
+def test_what_is_no_vocabulary_is_refused(tmp_path, content, quoted):
+    path = tmp_path / "vocabulary.json"
+    path.write_text(content)
+    with pytest.raises(ValueError, match=re.escape(quoted)) as caught:
+        TypedVocabulary.load(path)
+    assert os.fspath(path) in str(caught.value)

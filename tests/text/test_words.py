@@ -1,0 +1,289 @@
+"""Words: the same in Python and in a graph."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kerasseq.text.words import (
+    PAD,
+    SENTENCES,
+    SPECIALS,
+    UNKNOWN,
+    WordTable,
+    WordVocabulary,
+    pad,
+    read_sentences,
+    split_words,
+    split_words_in_graph,
+)
+
+VOCABULARY = WordVocabulary.from_sentences(SENTENCES)
+SEQUENCES = [VOCABULARY.encode(sentence) for sentence in SENTENCES]
+
+graph = tf.function(
+    split_words_in_graph, input_signature=[tf.TensorSpec([None], tf.string)]
+)
+
+
+def in_graph(*sentences: bytes) -> list[list[str]]:
+    words = graph(tf.constant(sentences, tf.string, shape=[len(sentences)]))
+    return [[word.decode() for word in row] for row in words.to_list()]
+
+
+# --- splitting
+
+
+@pytest.mark.parametrize(
+    ("sentence", "words"),
+    [
+        ("", []),
+        (" \t\n\v\f\r", []),
+        (" The bank\tof\n\nthe  RIVER. ", ["the", "bank", "of", "the", "river."]),
+        ("ΟΔΟΣ ΣΔΣ", ["οδοσ", "σδσ"]),  # str.lower ends them in ς
+        ("İI", ["i\u0307i"]),
+        ("ß ẞ", ["ß", "ß"]),
+        ("\u13a0 \uab70", ["\uab70", "\uab70"]),  # Cherokee, capitals came first
+        ("\u2c2f \U00010570", ["\u2c5f", "\U00010597"]),  # of Unicode 14
+        ("A\0B C", ["a\0b", "c"]),
+        # White space, but not of ASCII, and the separators that str.split takes.
+        ("a\u00a0b\u2003c\u2028d\x85e\x1cf", ["a\u00a0b\u2003c\u2028d\x85e\x1cf"]),
+        ("\ufeffA", ["\ufeffa"]),
+        ("日本 Ünï", ["日本", "ünï"]),
+    ],
+)
+def test_split_words_by_hand(sentence, words):
+    assert split_words(sentence) == words
+    assert in_graph(sentence.encode()) == [words]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.text(st.characters(codec="utf-8"), max_size=20), max_size=4))
+def test_graph_and_python_split_alike(sentences):
+    expected = [split_words(sentence) for sentence in sentences]
+    assert in_graph(*(sentence.encode() for sentence in sentences)) == expected
+
+
+def test_graph_and_python_split_every_code_point_alike():
+    points = [p for p in range(0x110000) if not 0xD800 <= p < 0xE000]
+    sentences = [
+        " ".join(f"x{chr(point)}Y" for point in points[start : start + 4096])
+        for start in range(0, len(points), 4096)
+    ]
+    expected = [split_words(sentence) for sentence in sentences]
+    assert in_graph(*(sentence.encode() for sentence in sentences)) == expected
+
+
+def test_lower_case_stays_as_it_is():
+    text = "".join(chr(p) for p in range(0x110000) if not 0xD800 <= p < 0xE000)
+    words = split_words(text)
+    assert split_words(" ".join(words)) == words
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=12))
+def test_bytes_that_are_not_utf8_become_replacement_characters(data):
+    assert in_graph(data) == [split_words(data.decode("utf-8", "replace"))]
+
+
+def test_words_that_stand_too_seldom_are_left_out():
+    sentences = ["b a c b", "a b d", "e d"]
+    vocabulary = WordVocabulary.from_sentences(sentences, least=2)
+    assert vocabulary.words[len(SPECIALS) :] == ("b", "a", "d")
+    assert WordVocabulary.from_sentences(sentences, 2, least=2).words[-1] == "a"
+    with pytest.raises(ValueError, match="none of 5 words stands 4 times"):
+        WordVocabulary.from_sentences(sentences, least=4)
+
+
+# --- the vocabulary
+
+
+def test_vocabulary_orders_words_by_frequency_then_alphabet():
+    vocabulary = WordVocabulary.from_sentences(["é b a C", "c B c"])
+    assert vocabulary.words == ("<PAD>", "<UNK>", "<MASK>", "c", "b", "a", "é")
+    assert len(vocabulary) == 7
+    ids = vocabulary.encode("É x A")
+    assert ids.tolist() == [6, UNKNOWN, 5]
+    assert ids.dtype == np.int32
+    assert vocabulary.encode(" ").shape == (0,)
+    assert vocabulary.decode(np.array([[6, UNKNOWN], [5, PAD]])) == "é <UNK> a"
+
+
+def test_vocabulary_takes_the_most_frequent_words_at_most():
+    vocabulary = WordVocabulary.from_sentences(["b a c", "c b c"], most=2)
+    assert vocabulary.words[3:] == ("c", "b")
+    assert vocabulary.encode("a b").tolist() == [UNKNOWN, 4]
+
+
+def test_a_sentence_cannot_spell_a_special():
+    vocabulary = WordVocabulary.from_sentences(["<mask> <PAD> word"])
+    assert vocabulary.words[3:] == ("<mask>", "<pad>", "word")
+    for special in SPECIALS:
+        assert VOCABULARY.encode(special).tolist() == [UNKNOWN]
+        assert WordTable(VOCABULARY)([special]).numpy().tolist() == [[UNKNOWN]]
+    assert vocabulary.encode("<MASK>").tolist() == [3]
+
+
+@settings(deadline=None)
+@given(st.lists(st.text(st.characters(codec="utf-8")), max_size=5))
+def test_vocabulary_round_trips_through_json(tmp_path_factory, sentences):
+    vocabulary = WordVocabulary.from_sentences([*sentences, "word"])
+    path = vocabulary.save(tmp_path_factory.mktemp("words") / "vocabulary.json")
+    assert WordVocabulary.load(path) == vocabulary
+    assert json.loads(path.read_text("utf-8")) == {"words": list(vocabulary.words)}
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], r"begin with \(\); .* lists <PAD>, <UNK>, <MASK> and then"),
+        ([*SPECIALS], "and then at least one word"),
+        (["<UNK>", "<PAD>", "<MASK>", "a"], "begin with"),
+        ([*SPECIALS, "The"], "'The' is not one word in lower case"),
+        ([*SPECIALS, "a b"], "'a b' is not one word"),
+        ([*SPECIALS, ""], "'' is not one word"),
+        ([*SPECIALS, "a", "<MASK>"], "'<MASK>' is not one word"),
+        ([*SPECIALS, 5], "5 is not one word"),
+        ([*SPECIALS, ["a"]], r"\['a'\] is not one word"),
+        ([*SPECIALS, "a\ud800"], r"'a\\ud800' holds a lone surrogate"),
+        ([*SPECIALS, "a", "b", "a"], "'a' is in the vocabulary twice"),
+        ("abc", "begin with"),
+        (None, "NoneType"),
+    ],
+)
+def test_load_refuses_other_words(tmp_path, words, message):
+    path = tmp_path / "vocabulary.json"
+    path.write_text(json.dumps({"words": words}))
+    with pytest.raises(ValueError, match=message) as refusal:
+        WordVocabulary.load(path)
+    assert f"{path} is not a vocabulary of words" in str(refusal.value)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"characters": ["a"]}'])
+def test_load_refuses_other_files(tmp_path, content):
+    path = tmp_path / "vocabulary.json"
+    path.write_text(content)
+    with pytest.raises(ValueError, match=r'should read \{"words": \["<PAD>"'):
+        WordVocabulary.load(path)
+    with pytest.raises(ValueError, match="is not a vocabulary of words"):
+        WordVocabulary.load(tmp_path / "missing.json")
+
+
+@pytest.mark.parametrize(
+    ("sentences", "message"),
+    [
+        ([], "at least one word"),
+        ([" "], "at least one word"),
+        (["\udc80"], "surrogate"),
+    ],
+)
+def test_from_sentences_refuses(sentences, message):
+    with pytest.raises(ValueError, match=message):
+        WordVocabulary.from_sentences(sentences)
+
+
+# --- the vocabulary in a graph
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.lists(
+        st.lists(st.sampled_from([*VOCABULARY.words, "zzz", "THE"])).map(" ".join),
+        min_size=1,
+        max_size=4,
+    )
+)
+def test_table_is_encode_and_pad(sentences):
+    ids = WordTable(VOCABULARY)(tf.constant(sentences))
+    assert ids.dtype == tf.int32
+    expected = pad([VOCABULARY.encode(sentence) for sentence in sentences])
+    np.testing.assert_array_equal(ids, expected)
+
+
+# None in sys.modules makes an import fail, and -I keeps the checkout off the path.
+LOADER = """
+import sys
+sys.modules["kerasseq"] = sys.modules["keras"] = None
+import tensorflow as tf
+serve = tf.saved_model.load(sys.argv[1]).signatures["serving_default"]
+sentences = tf.constant([b"The BANK lends", b"", b"\\xff R\\xc4\\xb0VER river"])
+print(serve(sentences=sentences)["ids"].numpy().tolist())
+"""
+
+
+def test_table_in_a_saved_model_needs_only_tensorflow(tmp_path):
+    class Server(tf.Module):
+        def __init__(self):
+            super().__init__()
+            self.table = WordTable(VOCABULARY)
+
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "sentences")])
+        def serve(self, sentences):
+            return {"ids": self.table(sentences)}
+
+    server = Server()
+    tf.saved_model.save(server, str(tmp_path / "model"), signatures=server.serve)
+    run = subprocess.run(
+        [sys.executable, "-I", "-c", LOADER, str(tmp_path / "model")],
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    the, bank, lends, river = VOCABULARY.encode("the bank lends river").tolist()
+    expected = [[the, bank, lends], [PAD] * 3, [UNKNOWN, UNKNOWN, river]]
+    assert run.returncode == 0, run.stderr
+    assert run.stdout == f"{expected}\n"
+
+
+# --- sentences
+
+
+def test_built_in_sentences_show_what_they_should():
+    split = [split_words(sentence) for sentence in SENTENCES]
+    assert all(7 <= len(words) <= 10 for words in split)
+    # With one word hidden, the rest tells which sentence it is.
+    holed = [
+        (*words[:place], None, *words[place + 1 :])
+        for words in split
+        for place in range(len(words))
+    ]
+    assert len(set(holed)) == len(holed)
+    first, second = split[:2]
+    assert first[1] == second[1] == "bank"
+    assert len(first) != len(second)
+
+
+def test_read_sentences(tmp_path):
+    path = tmp_path / "sentences.txt"
+    path.write_bytes("\ufeffOne a.\r\n\r\n \t\nTwo\u2028b\rThree".encode())
+    assert read_sentences(path) == ("One a.", "Two\u2028b", "Three")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"\n \r\n", "holds no words"), (b"", "is empty"), (b"a\xff", "is not UTF-8")],
+)
+def test_read_sentences_refuses(tmp_path, content, message):
+    path = tmp_path / "sentences.txt"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=message):
+        read_sentences(path)
+
+
+# --- batches
+
+
+def test_pad():
+    padded = pad([np.array([5, 6, 7]), np.array([], np.int32), [8]])
+    assert padded.tolist() == [[5, 6, 7], [PAD] * 3, [8, PAD, PAD]]
+    assert padded.dtype == np.int32
+    assert pad([[5, 6, 7], [8]], 2).tolist() == [[5, 6], [8, PAD]]
+    assert pad([[5], [8]], 3).shape == (2, 1)
+    assert pad([]).shape == (0, 0)

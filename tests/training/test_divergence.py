@@ -1,0 +1,233 @@
+"""A loss that blows up: seen, gone back from, and on with half the learning rate."""
+
+import csv
+import math
+
+import keras
+import numpy as np
+import pytest
+
+from kerasseq.models.char_rnn import CharRNNConfig, build_char_rnn
+from kerasseq.signatures.characters import build_stateful_model
+from kerasseq.text.characters import next_character_streams
+from kerasseq.training.checkpoint import Checkpoint
+from kerasseq.training.divergence import Diverged, HalvingSchedule, StopAtDivergence
+from kerasseq.training.fitting import (
+    HistoryFile,
+    TrainingConfig,
+    compile_for_training,
+    fit,
+)
+
+TEXT = np.random.default_rng(5).integers(0, 7, 3001)
+BATCHES = next_character_streams(TEXT, 3, 8)
+CONFIG = TrainingConfig(3, 8, 30, 4, learning_rate=0.01, warmup_steps=5)
+
+
+class Breaks(keras.callbacks.Callback):
+    """Makes the loss of a batch NaN, so many times."""
+
+    def __init__(self, epoch: int, times: int = 1) -> None:
+        super().__init__()
+        self._at, self._left, self._epoch = epoch, times, 0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        if (self._epoch, batch) == (self._at, 17) and self._left:
+            self._left -= 1
+            logs["loss"] = math.nan
+
+
+class Interrupts(keras.callbacks.Callback):
+    """Stands for a kill in an epoch."""
+
+    def __init__(self, epoch: int) -> None:
+        super().__init__()
+        self._at = epoch
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == self._at:
+            raise KeyboardInterrupt
+
+
+class Run:
+    """A small run in a folder of its own."""
+
+    def __init__(self, folder, config=CONFIG, text=TEXT, characters=7, units=11):
+        keras.utils.set_random_seed(3)
+        self.folder, self.config, self.text = folder, config, text
+        self.model = build_char_rnn(
+            CharRNNConfig(characters, units=units, embedding_size=5, dropout=0.3)
+        )
+        self.learner = build_stateful_model(
+            self.model, config.batch_size, config.length
+        )
+        compile_for_training(self.learner, config)
+        self.history = HistoryFile(folder / "history.csv")
+
+    def fit(self, *callbacks, resume=False):
+        batches = next_character_streams(
+            self.text, self.config.batch_size, self.config.length
+        )
+        callbacks = [*callbacks, StopAtDivergence(), self.history]
+        checkpoint = Checkpoint(self.folder / "checkpoint.npz", {})
+        fit(self.learner, batches, self.config, callbacks, checkpoint, resume)
+        return self
+
+    @property
+    def factor(self) -> float:
+        return float(self.learner.optimizer.learning_rate_factor)
+
+    def assert_ends_like(self, other: "Run") -> None:
+        for one, two in zip(self.end(), other.end(), strict=True):
+            np.testing.assert_array_equal(one, two)
+        assert self.history.rows == other.history.rows
+
+    def end(self) -> list[np.ndarray]:
+        """Weights and the optimizer's variables."""
+        optimizer = self.learner.optimizer
+        return [*self.model.get_weights(), *map(np.array, optimizer.variables)]
+
+
+def folder(tmp_path, name: str):
+    (tmp_path / name).mkdir()
+    return tmp_path / name
+
+
+def test_a_schedule_halves():
+    schedule = keras.optimizers.schedules.CosineDecay(0.5, 100)
+    halving = HalvingSchedule(schedule)
+    assert float(halving(30)) == float(schedule(30))
+    halving.factor.assign(0.25)
+    assert float(halving(30)) == float(schedule(30)) / 4
+
+
+def test_training_that_diverges_ends_as_if_it_had_begun_with_the_halved_rate(
+    tmp_path, capsys
+):
+    """A rate much too high: what counts is not a mock but the loss itself."""
+    wild = TrainingConfig(3, 8, 80, 2, learning_rate=4.0, warmup_steps=5)
+    run = Run(folder(tmp_path, "wild"), wild).fit()
+    lines = [line for line in capsys.readouterr().out.splitlines() if "half" in line]
+    assert run.factor == 0.5 ** len(lines) < 1
+    assert "going back to the start and on" in lines[0]
+    assert lines[-1].endswith(f"half the learning rate, {4 * run.factor:g}")
+    # A half is exact, so the schedule of half the rate is half the schedule.
+    calm = TrainingConfig(3, 8, 80, 2, learning_rate=4 * run.factor, warmup_steps=5)
+    other = Run(folder(tmp_path, "calm"), calm)
+    other.fit()
+    other.learner.optimizer.learning_rate_factor.assign(run.factor)
+    run.assert_ends_like(other)
+
+
+def test_a_rate_that_no_halving_mends_ends_in_an_error(tmp_path, capsys):
+    wild = TrainingConfig(3, 8, 80, 2, learning_rate=1e3, clip_norm=1e9)
+    with pytest.raises(Diverged, match=r"twice what guessing costs.*5 times with"):
+        Run(tmp_path, wild).fit()
+    assert capsys.readouterr().out.count("with half the learning rate") == 5
+    assert not (tmp_path / "checkpoint.npz").exists()
+
+
+def test_a_loss_that_is_no_number_goes_back_to_the_last_epoch(tmp_path, capsys):
+    broken = Run(folder(tmp_path, "broken")).fit(Breaks(2))
+    (line,) = [row for row in capsys.readouterr().out.splitlines() if "half" in row]
+    assert line.startswith("the loss became nan at batch 18 of epoch 3; going back")
+    assert line.endswith(
+        "to the end of epoch 2 and on with half the learning rate, 0.005"
+    )
+    # The same by hand: stopped after two epochs and resumed with the rate halved.
+    with pytest.raises(KeyboardInterrupt):
+        Run(folder(tmp_path, "stopped")).fit(Interrupts(2))
+    by_hand = Run(tmp_path / "stopped")
+
+    class Halves(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            self.model.optimizer.learning_rate_factor.assign(0.5)
+
+    by_hand.fit(Halves(), resume=True)
+    broken.assert_ends_like(by_hand)
+    rows = list(
+        csv.DictReader((tmp_path / "broken/history.csv").read_text().splitlines())
+    )
+    assert [row["epoch"] for row in rows] == ["1", "2", "3", "4"]
+
+
+@pytest.mark.parametrize("high", [9, 10])
+def test_an_epoch_does_not_end_in_a_loss_that_is_blowing_up(high):
+    callback = StopAtDivergence()
+    callback.set_model(build_char_rnn(CharRNNConfig(7, units=3)))
+    callback.on_train_begin()
+    callback.on_epoch_begin(2)
+    losses = np.append(np.full(30, 1.9), np.full(high, 2.1 * math.log(7)))
+    for batch in range(len(losses)):
+        callback.on_train_batch_end(batch, {"loss": losses[: batch + 1].mean()})
+    if high == 9:
+        callback.on_epoch_end(2, {"loss": losses.mean()})
+        return
+    with pytest.raises(Diverged, match=r"end of epoch 3 was above 3\.892.* 10 batches"):
+        callback.on_epoch_end(2, {"loss": losses.mean()})
+
+
+def test_a_state_that_fails_twice_goes_on_with_a_quarter(tmp_path):
+    assert Run(tmp_path).fit(Breaks(1, times=2)).factor == 0.25
+
+
+def test_the_halved_rate_is_in_the_checkpoint(tmp_path):
+    unbroken = Run(folder(tmp_path, "unbroken")).fit(Breaks(1))
+    with pytest.raises(KeyboardInterrupt):
+        Run(folder(tmp_path, "stopped")).fit(Breaks(1), Interrupts(3))
+    resumed = Run(tmp_path / "stopped").fit(Breaks(9), Interrupts(9), resume=True)
+    assert resumed.factor == 0.5
+    resumed.assert_ends_like(unbroken)
+
+
+def test_a_halving_compiles_nothing_anew(tmp_path, monkeypatch):
+    calls, traced = HalvingSchedule.__call__, []
+
+    def counting(schedule, step):
+        traced.append(step)
+        return calls(schedule, step)
+
+    monkeypatch.setattr(HalvingSchedule, "__call__", counting)
+    Run(folder(tmp_path, "sound")).fit()
+    sound = len(traced)
+    Run(folder(tmp_path, "broken")).fit(Breaks(2))
+    assert len(traced) == 2 * sound > 0
+
+
+def test_a_text_that_becomes_another_is_no_alarm(tmp_path):
+    """Nothing surprises a sound training more, and for nine batches at most."""
+    text = np.repeat([0, 1], 1500)
+    config = TrainingConfig(2, 64, 60, 1, learning_rate=0.006, warmup_steps=10)
+    run = Run(tmp_path, config, text, characters=2, units=64).fit()
+    assert run.factor == 1.0
+
+
+def watch(losses: list[float]) -> None:
+    """Show losses of 7 characters' batches to the callback, as Keras means them."""
+    callback = StopAtDivergence()
+    callback.set_model(keras.Sequential([keras.Input((3,)), keras.layers.Dense(7)]))
+    callback.on_train_begin()
+    callback.on_epoch_begin(0)
+    for batch, mean in enumerate(np.cumsum(losses) / np.arange(1, len(losses) + 1)):
+        callback.on_train_batch_end(batch, {"loss": np.float32(mean)})
+
+
+def test_it_takes_25_batches_beyond_twice_the_cost_of_guessing():
+    limit = 2 * math.log(7)
+    calm = [1.0] * 100
+    watch([*calm, *[50.0] * 24, *calm, *[limit - 0.01] * 50])
+    with pytest.raises(Diverged, match="became nan at batch 3 of epoch 1"):
+        watch([1.0, 1.0, math.nan])
+    with pytest.raises(Diverged, match="became inf at batch 1 of epoch 1"):
+        watch([math.inf])
+    with pytest.raises(Diverged, match=r"3\.902 at batch 125 .* above 3\.892, twice"):
+        watch([*calm, *[limit + 0.01] * 25])
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_held_out_loss_that_is_no_number_is_seen_before_it_is_kept(value):
+    with pytest.raises(Diverged, match=f"val_loss became {value} after epoch 4"):
+        StopAtDivergence().on_epoch_end(3, {"loss": 1.0, "val_loss": value})

@@ -1,0 +1,62 @@
+"""Whatever the size of a text, a preset gives a plan that can be run."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kerasseq.training.fitting import TrainingConfig
+from kerasseq.training.presets import (
+    MOST_PASSES,
+    PRESETS,
+    TRANSFORMERS,
+    dropout_for,
+    most_characters,
+    units_for,
+)
+
+
+@given(
+    st.sampled_from([*PRESETS.values(), *TRANSFORMERS.values()]),
+    st.integers(66, 10**9),
+)
+def test_a_text_of_any_size_is_read_as_often_as_the_preset_says(preset, num_characters):
+    characters = most_characters(preset, num_characters)
+    assert characters <= preset.characters
+    assert characters <= MOST_PASSES * num_characters
+    assert characters in (preset.characters, MOST_PASSES * num_characters)
+    config = TrainingConfig.for_text(num_characters, budget=characters)
+    read = config.epochs * config.steps_per_epoch * config.batch_size * config.length
+    assert read <= 1.5 * characters + 1_200_000
+
+
+@given(st.sampled_from([*PRESETS.values()]), st.integers(66, 10**9))
+def test_a_short_text_gets_no_more_units_than_a_long_one(preset, num_characters):
+    units = units_for(preset, num_characters)
+    assert units == (
+        preset.units if num_characters > 200_000 else min(preset.units, 256)
+    )
+    assert units <= units_for(preset, 2 * num_characters) <= preset.units
+
+
+@given(st.floats(0.001, 1000), st.floats(0.001, 1000))
+def test_dropout_grows_with_the_readings(one, other):
+    fewer, more = sorted((one, other))
+    assert 0 <= dropout_for(fewer) <= dropout_for(more) <= 0.5
+
+
+def test_a_text_that_is_read_once_needs_no_dropout():
+    assert dropout_for(1) == 0
+    assert dropout_for(0.01) == 0
+    assert dropout_for(2) == pytest.approx(0.12)
+    assert dropout_for(math.inf) == 0.5
+
+
+@pytest.mark.parametrize("presets", [PRESETS, TRANSFORMERS])
+def test_more_time_is_for_more_text_and_more_weights(presets):
+    assert list(presets) == ["fast", "default", "best"]
+    fast, default, best = presets.values()
+    assert fast.characters < default.characters < best.characters
+    sizes = [preset.units * preset.layers for preset in (fast, default, best)]
+    assert sizes[0] < sizes[1] < sizes[2]
