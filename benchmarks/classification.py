@@ -24,7 +24,6 @@ import numpy as np
 
 from kerasseq.data.labelled import LabelledSentences, read_labelled_sentences
 from kerasseq.models.classifier import ClassifierConfig, predict
-from kerasseq.recipes.classifier import LENGTH
 from kerasseq.runs.classifier import choose_words, learn
 from kerasseq.scores.classes import accuracy, confusion_matrix, macro_f1
 from kerasseq.text.words import SPECIALS, WordVocabulary
@@ -65,14 +64,16 @@ def measure(
     )
     start = time.perf_counter()
     vocabulary = choose_words(texts)
+    config = ClassifierConfig(len(vocabulary), num_classes, num_blocks=blocks)
     model = learn(
-        [vocabulary.encode(text)[:LENGTH] for text in texts],
+        [vocabulary.encode(text)[: config.max_length] for text in texts],
         class_ids[training],
-        ClassifierConfig(len(vocabulary), num_classes, num_blocks=blocks),
+        config,
         seed=0,
     )
     seconds = time.perf_counter() - start
-    answers = predict(model, [vocabulary.encode(text)[:LENGTH] for text in others])
+    tested = [vocabulary.encode(text)[: config.max_length] for text in others]
+    answers = predict(model, tested)
     predicted = np.array([answer.probabilities.argmax() for answer in answers])
     actual = class_ids[held_out]
     matrix = confusion_matrix(actual, predicted, num_classes)

@@ -37,23 +37,26 @@ import numpy as np
 import tensorflow as tf
 
 import train_all
-from kerasseq.files.tflite import convert, open_signatures
+from kerasseq.data.streams import next_character_streams, validation_shape
+from kerasseq.files.runtimes import open_signatures
+from kerasseq.files.tflite import convert
 from kerasseq.models.char_transformer import (
     CharTransformerConfig,
     build_char_transformer,
 )
-from kerasseq.signatures.characters import build_stateful_model
+from kerasseq.models.stateful import build_stateful_model
+from kerasseq.scores.windows import window_loss
+from kerasseq.signatures.characters import GeneratingModule
 from kerasseq.signatures.decoder_step import DecoderStep
-from kerasseq.signatures.generation import CHUNK, GeneratingModule, States, Step
-from kerasseq.text.characters import (
-    next_character_streams,
-    split_text,
-    validation_shape,
-)
+from kerasseq.signatures.generation import CHUNK, Step
+from kerasseq.signatures.states import States
 from kerasseq.text.corpus import load_corpus
-from kerasseq.training.fitting import TrainingConfig, compile_for_training
+from kerasseq.text.held_out import split_text
+from kerasseq.training.callbacks import HeldOutLoss
+from kerasseq.training.compiling import compile_for_training
+from kerasseq.training.configuration import TrainingConfig
 from kerasseq.training.presets import TRANSFORMERS
-from kerasseq.training.streams import RESET_RATE, HeldOutLoss, window_loss
+from kerasseq.training.streams import RESET_RATE
 
 SIZE, HEADS, BLOCKS = 128, 4, 4
 BATCH, LENGTH, STEPS = 12, 64, 2_000

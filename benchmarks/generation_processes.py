@@ -165,7 +165,7 @@ def open_keras(path: Path) -> Callable[[int], str]:
     import keras
     import tensorflow as tf
 
-    from kerasseq.signatures.characters import build_sampling_model
+    from kerasseq.models.stateful import build_sampling_model
 
     model = build_sampling_model(keras.saving.load_model(path))
 

@@ -14,23 +14,17 @@ import numpy as np
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
-from kerasseq.files.tflite import (
-    Quantization,
-    Runtime,
-    Signature,
-    convert,
-    open_signatures,
-    write_saved_model,
-    write_tflite,
-)
+from kerasseq.files.runtimes import Runtime, Signature, open_signatures
+from kerasseq.files.saved_model import write_saved_model
+from kerasseq.files.tflite import Quantization, convert, write_tflite
 from kerasseq.models.char_rnn import CELLS, CharRNNConfig, build_char_rnn
+from kerasseq.models.stateful import build_sampling_model
 from kerasseq.on_device.generate import uniform_numbers, write_tokens
 from kerasseq.on_device.sampling import choose_token
 from kerasseq.recipes.characters import describe
 from kerasseq.recipes.stepping import step_logits, zeros
 from kerasseq.signatures.characters import (
     build_generating_module,
-    build_sampling_model,
     generate,
     state_shapes,
 )

@@ -42,11 +42,13 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 
 import train_all
+from kerasseq.data.streams import next_character_streams
 from kerasseq.models.char_rnn import CharRNNConfig, build_char_rnn
-from kerasseq.signatures.characters import build_stateful_model
-from kerasseq.text.characters import next_character_streams, split_text
+from kerasseq.models.stateful import build_stateful_model
 from kerasseq.text.corpus import load_corpus
-from kerasseq.training.fitting import TrainingConfig, compile_for_training
+from kerasseq.text.held_out import split_text
+from kerasseq.training.compiling import compile_for_training
+from kerasseq.training.configuration import TrainingConfig
 
 BATCH, LENGTH = 32, 64
 ALPHABETS = {

@@ -33,21 +33,15 @@ import tensorflow as tf
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from kerasseq.files.tflite import (
-    convert,
-    open_signatures,
-    write_saved_model,
-    write_tflite,
-)
+from kerasseq.files.runtimes import open_signatures
+from kerasseq.files.saved_model import write_saved_model
+from kerasseq.files.tflite import convert, write_tflite
 from kerasseq.models.char_rnn import CELLS, CharRNNConfig, build_char_rnn
+from kerasseq.models.stateful import build_sampling_model
 from kerasseq.on_device.generate import uniform_numbers, write_tokens
 from kerasseq.recipes.characters import describe
 from kerasseq.recipes.gate import keras_logits, possible_tokens
-from kerasseq.signatures.characters import (
-    build_generating_module,
-    build_sampling_model,
-    state_shapes,
-)
+from kerasseq.signatures.characters import build_generating_module, state_shapes
 from kerasseq.signatures.sampling import Settings, filters, sampler
 from kerasseq.text.characters import Vocabulary
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-from kerasseq.data.tagged import find_kinds, read_tagged_sentences, tag_names
-from kerasseq.pictures.plots import plot_scores
+from kerasseq.data.tagged import find_kinds, read_tagged_sentences
+from kerasseq.pictures.tagger import plot_scores
 from kerasseq.runs.tagger import STEPS, fit_tagger
 from kerasseq.scores.entities import (
     OVERALL,
@@ -23,6 +23,7 @@ from kerasseq.scores.entities import (
     score_entities,
 )
 from kerasseq.signatures.tagger import TaggingModule, tag_sentences
+from kerasseq.text.tags import tag_names
 
 
 def main() -> int:

@@ -34,10 +34,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kerasseq.data.streams import next_character_streams
 from kerasseq.models.char_rnn import CELLS, CharRNNConfig, build_char_rnn
-from kerasseq.signatures.characters import build_stateful_model
-from kerasseq.text.characters import next_character_streams
-from kerasseq.training.fitting import TrainingConfig, compile_for_training
+from kerasseq.models.stateful import build_stateful_model
+from kerasseq.training.compiling import compile_for_training
+from kerasseq.training.configuration import TrainingConfig
 
 LENGTH, VOCABULARY, EMBEDDING = 64, 65, 64
 # Unrolled, larger ones take minutes to compile.

@@ -1,1 +1,1 @@
-"""The export step: one recipe a shipped model, run as `python -m export.NAME`."""
+"""How models leave: one door each, run as `python -m export.NAME DIR`."""

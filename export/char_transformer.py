@@ -1,12 +1,8 @@
-"""Export a Transformer that writes: `python -m export.char_transformer DIR`."""
+"""Export a Transformer that writes: `python -m export.char_transformer DIR`, DIR of a run."""
 
 import sys
-from functools import partial
 
-from kerasseq.files.report import run_recipe
-from kerasseq.recipes.characters import export_character_model
-
-export_char_transformer = partial(export_character_model, "char_transformer")
+from kerasseq.parts import export_again
 
 if __name__ == "__main__":
-    sys.exit(run_recipe(export_char_transformer))
+    sys.exit(export_again("char_transformer"))

@@ -2,8 +2,7 @@
 
 import sys
 
-from kerasseq.files.report import run_recipe
-from kerasseq.recipes.classifier import export_classifier
+from kerasseq.parts import export_again
 
 if __name__ == "__main__":
-    sys.exit(run_recipe(export_classifier))
+    sys.exit(export_again("classifier"))

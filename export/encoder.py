@@ -2,8 +2,7 @@
 
 import sys
 
-from kerasseq.files.report import run_recipe
-from kerasseq.recipes.encoder import export_encoder
+from kerasseq.parts import export_again
 
 if __name__ == "__main__":
-    sys.exit(run_recipe(export_encoder))
+    sys.exit(export_again("encoder"))

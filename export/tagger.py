@@ -2,8 +2,7 @@
 
 import sys
 
-from kerasseq.files.report import run_recipe
-from kerasseq.recipes.tagger import export_tagger
+from kerasseq.parts import export_again
 
 if __name__ == "__main__":
-    sys.exit(run_recipe(export_tagger))
+    sys.exit(export_again("tagger"))

@@ -7,33 +7,32 @@ from kerasseq.data.labelled import (
     split_by_class,
 )
 from kerasseq.data.masked_words import masked_word_batches
+from kerasseq.data.streams import next_character_streams, next_word_batches
 from kerasseq.data.tagged import (
     TaggedSentence,
-    find_entities,
     read_tagged_sentences,
-    tag_names,
     write_tagged_sentences,
 )
-from kerasseq.files.flatbuffer import list_operators
-from kerasseq.files.tflite import (
-    open_signatures,
-    read_tflite,
-    write_saved_model,
-    write_tflite,
-)
-from kerasseq.files.writing import load_model, save_model
+from kerasseq.data.tagged_batches import encode_tokens, tagged_batches
+from kerasseq.files.keras_models import load_model, save_model
+from kerasseq.files.operators import list_operators
+from kerasseq.files.runtimes import open_signatures
+from kerasseq.files.saved_model import write_saved_model
+from kerasseq.files.tflite import read_tflite, write_tflite
 from kerasseq.layers.attention import (
     Attention,
-    MultiHeadSelfAttention,
     causal_mask,
     scaled_dot_product_attention,
 )
+from kerasseq.layers.blocks import DecoderBlock, EncoderBlock
 from kerasseq.layers.pooling import AttentionPooling
+from kerasseq.layers.positions import SinusoidalPositions, sinusoidal_positions
 from kerasseq.layers.recurrent import GRU, LSTM, FusedRNN, SimpleRNN
+from kerasseq.layers.self_attention import MultiHeadSelfAttention
+from kerasseq.layers.tied_embedding import TiedEmbedding
 from kerasseq.models.char_rnn import CharRNNConfig, build_char_rnn
 from kerasseq.models.char_transformer import (
     CharTransformerConfig,
-    DecoderBlock,
     build_char_transformer,
 )
 from kerasseq.models.classifier import (
@@ -43,66 +42,51 @@ from kerasseq.models.classifier import (
     predict,
 )
 from kerasseq.models.encoder import (
-    EncoderBlock,
     EncoderConfig,
-    SinusoidalPositions,
     build_encoder,
     build_masked_word_model,
-    sinusoidal_positions,
 )
-from kerasseq.models.next_word import (
-    NextWordConfig,
-    NextWordModule,
-    SuggestingModule,
-    TiedEmbedding,
-    build_next_word_model,
-    next_word_batches,
-    suggest,
-    word_scores,
-)
-from kerasseq.models.tagger import (
-    TaggerConfig,
-    build_tagger,
-    encode_tokens,
-    tagged_batches,
-)
-from kerasseq.pictures.plots import (
-    plot_attention,
-    plot_confusion,
-    plot_losses,
-    plot_savings,
-    plot_scaling,
-)
-from kerasseq.pictures.text_plots import plot_typing, plot_weighted_words
+from kerasseq.models.next_word import NextWordConfig, build_next_word_model, word_scores
+from kerasseq.models.stateful import build_sampling_model, build_stateful_model
+from kerasseq.models.tagger import TaggerConfig, build_tagger
+from kerasseq.pictures.attention import plot_scaling
+from kerasseq.pictures.classifier import plot_confusion, plot_weighted_words
+from kerasseq.pictures.heatmap import plot_attention
+from kerasseq.pictures.losses import plot_losses
+from kerasseq.pictures.next_word import plot_savings, plot_typing
 from kerasseq.scores.classes import accuracy, confusion_matrix, macro_f1
 from kerasseq.scores.entities import EntityLookup, EntityScore, score_entities
 from kerasseq.scores.keystrokes import measure_keystrokes
 from kerasseq.scores.kneser_ney import KneserNey
+from kerasseq.scores.windows import window_loss
 from kerasseq.signatures.characters import (
+    GeneratingModule,
     build_generating_module,
-    build_sampling_model,
-    build_stateful_model,
     generate,
 )
-from kerasseq.signatures.generation import GeneratingModule
+from kerasseq.signatures.next_word import NextWordModule, SuggestingModule, suggest
 from kerasseq.signatures.sampling import Settings, choose_token, uniform_numbers
 from kerasseq.signatures.tag_sequences import allowed_transitions, best_sequence
 from kerasseq.signatures.tagger import TaggingModule, tag_sentences
-from kerasseq.text.characters import Vocabulary, next_character_streams, split_text
+from kerasseq.text.characters import Vocabulary
 from kerasseq.text.corpus import Corpus, load_corpus
+from kerasseq.text.held_out import split_text
+from kerasseq.text.in_graph import WordTable
 from kerasseq.text.keyboard import TypedText, TypedVocabulary
-from kerasseq.text.words import WordTable, WordVocabulary, read_sentences, split_words
-from kerasseq.training.checkpoint import Checkpoint
-from kerasseq.training.divergence import StopAtDivergence
-from kerasseq.training.fitting import (
+from kerasseq.text.tags import find_entities, tag_names
+from kerasseq.text.words import WordVocabulary, read_sentences, split_words
+from kerasseq.training.callbacks import (
+    HeldOutLoss,
     HistoryFile,
     Perplexity,
     SampleTexts,
-    TrainingConfig,
-    compile_for_training,
-    fit,
 )
-from kerasseq.training.streams import HeldOutLoss, fit_streams, window_loss
+from kerasseq.training.checkpoint import Checkpoint
+from kerasseq.training.compiling import compile_for_training
+from kerasseq.training.configuration import TrainingConfig
+from kerasseq.training.divergence import StopAtDivergence
+from kerasseq.training.fitting import fit
+from kerasseq.training.streams import fit_streams
 
 __version__ = "0.1.0"
 

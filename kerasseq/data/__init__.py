@@ -1,0 +1,1 @@
+"""From ids and labelled files to batches."""

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from kerasseq.files.writing import write_file
 from kerasseq.text.reading import read_bytes
+from kerasseq.text.tags import OUTSIDE, may_follow
 
-OUTSIDE = "O"
 # Longer ones are no words but a file of another kind, or a lost line end.
 LONGEST_TOKEN = 1000
 
@@ -23,54 +23,6 @@ class TaggedSentence(NamedTuple):
 
     tokens: tuple[str, ...]
     tags: tuple[str, ...]
-
-
-class Entity(NamedTuple):
-    """What stands at tokens `start` to `end` - 1, and of which kind it is."""
-
-    start: int
-    end: int
-    kind: str
-
-
-def tag_names(kinds: Iterable[str]) -> tuple[str, ...]:
-    """All tags for kinds of entities; the id of each is its position.
-
-    Example:
-        >>> tag_names(["person", "location"])
-        ('O', 'B-location', 'I-location', 'B-person', 'I-person')
-    """
-    marks = (f"{mark}-{kind}" for kind in sorted(set(kinds)) for mark in "BI")
-    return (OUTSIDE, *marks)
-
-
-def may_follow(before: str, tag: str) -> bool:
-    """Whether a tag may stand after another: I only inside an entity of its kind.
-
-    A sentence begins as if after `O`.
-    """
-    return tag[:2] != "I-" or before[2:] == tag[2:]
-
-
-def find_entities(tags: Sequence[str]) -> list[Entity]:
-    """The entities that tags mark, in their order.
-
-    An I that may not stand where it is begins an entity, as the shared task's own
-    program has it.
-
-    Example:
-        >>> find_entities(["B-person", "I-person", "O", "B-location"])
-        [Entity(start=0, end=2, kind='person'), Entity(start=3, end=4, kind='location')]
-    """
-    entities: list[Entity] = []
-    for place, (before, tag) in enumerate(zip((OUTSIDE, *tags), tags, strict=False)):
-        if tag == OUTSIDE:
-            continue
-        if tag.startswith("I-") and may_follow(before, tag):
-            entities[-1] = entities[-1]._replace(end=place + 1)
-        else:
-            entities.append(Entity(place, place + 1, tag[2:]))
-    return entities
 
 
 def find_kinds(sentences: Iterable[TaggedSentence]) -> tuple[str, ...]:

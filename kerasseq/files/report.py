@@ -2,13 +2,12 @@
 
 import json
 import os
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kerasseq.files.writing import WriteError, write_file
+from kerasseq.files.writing import write_file
 
 
 @dataclass(frozen=True)
@@ -59,34 +58,6 @@ def require(checks: Sequence[Check]) -> None:
             f"{c.file}: {c.promise}: {c.value}, wanted {c.row()['bar']}" for c in failed
         )
         raise ChecksFailed("\n".join(lines))
-
-
-def run_recipe(recipe: Callable[[str], Any]) -> int:
-    """Run a recipe on the directory that the command line names.
-
-    Returns:
-        The exit code: 0, or 2 where the directory cannot be used, or 1 where a file
-        cannot be written or does not keep its promises.
-    """
-    if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
-        print("usage: python -m export.NAME DIR, the folder of a run", file=sys.stderr)
-        return 2
-    try:
-        recipe(sys.argv[1])
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except ChecksFailed as error:
-        print(f"checks failed:\n{error}", file=sys.stderr)
-        return 1
-    except WriteError as error:
-        print(f"{error}; make room, then run this again", file=sys.stderr)
-        return 1
-    except OSError as error:
-        print(f"cannot go on: {error}", file=sys.stderr)
-        return 1
-    print(f"written and checked; see {Path(sys.argv[1]) / 'REPORT.md'}")
-    return 0
 
 
 def read_report(directory: str | os.PathLike) -> dict[str, Any]:

@@ -1,15 +1,11 @@
 """Files that appear whole or not at all, and models that load without running code."""
 
 import contextlib
-import json
 import os
 import shutil
-import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-
-import keras
 
 
 class WriteError(OSError):
@@ -124,64 +120,3 @@ def _beside(path: Path) -> tuple[Path, Path]:
         path.with_name(f".partial-{path.name}"),
         path.with_name(f".old-{path.name}"),
     )
-
-
-def save_model(model: keras.Model, path: str | os.PathLike) -> Path:
-    """Write a Keras model to a `.keras` file, whole or not at all."""
-    with replacing(path) as beside:
-        model.save(beside)
-    return Path(path)
-
-
-def load_model(path: str | os.PathLike) -> keras.Model:
-    """Read a model from a `.keras` file without running code that the file names.
-
-    Only classes of Keras and of this package are built, and no Lambda, whose code
-    would travel inside the file; the check comes before anything is built.
-
-    Raises:
-        ValueError: the file is missing, cut short, not a `.keras` file, or asks for
-            a class from elsewhere.
-    """
-    path = Path(path)
-    try:
-        with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()
-            config = json.loads(archive.read("config.json"))
-    except FileNotFoundError:
-        raise ValueError(f"{path} does not exist; train a model first") from None
-    except Exception as error:  # zipfile has many for flipped bits
-        raise ValueError(
-            f"{path} is not a whole .keras file ({error}); write it again"
-        ) from None
-    if damaged:
-        raise ValueError(f"{path}: {damaged} is damaged; write the file again")
-    _refuse_foreign_classes(config, path)
-    try:
-        return keras.models.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # whatever Keras meets in a file that was tampered with
-        raise ValueError(f"{path} cannot be loaded: {error}") from error
-
-
-def _refuse_foreign_classes(config: Any, path: Path) -> None:
-    """Raise ValueError where a model's configuration names a class to distrust."""
-    if isinstance(config, list):
-        for value in config:
-            _refuse_foreign_classes(value, path)
-    elif isinstance(config, dict):
-        for value in config.values():
-            _refuse_foreign_classes(value, path)
-        if "class_name" not in config:
-            return
-        module = str(config.get("module") or config.get("registered_name") or "keras")
-        package = module.replace(">", ".").partition(".")[0]
-        if package not in ("keras", "kerasseq", "builtins"):
-            raise ValueError(
-                f"{path} asks for {config['class_name']!r} from {module!r}; only "
-                "layers of keras and kerasseq are loaded"
-            )
-        if config["class_name"] in ("Lambda", "function", "__lambda__"):
-            raise ValueError(
-                f"{path} holds a {config['class_name']!r}, that is code; models with "
-                "code of their own are not loaded"
-            )

@@ -1,0 +1,1 @@
+"""A configuration and a builder, one model a file."""

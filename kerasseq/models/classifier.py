@@ -4,20 +4,18 @@ Encoder blocks can stand between embeddings and pooling.
 Shapes: B batch, T words, C model size, K classes, V vocabulary.
 """
 
-import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 
-from kerasseq.files.writing import write_file
 from kerasseq.layers.attention import Shape, Tensor
+from kerasseq.layers.blocks import EncoderBlock
 from kerasseq.layers.pooling import AttentionPooling
-from kerasseq.models.encoder import EncoderBlock, EncoderConfig, SinusoidalPositions
+from kerasseq.layers.positions import SinusoidalPositions
+from kerasseq.models.encoder import EncoderConfig
 from kerasseq.text.words import PAD, UNKNOWN, pad
 
 
@@ -226,27 +224,3 @@ def predict(
             probabilities, outputs["weights"], sequences, strict=True
         )
     ]
-
-
-def write_labels(labels: Sequence[str], path: str | os.PathLike) -> Path:
-    """Write a `labels.json`, the names of classes in the order of a model's logits."""
-    return write_file(path, json.dumps({"labels": list(labels)}) + "\n")
-
-
-def read_labels(path: str | os.PathLike) -> tuple[str, ...]:
-    """Read a `labels.json`.
-
-    Raises:
-        ValueError: the file is missing or is no such list.
-    """
-    try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-        labels = tuple(content["labels"])
-        if len(labels) < 2 or not all(isinstance(label, str) for label in labels):
-            raise ValueError(f"{labels} are not two names or more")
-        return labels
-    except (OSError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"{path} is not a list of labels ({error}); it should read "
-            '{"labels": ["negative", "positive"]}'
-        ) from None

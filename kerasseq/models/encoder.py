@@ -4,202 +4,17 @@ Vaswani et al. 2017, "Attention Is All You Need", in its post-norm form.
 Shapes: B batch, T steps, H heads, C model size, V vocabulary.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import keras
-import numpy as np
 
-from kerasseq.layers.attention import MultiHeadSelfAttention, Shape, Tensor, known_size
+from kerasseq.layers.attention import Tensor
+from kerasseq.layers.blocks import EncoderBlock
+from kerasseq.layers.checks import check_at_least_one, check_divisible, check_dropout
+from kerasseq.layers.positions import SinusoidalPositions
 
 PADDING_ID = 0
-
-
-def sinusoidal_positions(length: int, size: int) -> np.ndarray:
-    """Sines in the even columns, cosines of the same angles in the odd ones.
-
-    Vaswani et al. 2017, section 3.5: wavelengths grow from 2 pi towards 10000 * 2 pi.
-
-    Args:
-        length: T, how many positions, from 0 up.
-        size: C, numbers a position; where it is odd the last sine has no cosine.
-
-    Returns:
-        float32 (T, C).
-
-    Raises:
-        ValueError: length is negative or size below 1.
-
-    Example:
-        >>> sinusoidal_positions(2, 2).round(3).tolist()
-        [[0.0, 1.0], [0.8410000205039978, 0.5400000214576721]]
-    """
-    if length < 0 or size < 1:
-        raise ValueError(
-            f"length={length} and size={size} make no table; length is from 0 up, size "
-            "from 1 up"
-        )
-    column = np.arange(size)
-    rates = 10000.0 ** (-2 * (column // 2) / size)
-    # In float64: far positions' angles in float32 are off by whole parts of a turn.
-    angles = np.arange(length)[:, None] * rates
-    table = np.where(column % 2 == 0, np.sin(angles), np.cos(angles))
-    return table.astype(np.float32)
-
-
-@keras.saving.register_keras_serializable(package="kerasseq")
-class SinusoidalPositions(keras.layers.Layer):
-    """Scale embeddings by sqrt(C) and add each step's position; sections 3.4 and 3.5.
-
-    Steps count from the left, padding or not: pad on the right.
-
-    Args:
-        max_length: how many positions there are.
-        **kwargs: those of `keras.layers.Layer`.
-
-    Call arguments:
-        x: (B, T, C), T at most `max_length`. A mask passes through.
-
-    Returns:
-        (B, T, C).
-
-    Raises:
-        ValueError: max_length is below 1, or T above it. A T known only when the graph
-            runs is refused by the backend's own error.
-    """
-
-    def __init__(self, max_length: int, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        if max_length < 1:
-            raise ValueError(f"max_length={max_length} must be at least 1")
-        self.max_length = max_length
-        self.supports_masking = True
-
-    def build(self, input_shape: Shape) -> None:
-        self.table = sinusoidal_positions(
-            self.max_length, known_size(self, input_shape)
-        )
-
-    def call(self, x: Tensor) -> Tensor:
-        length, size = x.shape[1:]
-        if length is not None and length > self.max_length:
-            raise ValueError(
-                f"{length} steps are more than max_length={self.max_length}; cut the "
-                "sequence, or build with a larger max_length"
-            )
-        # Unlike table[:length], this fails on a length beyond the table.
-        positions = keras.ops.slice(
-            keras.ops.convert_to_tensor(self.table),
-            (0, 0),
-            (keras.ops.shape(x)[1], size),
-        )
-        return x * math.sqrt(size) + keras.ops.cast(positions, x.dtype)
-
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        return input_shape
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "max_length": self.max_length}
-
-
-@keras.saving.register_keras_serializable(package="kerasseq")
-class EncoderBlock(keras.layers.Layer):
-    """Self-attention, then a feed-forward layer at each step; section 3.1.
-
-    Each has dropout on its output (section 5.4), a residual line around it and a layer
-    normalisation after the sum.
-
-    Args:
-        num_heads: H; each head has size C / H.
-        feed_forward_size: units of the feed-forward layer (section 3.3).
-        dropout: fraction of each of the two outputs dropped in training.
-        **kwargs: those of `keras.layers.Layer`.
-
-    Call arguments:
-        x: (B, T, C), C a multiple of H.
-        mask: bool (B, T), False at padding, which nothing attends to. Left out, it is
-            the mask that `x` carries.
-
-    Returns:
-        The output (B, T, C), which carries the padding mask on, and the attention's
-        weights, float32 (B, H, T, T).
-
-    Raises:
-        ValueError: an argument is out of its range, or C is not a multiple of H.
-    """
-
-    def __init__(
-        self,
-        num_heads: int,
-        feed_forward_size: int,
-        dropout: float = 0.0,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        _check_at_least_one(num_heads=num_heads, feed_forward_size=feed_forward_size)
-        _check_dropout(dropout)
-        self.num_heads = num_heads
-        self.feed_forward_size = feed_forward_size
-        self.dropout = dropout
-        self.supports_masking = True
-
-    def build(self, input_shape: Shape) -> None:
-        model_size = known_size(self, input_shape)
-        _check_divisible(model_size, self.num_heads)
-        policy = self.dtype_policy
-        self.attention = MultiHeadSelfAttention(
-            self.num_heads, model_size // self.num_heads, dtype=policy, name="attention"
-        )
-        self.expand = keras.layers.Dense(
-            self.feed_forward_size, activation="relu", dtype=policy, name="expand"
-        )
-        self.contract = keras.layers.Dense(model_size, dtype=policy, name="contract")
-        self.attention_norm = keras.layers.LayerNormalization(
-            dtype=policy, name="attention_norm"
-        )
-        self.feed_forward_norm = keras.layers.LayerNormalization(
-            dtype=policy, name="feed_forward_norm"
-        )
-        self.output_dropout = keras.layers.Dropout(self.dropout, dtype=policy)
-        for layer in (
-            self.attention,
-            self.attention_norm,
-            self.expand,
-            self.feed_forward_norm,
-            self.output_dropout,
-        ):
-            layer.build(input_shape)
-        self.contract.build((*input_shape[:2], self.feed_forward_size))
-
-    def call(self, x: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        attended, weights = self.attention(x, mask=mask)
-        x = self.attention_norm(x + self.output_dropout(attended))
-        fed = self.contract(self.expand(x))
-        x = self.feed_forward_norm(x + self.output_dropout(fed))
-        return x, weights
-
-    def compute_mask(
-        self, inputs: Tensor, mask: Tensor | None = None
-    ) -> tuple[Tensor | None, None]:
-        return mask, None
-
-    def compute_output_shape(self, input_shape: Shape) -> tuple[Shape, Shape]:
-        batch, steps, _ = input_shape
-        return tuple(input_shape), (batch, self.num_heads, steps, steps)
-
-    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
-        # Layer's own would take both outputs for the compute dtype's.
-        return keras.Operation.compute_output_spec(self, *args, **kwargs)
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "num_heads": self.num_heads,
-            "feed_forward_size": self.feed_forward_size,
-            "dropout": self.dropout,
-        }
 
 
 @dataclass(frozen=True)
@@ -229,7 +44,7 @@ class EncoderConfig:
     dropout: float = 0.1
 
     def __post_init__(self) -> None:
-        _check_at_least_one(
+        check_at_least_one(
             vocabulary_size=self.vocabulary_size,
             model_size=self.model_size,
             num_heads=self.num_heads,
@@ -237,8 +52,8 @@ class EncoderConfig:
             feed_forward_size=self.feed_forward_size,
             max_length=self.max_length,
         )
-        _check_divisible(self.model_size, self.num_heads)
-        _check_dropout(self.dropout)
+        check_divisible(self.model_size, self.num_heads)
+        check_dropout(self.dropout)
 
 
 def build_encoder(config: EncoderConfig) -> keras.Model:
@@ -326,22 +141,3 @@ def build_masked_word_model(encoder: keras.Model, vocabulary_size: int) -> keras
         encoder.output["embeddings"]
     )
     return keras.Model(encoder.input, logits, name="masked_word_model")
-
-
-def _check_at_least_one(**sizes: int) -> None:
-    for name, size in sizes.items():
-        if size < 1:
-            raise ValueError(f"{name}={size} must be at least 1")
-
-
-def _check_dropout(dropout: float) -> None:
-    if not 0 <= dropout < 1:
-        raise ValueError(f"dropout={dropout} is not from 0 to below 1")
-
-
-def _check_divisible(model_size: int, num_heads: int) -> None:
-    if model_size % num_heads:
-        raise ValueError(
-            f"model_size={model_size} is not divisible by num_heads={num_heads}; "
-            f"choose a multiple of {num_heads}"
-        )

@@ -1,0 +1,1 @@
+"""Programs of numpy and LiteRT alone, to be copied."""

@@ -1,0 +1,1 @@
+"""Numbers as PNG, sentences as a page."""

@@ -7,10 +7,21 @@ from typing import Any, NamedTuple
 
 import keras
 import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
 from kerasseq.files.writing import write_file
 from kerasseq.layers.attention import scaled_dot_product_attention
-from kerasseq.pictures.plots import plot_attention, plot_scaling
+from kerasseq.pictures.drawing import (
+    BLUE,
+    INK,
+    ORANGE,
+    TEXT,
+    figure_with_panels,
+    legend_below,
+    write_figure,
+)
+from kerasseq.pictures.heatmap import plot_attention
 
 
 class Demo(NamedTuple):
@@ -263,3 +274,37 @@ def _table(
         [row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])] for row in cells
     ]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def plot_scaling(
+    rows: Sequence[Mapping[str, float]], path: str | os.PathLike
+) -> Figure:
+    """Draw what the size of the keys does to a softmax, with and without the scale.
+
+    Args:
+        rows: each with "key size", "scaled entropy", "unscaled entropy" (nats),
+            "scaled gradient" and "unscaled gradient" (norm of the Jacobian), as from
+            `attention_demo.scaling_study`.
+        path: the picture, in the format that its suffix names.
+
+    Returns:
+        The figure.
+    """
+    figure, upper, lower = figure_with_panels(6.2, panels=2)
+    sizes = [row["key size"] for row in rows]
+    for axes, quantity, title, label in (
+        (upper, "entropy", "Unscaled, the weight goes to one key", "entropy (nats)"),
+        (lower, "gradient", "Unscaled, softmax loses its gradient", "gradient (norm)"),
+    ):
+        for kind, colour in (("scaled", BLUE), ("unscaled", ORANGE)):
+            values = [row[f"{kind} {quantity}"] for row in rows]
+            axes.plot(sizes, values, "o-", color=colour, label=kind, lw=2.2, ms=5)
+        axes.set_title(title, loc="left", fontsize=TEXT + 1, color=INK)
+        axes.set_ylabel(label)
+        axes.set_ylim(bottom=0)
+        axes.set_xscale("log", base=2)
+        axes.set_xticks(sizes, [str(size) for size in sizes])
+        axes.xaxis.set_minor_locator(NullLocator())
+    lower.set_xlabel("size of queries and keys")
+    legend_below(figure, lower)
+    return write_figure(figure, path)

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from kerasseq.files.writing import write_file
-from kerasseq.pictures.plots import plot_attention
+from kerasseq.pictures.heatmap import plot_attention
 from kerasseq.text.words import WordVocabulary, pad
 
 SHOWN_SENTENCES = 12

@@ -1,0 +1,1 @@
+"""From a saved run to checked files, one task a file."""

@@ -6,9 +6,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from kerasseq.files.keras_models import load_model
 from kerasseq.files.report import Check, read_report
-from kerasseq.files.tflite import write_saved_model
-from kerasseq.files.writing import load_model
+from kerasseq.files.saved_model import write_saved_model
 from kerasseq.recipes.gate import Gate
 from kerasseq.recipes.shipping import VARIANTS, about, conclude, write_variants
 from kerasseq.signatures.characters import (

@@ -9,15 +9,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kerasseq.files.keras_models import load_model
+from kerasseq.files.labels import read_labels
 from kerasseq.files.report import Check, read_report
-from kerasseq.files.tflite import (
-    Quantization,
-    Runtime,
-    open_signatures,
-    write_saved_model,
-)
-from kerasseq.files.writing import load_model
-from kerasseq.models.classifier import read_labels
+from kerasseq.files.runtimes import Runtime, open_signatures
+from kerasseq.files.saved_model import write_saved_model
+from kerasseq.files.tflite import Quantization
 from kerasseq.on_device.generate import Model
 from kerasseq.recipes.shipping import about, conclude, file_figures, write_variants
 from kerasseq.signatures.classifier import ClassifyingModule, LabellingModule
@@ -25,7 +22,7 @@ from kerasseq.text.reading import read_text
 from kerasseq.text.words import WordVocabulary, pad
 
 # Words that a file reads at once; those after them are left out.
-LENGTH = 128
+LENGTH = ClassifierConfig.max_length
 CHECKED_SENTENCES = 1000
 # Largest difference of a probability, or of a word's weight, from Keras's.
 ALLOWED_DIFFERENCE = {"float32": 1e-5, "float16": 5e-3, "int8": 5e-2}

@@ -9,14 +9,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kerasseq.files.keras_models import load_model
 from kerasseq.files.report import Check, read_report
-from kerasseq.files.tflite import (
-    Quantization,
-    Runtime,
-    open_signatures,
-    write_saved_model,
-)
-from kerasseq.files.writing import load_model
+from kerasseq.files.runtimes import Runtime, open_signatures
+from kerasseq.files.saved_model import write_saved_model
+from kerasseq.files.tflite import Quantization
 from kerasseq.on_device.generate import Model
 from kerasseq.recipes.shipping import about, conclude, file_figures, write_variants
 from kerasseq.signatures.encoder import EncodingModule, SentenceModule

@@ -13,12 +13,9 @@ import keras
 import numpy as np
 
 from kerasseq.files.report import Check
-from kerasseq.files.tflite import (
-    Quantization,
-    Runtime,
-    Signature,
-    open_signatures,
-)
+from kerasseq.files.runtimes import Runtime, Signature, open_signatures
+from kerasseq.files.tflite import Quantization
+from kerasseq.models.stateful import build_stateful_model
 from kerasseq.on_device.generate import (
     Model,
     uniform_numbers,
@@ -37,12 +34,7 @@ from kerasseq.recipes.stepping import (
     step_logits,
     zeros,
 )
-from kerasseq.signatures.characters import (
-    build_stateful_model,
-    describe_sizes,
-    generate,
-)
-from kerasseq.signatures.generation import GeneratingModule
+from kerasseq.signatures.characters import GeneratingModule, describe_sizes, generate
 from kerasseq.text.characters import Vocabulary
 
 # A Transformer's block is some fifty operations, written down in four graphs, as is

@@ -9,21 +9,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kerasseq.files.keras_models import load_model
 from kerasseq.files.report import Check, read_report
-from kerasseq.files.tflite import (
-    Quantization,
-    Runtime,
-    Signature,
-    open_signatures,
-    write_saved_model,
-)
-from kerasseq.files.writing import load_model
-from kerasseq.models.next_word import (
-    NextWordModule,
-    SuggestingModule,
-    suggest,
-    word_scores,
-)
+from kerasseq.files.runtimes import Runtime, Signature, open_signatures
+from kerasseq.files.saved_model import write_saved_model
+from kerasseq.files.tflite import Quantization
+from kerasseq.models.next_word import word_scores
 from kerasseq.on_device.generate import Model
 from kerasseq.on_device.suggest import WORDS, Keyboard
 from kerasseq.recipes.shipping import about, conclude, file_figures, write_variants
@@ -37,6 +28,7 @@ from kerasseq.recipes.stepping import (
     zeros,
 )
 from kerasseq.scores.keystrokes import SUGGESTIONS, measure_keystrokes
+from kerasseq.signatures.next_word import NextWordModule, SuggestingModule, suggest
 from kerasseq.text.keyboard import Caret, TypedText, TypedVocabulary
 from kerasseq.text.reading import read_text
 from kerasseq.text.words import UNKNOWN

@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 import kerasseq
-from kerasseq.files.flatbuffer import list_operators
+from kerasseq.files.operators import list_operators
 from kerasseq.files.report import Check, record, require
 from kerasseq.files.tflite import Quantization, convert, write_tflite
 from kerasseq.on_device.generate import CONTRACT_VERSION, Model

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kerasseq.files.tflite import Signature
+from kerasseq.files.runtimes import Signature
 
 # How many nats a character, or a word, a file may lose against the Keras model.
 ALLOWED_LOSS = {"float32": 1e-4, "float16": 1e-3, "int8": 1e-2, "int4": 1e-2}

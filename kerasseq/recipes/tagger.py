@@ -10,21 +10,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kerasseq.data.tagged import (
-    OUTSIDE,
-    TaggedSentence,
-    may_follow,
-    read_tagged_sentences,
-)
+from kerasseq.data.tagged import TaggedSentence, read_tagged_sentences
+from kerasseq.data.tagged_batches import encode_tokens
+from kerasseq.files.keras_models import load_model
+from kerasseq.files.labels import read_labels
 from kerasseq.files.report import Check, read_report
-from kerasseq.files.tflite import (
-    Quantization,
-    Runtime,
-    open_signatures,
-    write_saved_model,
-)
-from kerasseq.files.writing import load_model
-from kerasseq.models.tagger import encode_tokens, load_tags
+from kerasseq.files.runtimes import Runtime, open_signatures
+from kerasseq.files.saved_model import write_saved_model
+from kerasseq.files.tflite import Quantization
 from kerasseq.on_device.generate import Model
 from kerasseq.recipes.shipping import about, conclude, file_figures, write_variants
 from kerasseq.scores.entities import OVERALL, score_entities
@@ -34,6 +27,7 @@ from kerasseq.signatures.tagger import (
     TaggingModule,
     tag_sentences,
 )
+from kerasseq.text.tags import OUTSIDE, may_follow
 from kerasseq.text.words import PAD, WordVocabulary
 
 # Tokens that a `.tflite` reads at once.
@@ -62,7 +56,7 @@ def export_tagger(directory: str | Path) -> dict[str, Any]:
     folder = Path(directory) / "tagger"
     model = load_model(folder / "tagger.keras")
     vocabulary = WordVocabulary.load(folder / "vocabulary.json")
-    tags = load_tags(folder / "tags.json")
+    tags = read_labels(folder / "tags.json")
     module = TaggingModule(model, tags)
     sentence_module = SentenceTaggingModule(module, vocabulary)
     sentences = read_tagged_sentences(folder / "held_out.conll")[:CHECKED_SENTENCES]

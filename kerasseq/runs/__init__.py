@@ -1,0 +1,1 @@
+"""A user's file -> plan -> training -> pictures, one part a file."""

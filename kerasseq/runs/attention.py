@@ -6,7 +6,7 @@ from kerasseq.files.report import record
 from kerasseq.pictures.attention import write_demo
 
 
-def show_attention(options: argparse.Namespace) -> None:
+def show_attention(options: argparse.Namespace, *_: object) -> None:
     """Write the demonstration and print it."""
     folder = options.out / "attention"
     figures = write_demo(folder, options.seed)

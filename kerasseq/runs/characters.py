@@ -9,21 +9,27 @@ from typing import NamedTuple
 
 import keras
 
+from kerasseq.data.streams import frequency_loss
+from kerasseq.files.keras_models import save_model
 from kerasseq.files.report import record
-from kerasseq.files.writing import save_model, write_file
+from kerasseq.files.writing import write_file
 from kerasseq.models.char_rnn import CharRNNConfig, build_char_rnn
 from kerasseq.models.char_transformer import (
     CharTransformerConfig,
     build_char_transformer,
 )
-from kerasseq.pictures.plots import plot_losses
-from kerasseq.recipes.characters import export_character_model
-from kerasseq.signatures.characters import build_generating_module, generate
-from kerasseq.signatures.generation import GeneratingModule
-from kerasseq.text.characters import frequency_loss, split_text
+from kerasseq.pictures.losses import plot_losses
+from kerasseq.scores.windows import window_loss
+from kerasseq.signatures.characters import (
+    GeneratingModule,
+    build_generating_module,
+    generate,
+)
 from kerasseq.text.corpus import Corpus, load_corpus
+from kerasseq.text.held_out import split_text
+from kerasseq.training.callbacks import HistoryFile, SampleTexts
 from kerasseq.training.checkpoint import Checkpoint
-from kerasseq.training.fitting import HistoryFile, SampleTexts, TrainingConfig
+from kerasseq.training.configuration import TrainingConfig
 from kerasseq.training.presets import (
     PRESETS,
     TRANSFORMERS,
@@ -33,15 +39,14 @@ from kerasseq.training.presets import (
     most_characters,
     units_for,
 )
-from kerasseq.training.streams import fit_streams, window_loss
+from kerasseq.training.streams import fit_streams
 
 HEAD_SIZE = 32
 TEMPERATURES = (0.7, 1.0, 1.2)
-HOW_TO_WRITE = """
+HOW_TO = """
 To write with the model, here or in a browser:
-  python kerasseq/on_device/generate.py {file} --prompt "The "
-  python kerasseq/on_device/serve.py {file}
-The browser's page is built once: npm ci && npm run build, in export/web."""
+  kerasseq write {file} --prompt "The "
+  kerasseq page {file}"""
 
 
 class Plan(NamedTuple):
@@ -136,13 +141,16 @@ def train_character_model(
     options: argparse.Namespace,
     plan: Plan,
     callbacks: Sequence[keras.callbacks.Callback] = (),
-) -> None:
-    """Train, sample and export the model that writes text.
+) -> str:
+    """Train and sample the model that writes text.
 
     Args:
         options: of the command line.
         plan: from `plan_character_model`.
         callbacks: further ones for the training.
+
+    Returns:
+        The model's name, which is that of its folder.
     """
     name, corpus, config, training, checkpoint = plan
     folder = options.out / name
@@ -202,8 +210,7 @@ def train_character_model(
         "seed": options.seed,
     }
     record(options.out, name, section)
-    export_character_model(name, options.out)
-    print(HOW_TO_WRITE.format(file=folder / f"{name}_int8.tflite"))
+    return name
 
 
 def sample_texts(options: argparse.Namespace, module: GeneratingModule) -> str:

@@ -19,20 +19,22 @@ from kerasseq.data.labelled import (
     read_labelled_sentences,
     split_by_class,
 )
+from kerasseq.files.keras_models import save_model
+from kerasseq.files.labels import write_labels
 from kerasseq.files.report import record
-from kerasseq.files.writing import save_model, write_file
-from kerasseq.models.classifier import (
-    ClassifierConfig,
-    build_classifier,
-    predict,
-    write_labels,
+from kerasseq.files.writing import write_file
+from kerasseq.models.classifier import ClassifierConfig, build_classifier, predict
+from kerasseq.pictures.classifier import (
+    WeightedWords,
+    plot_confusion,
+    plot_weighted_words,
 )
-from kerasseq.pictures.plots import plot_confusion, plot_losses
-from kerasseq.pictures.text_plots import WeightedWords, plot_weighted_words
-from kerasseq.recipes.classifier import LENGTH, export_classifier
+from kerasseq.pictures.losses import plot_losses
 from kerasseq.scores.classes import accuracy, confusion_matrix, macro_f1
 from kerasseq.text.words import WordVocabulary, split_words
-from kerasseq.training.fitting import HistoryFile, TrainingConfig, compile_for_training
+from kerasseq.training.callbacks import HistoryFile
+from kerasseq.training.compiling import compile_for_training
+from kerasseq.training.configuration import TrainingConfig
 
 MOST_WORDS = 20_000
 # What a word that stands once has to say is the label of its one sentence.
@@ -41,9 +43,9 @@ EPOCHS = 12
 MOST_IN_A_BATCH = 128
 LEARNING_RATE = 5e-3
 DRAWN_SENTENCES = 8
-HOW_TO_CLASSIFY = """
+HOW_TO = """
 To classify with the model, a text or each line of standard input:
-  python kerasseq/on_device/classify.py {file} "a line of text\""""
+  kerasseq classify {file} "a line of text\""""
 VERBOSE = 1 if sys.stdout.isatty() else 2
 
 
@@ -85,13 +87,18 @@ def choose_words(sentences: Sequence[str]) -> WordVocabulary:
     return WordVocabulary.from_sentences(sentences, MOST_WORDS, least=LEAST_COUNT)
 
 
-def train_classifier(options: argparse.Namespace, plan: Plan) -> None:
+def train_classifier(
+    options: argparse.Namespace,
+    plan: Plan,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> str:
     """Train a classifier, measure it on what was held out, draw, save and export."""
     folder = options.out / "classifier"
     name, data, training, held_out, vocabulary = plan
     labels, class_ids = data.classes, data.class_ids
-    sequences = [vocabulary.encode(sentence)[:LENGTH] for sentence in data.sentences]
     config = ClassifierConfig(len(vocabulary), len(labels))
+    length = config.max_length
+    sequences = [vocabulary.encode(sentence)[:length] for sentence in data.sentences]
     print(f"\n{name}: {len(sequences):,} sentences of {len(labels)} classes, {config}")
 
     start = time.perf_counter()
@@ -103,7 +110,7 @@ def train_classifier(options: argparse.Namespace, plan: Plan) -> None:
         config,
         options.seed,
         labelled_batches(tested, class_ids[held_out], MOST_IN_A_BATCH),
-        [history],
+        [history, *callbacks],
         VERBOSE,
     )
     seconds = time.perf_counter() - start
@@ -147,7 +154,7 @@ def train_classifier(options: argparse.Namespace, plan: Plan) -> None:
             answer.sentence in known for answer in answers
         ),
         "sentences cut to their first words": sum(
-            len(split_words(sentence)) > LENGTH for sentence in data.sentences
+            len(split_words(sentence)) > length for sentence in data.sentences
         ),
         "parameters": classifier.count_params(),
         **scores,
@@ -157,8 +164,7 @@ def train_classifier(options: argparse.Namespace, plan: Plan) -> None:
         "seed": options.seed,
     }
     record(options.out, "classifier", section)
-    export_classifier(options.out)
-    print(HOW_TO_CLASSIFY.format(file=folder / "classifier_int8.tflite"))
+    return "classifier"
 
 
 def learn(
@@ -192,7 +198,11 @@ def learn(
     batch_size = max(1, min(MOST_IN_A_BATCH, len(sequences) // 32))
     batches = labelled_batches(sequences, class_ids, batch_size, seed)
     training = TrainingConfig(
-        batch_size, LENGTH, len(batches), EPOCHS, learning_rate=LEARNING_RATE
+        batch_size,
+        config.max_length,
+        len(batches),
+        EPOCHS,
+        learning_rate=LEARNING_RATE,
     )
     # Batches have many shapes, and XLA would compile a program for each.
     compile_for_training(learner, training, jit_compile=False)

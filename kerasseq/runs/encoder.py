@@ -9,20 +9,24 @@ from dataclasses import asdict
 import keras
 
 from kerasseq.data.masked_words import masked_word_batches, unigram_loss
+from kerasseq.files.keras_models import save_model
 from kerasseq.files.report import record
-from kerasseq.files.writing import save_model, write_file
+from kerasseq.files.writing import write_file
 from kerasseq.models.encoder import (
     EncoderConfig,
     build_encoder,
     build_masked_word_model,
 )
 from kerasseq.pictures.encoder import write_demo
-from kerasseq.recipes.encoder import export_encoder
 from kerasseq.text.words import SENTENCES, WordVocabulary, read_sentences
-from kerasseq.training.fitting import TrainingConfig, compile_for_training
+from kerasseq.training.compiling import compile_for_training
+from kerasseq.training.configuration import TrainingConfig
 from kerasseq.training.presets import PRESETS
 
 MOST_WORDS = 5000
+HOW_TO = """
+To see the vectors of a sentence, and who attends to whom:
+  kerasseq encode {file} "the bank of the river\""""
 VERBOSE = 1 if sys.stdout.isatty() else 2
 
 
@@ -35,8 +39,12 @@ def plan_encoder(options: argparse.Namespace) -> Sequence[str]:
     return read_sentences(options.sentences) if options.sentences else SENTENCES
 
 
-def train_encoder(options: argparse.Namespace, sentences: Sequence[str]) -> None:
-    """Train an encoder to guess hidden words, show what it makes of them, export it."""
+def train_encoder(
+    options: argparse.Namespace,
+    sentences: Sequence[str],
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> str:
+    """Train an encoder to guess hidden words, and show what it makes of them."""
     folder = options.out / "encoder"
     steps = PRESETS[options.preset].encoder_steps
     vocabulary = WordVocabulary.from_sentences(sentences, MOST_WORDS)
@@ -59,6 +67,7 @@ def train_encoder(options: argparse.Namespace, sentences: Sequence[str]) -> None
         batches,
         epochs=training.epochs,
         steps_per_epoch=training.steps_per_epoch,
+        callbacks=list(callbacks),
         shuffle=False,
         verbose=VERBOSE,
     )
@@ -83,4 +92,4 @@ def train_encoder(options: argparse.Namespace, sentences: Sequence[str]) -> None
         "loss by the words' frequencies": frequencies,
     }
     record(options.out, "encoder", section)
-    export_encoder(options.out)
+    return "encoder"

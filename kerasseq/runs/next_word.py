@@ -3,6 +3,7 @@
 import argparse
 import hashlib
 import os
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
@@ -10,24 +11,21 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
+from kerasseq.data.streams import next_word_batches
+from kerasseq.files.keras_models import save_model
 from kerasseq.files.report import record
-from kerasseq.files.writing import save_model, write_file
-from kerasseq.models.next_word import (
-    NextWordConfig,
-    build_next_word_model,
-    next_word_batches,
-    word_scores,
-)
-from kerasseq.pictures.plots import plot_losses, plot_savings
-from kerasseq.pictures.text_plots import plot_typing
-from kerasseq.recipes.next_word import export_next_word
+from kerasseq.files.writing import write_file
+from kerasseq.models.next_word import NextWordConfig, build_next_word_model, word_scores
+from kerasseq.pictures.losses import plot_losses
+from kerasseq.pictures.next_word import plot_savings, plot_typing
 from kerasseq.scores.keystrokes import measure_keystrokes, typical_passage
 from kerasseq.scores.kneser_ney import KneserNey
 from kerasseq.text.keyboard import TypedText, TypedVocabulary
 from kerasseq.text.reading import read_text
 from kerasseq.text.words import UNKNOWN
+from kerasseq.training.callbacks import HistoryFile
 from kerasseq.training.checkpoint import Checkpoint
-from kerasseq.training.fitting import HistoryFile, TrainingConfig
+from kerasseq.training.configuration import TrainingConfig
 from kerasseq.training.presets import MOST_PASSES, dropout_for
 from kerasseq.training.streams import fit_streams
 
@@ -43,10 +41,10 @@ LEAST_WORDS = 1_000
 LENGTH = 32
 WORDS_A_ROUND = 20_000, 500_000
 HELD_OUT_WORDS = 2_000
-HOW_TO_SUGGEST = """
+HOW_TO = """
 To see what it suggests, for a text or for each line that you type:
-  python kerasseq/on_device/suggest.py {file} "I "
-  python kerasseq/on_device/suggest.py {file}"""
+  kerasseq suggest {file} "I "
+  kerasseq suggest {file}"""
 
 
 class Plan(NamedTuple):
@@ -112,8 +110,12 @@ def plan_next_word(options: argparse.Namespace) -> Plan:
     return Plan(path.name, sha256, text, vocabulary, config, training, checkpoint)
 
 
-def train_next_word(options: argparse.Namespace, plan: Plan) -> None:
-    """Train, measure beside a trigram, and export the model that suggests words."""
+def train_next_word(
+    options: argparse.Namespace,
+    plan: Plan,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> str:
+    """Train the model that suggests words, and measure it beside a trigram."""
     folder = options.out / "next_word"
     vocabulary, training = plan.vocabulary, plan.training
     train, held_out = plan.text.split()
@@ -133,6 +135,7 @@ def train_next_word(options: argparse.Namespace, plan: Plan) -> None:
         training,
         history,
         plan.checkpoint,
+        callbacks,
         seed=options.seed,
         resume=options.resume,
         as_examples=next_word_batches,
@@ -173,5 +176,4 @@ def train_next_word(options: argparse.Namespace, plan: Plan) -> None:
         "seed": options.seed,
     }
     record(options.out, "next_word", section)
-    export_next_word(options.out)
-    print(HOW_TO_SUGGEST.format(file=folder / "next_word_int8.tflite"))
+    return "next_word"

@@ -11,21 +11,29 @@ import keras
 
 from kerasseq.data.tagged import (
     TaggedSentence,
-    find_entities,
     find_kinds,
     read_tagged_sentences,
     write_tagged_sentences,
 )
+from kerasseq.data.tagged_batches import tagged_batches
+from kerasseq.files.keras_models import save_model
+from kerasseq.files.labels import write_labels
 from kerasseq.files.report import record
-from kerasseq.files.writing import save_model
-from kerasseq.models.tagger import TaggerConfig, build_tagger, save_tags, tagged_batches
-from kerasseq.pictures.entity_page import colour_entities, score_rows, write_entity_page
-from kerasseq.pictures.plots import plot_losses, plot_scores
-from kerasseq.recipes.tagger import export_tagger
+from kerasseq.models.tagger import TaggerConfig, build_tagger
+from kerasseq.pictures.losses import plot_losses
+from kerasseq.pictures.tagger import (
+    colour_entities,
+    plot_scores,
+    score_rows,
+    write_entity_page,
+)
 from kerasseq.scores.entities import OVERALL, EntityLookup, EntityScore, score_entities
 from kerasseq.signatures.tagger import TaggingModule, tag_sentences
+from kerasseq.text.tags import find_entities
 from kerasseq.text.words import WordVocabulary
-from kerasseq.training.fitting import HistoryFile, TrainingConfig, compile_for_training
+from kerasseq.training.callbacks import HistoryFile
+from kerasseq.training.compiling import compile_for_training
+from kerasseq.training.configuration import TrainingConfig
 
 # Rarer words are told by their letters; their vectors would be learned by heart.
 MOST_WORDS = 4000
@@ -40,6 +48,9 @@ LEARNING_RATE = 6e-3
 SHOWN_SENTENCES = 40
 PRINTED_SENTENCES = 8
 LEAST_SENTENCES = 20
+HOW_TO = """
+To tag sentences:
+  kerasseq tag {file} "Ada Lovelace was born in London\""""
 VERBOSE = 1 if sys.stdout.isatty() else 2
 
 
@@ -74,8 +85,12 @@ def plan_tagger(options: argparse.Namespace) -> Plan:
     return Plan(Path(options.tags).name, learned, held_out)
 
 
-def train_tagger(options: argparse.Namespace, plan: Plan) -> None:
-    """Train a tagger, measure it beside the lookup, draw, save and export it."""
+def train_tagger(
+    options: argparse.Namespace,
+    plan: Plan,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> str:
+    """Train a tagger, measure it beside the lookup, draw and save it."""
     folder = options.out / "tagger"
     name, learned, held_out = plan
     kinds = find_kinds([*learned, *held_out])
@@ -83,7 +98,7 @@ def train_tagger(options: argparse.Namespace, plan: Plan) -> None:
     history = HistoryFile(folder / "history.csv")
     start = time.perf_counter()
     model, vocabulary = fit_tagger(
-        learned, kinds, STEPS[options.preset], options.seed, [history]
+        learned, kinds, STEPS[options.preset], options.seed, [history, *callbacks]
     )
     seconds = time.perf_counter() - start
 
@@ -97,7 +112,7 @@ def train_tagger(options: argparse.Namespace, plan: Plan) -> None:
 
     save_model(model, folder / "tagger.keras")
     vocabulary.save(folder / "vocabulary.json")
-    save_tags(folder / "tags.json", tags)
+    write_labels(tags, folder / "tags.json")
     write_tagged_sentences(folder / "held_out.conll", held_out)
     plot_losses(history.history, folder / "loss.png", unit="nats a token, weighed")
     plot_scores(
@@ -129,11 +144,7 @@ def train_tagger(options: argparse.Namespace, plan: Plan) -> None:
         "scores": score_rows(scores),
     }
     record(options.out, "tagger", section)
-    export_tagger(options.out)
-    print(
-        "\nTo tag sentences:\n  python kerasseq/on_device/tag.py "
-        f'{folder / "tagger_int8.tflite"} "Ada Lovelace was born in London"'
-    )
+    return "tagger"
 
 
 def fit_tagger(
@@ -172,7 +183,13 @@ def fit_tagger(
     compile_for_training(model, training)
     model.fit(
         tagged_batches(
-            sentences, vocabulary, config, batch_size, training.length, seed=seed
+            sentences,
+            vocabulary,
+            config.tags,
+            config.num_letters,
+            batch_size,
+            training.length,
+            seed=seed,
         ),
         epochs=training.epochs,
         steps_per_epoch=training.steps_per_epoch,

@@ -8,7 +8,8 @@ import collections
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from kerasseq.data.tagged import OUTSIDE, TaggedSentence, find_entities
+from kerasseq.data.tagged import TaggedSentence
+from kerasseq.text.tags import OUTSIDE, find_entities
 
 # No kind has a space in its name.
 OVERALL = "all kinds"

@@ -10,62 +10,143 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from kerasseq.layers.recurrent import FusedRNN
-from kerasseq.models.char_transformer import CarryingBlock, DecoderBlock, Memory
+from kerasseq.layers.blocks import DecoderBlock, Memory
 from kerasseq.signatures.decoder_step import DecoderStep, decoder_state_shapes
-from kerasseq.signatures.generation import GeneratingModule, States, Step
+from kerasseq.signatures.generation import CHUNK, Step, generate_chunk, generate_tokens
 from kerasseq.signatures.recurrent_step import InferenceStep
 from kerasseq.signatures.sampling import Settings
+from kerasseq.signatures.states import States, named_states, states_in_order
 from kerasseq.text.characters import Vocabulary
 
 
-def build_stateful_model(
-    model: keras.Model,
-    batch_size: int,
-    length: int,
-    reset_rate: float = 0.0,
-    seed: int = 0,
-) -> keras.Model:
-    """A twin that shares the weights of `model` and keeps its state between calls.
-
-    `reset_state` on each of its stateful layers sets the state back to zeros.
+class GeneratingModule(tf.Module):
+    """The signatures of a model that writes text, as the contract has them.
 
     Args:
-        model: from `build_char_rnn` or `build_char_transformer`.
-        batch_size: B, how many texts are read side by side.
-        length: T, characters a call.
-        reset_rate: the chance of a text to begin a batch of training without its state.
-        seed: of these chances.
-
-    Returns:
-        A functional model from ids int32 (B, T) to logits float32 (B, T, V).
+        step: the model.
+        variables: its weights; Keras keeps them where tf.Module does not look.
+        state_shapes: the shape of each state, batch 1.
+        code_points: int32 (V,), ascending: the characters of the ids.
     """
 
-    def twin(layer: keras.Layer) -> keras.Layer:
-        if isinstance(layer, DecoderBlock):
-            return CarryingBlock(layer, reset_rate, seed, name=layer.name)
-        if isinstance(layer, keras.layers.RNN):
-            return FusedRNN(
-                layer.cell,
-                reset_rate,
-                seed,
-                return_sequences=True,
-                stateful=True,
-                name=layer.name,
+    def __init__(
+        self,
+        step: Step,
+        variables: Sequence[tf.Variable],
+        state_shapes: Sequence[tuple[int, ...]],
+        code_points: Sequence[int],
+    ) -> None:
+        super().__init__()
+        self._step = step
+        self._weights = list(variables)
+        self._state_shapes = [tuple(shape) for shape in state_shapes]
+        self._code_points = tf.constant(code_points, tf.int32)
+
+    def device_signatures(self) -> dict[str, tf.types.experimental.ConcreteFunction]:
+        """`step` and `generate` on numbers alone: what a `.tflite` holds."""
+        states = {
+            f"state_{index}": tf.TensorSpec(shape, tf.float32)
+            for index, shape in enumerate(self._state_shapes)
+        }
+        integer, number = tf.TensorSpec((1,), tf.int32), tf.TensorSpec((1,), tf.float32)
+        return {
+            "step": self.step.get_concrete_function(token=integer, **states),
+            "generate": self.generate_chunk.get_concrete_function(
+                prompt=tf.TensorSpec((CHUNK,), tf.int32),
+                prompt_length=integer,
+                length=integer,
+                uniforms=tf.TensorSpec((CHUNK,), tf.float32),
+                temperature=number,
+                top_k=integer,
+                top_p=number,
+                min_p=number,
+                **states,
+            ),
+        }
+
+    @tf.function
+    def step(self, token: tf.Tensor, **states: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Logits after one more token, and the states to hand to the next call."""
+        logits, new_states = self._step(token, states_in_order(states))
+        return {"logits": logits, **named_states(new_states)}
+
+    @tf.function
+    def generate_chunk(
+        self,
+        prompt: tf.Tensor,
+        prompt_length: tf.Tensor,
+        length: tf.Tensor,
+        uniforms: tf.Tensor,
+        temperature: tf.Tensor,
+        top_k: tf.Tensor,
+        top_p: tf.Tensor,
+        min_p: tf.Tensor,
+        **states: tf.Tensor,
+    ) -> dict[str, tf.Tensor]:
+        """The contract's `generate`; see the function of the same name."""
+        settings = Settings(temperature[0], top_k[0], top_p[0], min_p[0])
+        tokens, new_states = generate_chunk(
+            self._step,
+            prompt,
+            prompt_length[0],
+            length[0],
+            uniforms,
+            settings,
+            states_in_order(states),
+        )
+        # CompiledModel leaves an output unwritten that is the loop's own, so one
+        # operation that the converter cannot fold away stands between.
+        highest = prompt_length[0] * 0 + tf.int32.max
+        limit = tf.cast(highest, tf.float32)
+        new_states = [tf.minimum(state, limit) for state in new_states]
+        return {"tokens": tf.minimum(tokens, highest), **named_states(new_states)}
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec((None,), tf.string, "prompt"),
+            tf.TensorSpec((), tf.int32, "length"),
+            tf.TensorSpec((), tf.float32, "temperature"),
+            tf.TensorSpec((), tf.int32, "top_k"),
+            tf.TensorSpec((), tf.float32, "top_p"),
+            tf.TensorSpec((), tf.float32, "min_p"),
+            tf.TensorSpec((), tf.int32, "seed"),
+        ]
+    )
+    def generate(
+        self,
+        prompt: tf.Tensor,
+        length: tf.Tensor,
+        temperature: tf.Tensor,
+        top_k: tf.Tensor,
+        top_p: tf.Tensor,
+        min_p: tf.Tensor,
+        seed: tf.Tensor,
+    ) -> dict[str, tf.Tensor]:
+        """Text after each prompt: strings in, strings out, each as if it were alone."""
+        settings = Settings(temperature, top_k, top_p, min_p)
+
+        def one(prompt: tf.Tensor) -> tf.Tensor:
+            tokens = generate_tokens(
+                self._step, self._encode(prompt), length, seed, settings, self._zeros()
             )
-        return layer
+            points = tf.gather(self._code_points, tokens)
+            return tf.strings.unicode_encode(points, "UTF-8")
 
-    inputs = keras.Input(batch_shape=(batch_size, length), dtype="int32")
-    return keras.models.clone_model(model, inputs, clone_function=twin)
+        text = tf.map_fn(one, prompt, fn_output_signature=tf.TensorSpec((), tf.string))
+        return {"text": text}
 
+    def _zeros(self) -> States:
+        return [tf.zeros(shape) for shape in self._state_shapes]
 
-def build_sampling_model(model: keras.Model) -> keras.Model:
-    """The stateful twin for one text and one character a call.
-
-    Returns:
-        A functional model from ids int32 (1, 1) to logits float32 (1, 1, V).
-    """
-    return build_stateful_model(model, batch_size=1, length=1)
+    def _encode(self, prompt: tf.Tensor) -> tf.Tensor:
+        """Ids of the known characters of a UTF-8 string, or of what stands for none."""
+        points = tf.strings.unicode_decode(prompt, "UTF-8", errors="ignore")
+        ids = tf.searchsorted(self._code_points, points)
+        ids = tf.minimum(ids, tf.size(self._code_points) - 1)
+        ids = tf.boolean_mask(ids, tf.gather(self._code_points, ids) == points)
+        newline = tf.cast(tf.where(self._code_points == ord("\n"))[:, 0], tf.int32)
+        stand_in = tf.concat([newline, [0]], 0)[:1]
+        return tf.cond(tf.size(ids) > 0, lambda: ids, lambda: stand_in)
 
 
 def is_transformer(model: keras.Model) -> bool:

@@ -9,7 +9,8 @@ import keras
 import tensorflow as tf
 
 from kerasseq.models.classifier import classify
-from kerasseq.text.words import PAD, WordTable, WordVocabulary
+from kerasseq.text.in_graph import WordTable
+from kerasseq.text.words import PAD, WordVocabulary
 
 
 class ClassifyingModule(tf.Module):

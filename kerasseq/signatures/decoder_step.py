@@ -13,9 +13,10 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
-from kerasseq.layers.attention import rotary_turns
-from kerasseq.models.char_transformer import DecoderBlock
-from kerasseq.signatures.generation import States, Step
+from kerasseq.layers.blocks import DecoderBlock
+from kerasseq.layers.rotary import rotary_turns
+from kerasseq.signatures.generation import Step
+from kerasseq.signatures.states import States
 
 # What a turn copies is P places, and W places five times a page; the least is near.
 PAGE = 16

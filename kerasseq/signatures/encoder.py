@@ -7,7 +7,8 @@ import keras
 import tensorflow as tf
 
 from kerasseq.models.encoder import encode
-from kerasseq.text.words import PAD, WordTable, WordVocabulary
+from kerasseq.text.in_graph import WordTable
+from kerasseq.text.words import PAD, WordVocabulary
 
 
 class EncodingModule(tf.Module):

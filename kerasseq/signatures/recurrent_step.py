@@ -10,13 +10,8 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
-from kerasseq.layers.recurrent import (
-    EQUATIONS,
-    Equations,
-    cell_weights,
-    why_not_covered,
-)
-from kerasseq.signatures.generation import States
+from kerasseq.layers.cells import EQUATIONS, Equations, cell_weights, why_not_covered
+from kerasseq.signatures.states import States
 
 
 class Layer(NamedTuple):

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from kerasseq.data.tagged import may_follow
+from kerasseq.text.tags import may_follow
 
 # So far below any logit that no sum over a sentence makes up for it.
 FORBIDDEN = -1e9

@@ -8,9 +8,11 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
-from kerasseq.models.tagger import encode_tokens
+from kerasseq.data.tagged_batches import encode_tokens
 from kerasseq.signatures.tag_sequences import allowed_transitions, best_sequence
-from kerasseq.text.words import PAD, WordTable, WordVocabulary
+from kerasseq.text.in_graph import WordTable
+from kerasseq.text.tags import tag_names
+from kerasseq.text.words import PAD, WordVocabulary
 
 TOGETHER = 64
 
@@ -36,6 +38,11 @@ class TaggingModule(tf.Module):
             raise ValueError(
                 f"{len(tags)} tags do not fit the model's {model.output_shape[-1]} "
                 "logits; use the tags.json written beside the model"
+            )
+        if tuple(tags) != tag_names(tag[2:] for tag in tags[1:]):
+            raise ValueError(
+                f"{', '.join(tags[:4])} ... are no BIO tags; use the tags.json written "
+                "beside the model"
             )
         self.names = list(tags)
         self._allowed = allowed_transitions(tags)

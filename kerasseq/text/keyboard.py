@@ -11,21 +11,34 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-import tensorflow as tf
 
-from kerasseq.text.characters import split_text
+from kerasseq.text.held_out import split_text
 from kerasseq.text.words import SPECIALS, WordList, WordVocabulary, lower_case
 
 # Apostrophe, hyphen and underscore are not among them: they are parts of words.
 SIGNS = '!"#$%&()*+,./:;<=>?@[\\]^`{|}~…‘“”„«»–—¡¿'  # noqa: RUF001
+
+
 APOSTROPHE = "’"  # noqa: RUF001
+
+
 SENTENCE_ENDS = (".", "!", "?", "…")
+
+
 # After these, as at the start of a line, a capital says nothing of the word.
 BEFORE_CAPITALS = {*SENTENCE_ENDS, *':"“„«([*-'}
+
+
 # What is longer is a hash or a line of dashes.
 LONGEST_WORD = 40
+
+
 _SIGN = re.compile(f"([{re.escape(SIGNS)}])")
+
+
 _WORD = re.compile("[^ \t\n\v\f\r]+")
+
+
 _WORD_OR_LINE = re.compile(f"\n|{_WORD.pattern}")
 
 
@@ -39,18 +52,6 @@ def part_signs(text: str) -> str:
         ["Don't", 'stop', ',', 'please']
     """
     return _SIGN.sub(r" \1 ", text.replace(APOSTROPHE, "'"))
-
-
-def part_signs_in_graph(texts: tf.Tensor) -> tf.Tensor:
-    """`part_signs` as TensorFlow operations, string (B,) to string (B,).
-
-    Each byte that is not UTF-8 becomes U+FFFD, as in `bytes.decode(errors="replace")`.
-    """
-    texts = tf.strings.unicode_encode(
-        tf.strings.unicode_decode(texts, "UTF-8"), "UTF-8"
-    )
-    texts = tf.strings.regex_replace(texts, APOSTROPHE, "'")
-    return tf.strings.regex_replace(texts, _SIGN.pattern, r" \1 ")
 
 
 class Caret(NamedTuple):

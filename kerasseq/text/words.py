@@ -11,14 +11,16 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 import numpy as np
-import tensorflow as tf
 
 from kerasseq.files.writing import write_file
 from kerasseq.text.reading import read_text
 
 # In upper case, so that no sentence can spell them: its words are lower-cased.
 SPECIALS = ("<PAD>", "<UNK>", "<MASK>")
+
+
 PAD, UNKNOWN, MASK = range(len(SPECIALS))
+
 
 # Each word follows from the rest of its sentence, and the same words stand in several
 # of them, at the same place and elsewhere, with other neighbours and meanings.
@@ -67,55 +69,6 @@ def split_words(sentence: str) -> list[str]:
 def lower_case(text: str) -> str:
     """The text with each character lower-cased by itself; see `split_words`."""
     return "".join(character.lower() for character in text)
-
-
-def split_words_in_graph(sentences: tf.Tensor) -> tf.RaggedTensor:
-    """`split_words` as TensorFlow operations, for every Unicode text the same words.
-
-    Each byte that is not UTF-8 becomes U+FFFD, as in `bytes.decode(errors="replace")`.
-
-    Args:
-        sentences: string (B,).
-
-    Returns:
-        string (B, ragged T), the words in UTF-8.
-    """
-    _, lowered = lower_case_in_graph(sentences)
-    return tf.strings.split(tf.strings.reduce_join(lowered, axis=-1))
-
-
-def lower_case_in_graph(texts: tf.Tensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
-    """`lower_case` as TensorFlow operations, character by character.
-
-    Args:
-        texts: string (B,).
-
-    Returns:
-        The characters as they are and lower-cased, each string (B, ragged).
-    """
-    # tf.strings.lower will not do: it is of another Unicode version than Python and
-    # ends a text at NUL.
-    upper, lower = _lower_cases()
-    points = tf.strings.unicode_decode(texts, "UTF-8")
-    characters = tf.strings.unicode_split(texts, "UTF-8")
-    index = tf.searchsorted(upper, points.flat_values)
-    index = tf.minimum(index, len(upper) - 1)
-    lowered = tf.where(
-        tf.gather(upper, index) == points.flat_values,
-        tf.gather(lower, index),
-        characters.flat_values,
-    )
-    return characters, characters.with_flat_values(lowered)
-
-
-@functools.cache
-def _lower_cases() -> tuple[np.ndarray, np.ndarray]:
-    """The code points that lower-casing changes, int32 ascending, and their UTF-8."""
-    changed = [c for c in map(chr, range(0x110000)) if c != c.lower()]
-    return (
-        np.array([ord(c) for c in changed], np.int32),
-        np.array([c.lower().encode() for c in changed], object),
-    )
 
 
 @dataclass(frozen=True)
@@ -256,42 +209,6 @@ class WordVocabulary(WordList):
         """The words of `ids`, of any shape, joined by spaces; padding is left out."""
         flat = np.asarray(ids, np.int64).ravel()
         return " ".join(self.words[index] for index in flat if index != PAD)
-
-
-class WordTable(tf.Module):
-    """`WordVocabulary.encode` and `pad` in a graph, for a model that takes sentences.
-
-    A `tf.Module` that holds it as an attribute can be written as a SavedModel, which
-    then needs neither the vocabulary nor this package.
-
-    Args:
-        vocabulary: its words become constants of the graph.
-
-    Example:
-        >>> vocabulary = WordVocabulary.from_sentences(["a cat", "a dog"])
-        >>> WordTable(vocabulary)(["A dog", "dog"]).numpy().tolist()
-        [[3, 5], [5, 0]]
-    """
-
-    def __init__(self, vocabulary: WordVocabulary) -> None:
-        super().__init__()
-        ids = tf.range(len(vocabulary), dtype=tf.int32)
-        self._table = tf.lookup.StaticHashTable(
-            tf.lookup.KeyValueTensorInitializer(tf.constant(vocabulary.words), ids),
-            default_value=UNKNOWN,
-        )
-
-    def __call__(self, sentences: tf.Tensor) -> tf.Tensor:
-        """Ids of sentences.
-
-        Args:
-            sentences: string (B,).
-
-        Returns:
-            int32 (B, T), T the most words in one of them; shorter ones end in `PAD`.
-        """
-        words = split_words_in_graph(sentences)
-        return self._table.lookup(words).to_tensor(default_value=PAD)
 
 
 def pad(sequences: Sequence[np.ndarray], max_length: int | None = None) -> np.ndarray:

@@ -9,17 +9,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kerasseq.signatures.characters import build_stateful_model
-from kerasseq.text.characters import next_character_streams, validation_shape
+from kerasseq.data.streams import next_character_streams, validation_shape
+from kerasseq.models.stateful import build_stateful_model
+from kerasseq.training.callbacks import HeldOutLoss, HistoryFile, Perplexity
 from kerasseq.training.checkpoint import Checkpoint
+from kerasseq.training.compiling import compile_for_training
+from kerasseq.training.configuration import TrainingConfig
 from kerasseq.training.divergence import StopAtDivergence
-from kerasseq.training.fitting import (
-    HistoryFile,
-    Perplexity,
-    TrainingConfig,
-    compile_for_training,
-    fit,
-)
+from kerasseq.training.fitting import fit
 
 # The chance that a place of the text goes on without its state, so that the model
 # learns to begin: without, the first tokens after a prompt are the worst.
@@ -82,72 +79,3 @@ def fit_streams(
         checkpoint,
         resume,
     )
-
-
-def reset_carried_state(model: keras.Model) -> None:
-    """Set the state of every stateful layer back to zeros."""
-    for layer in model.layers:
-        if getattr(layer, "stateful", False):
-            layer.reset_state()
-
-
-class HeldOutLoss(keras.callbacks.Callback):
-    """Adds `val_loss` to the logs of an epoch, for the callbacks after it.
-
-    The loss is that of a twin which shares the weights and has a state of its own:
-    validation inside `fit` would run on the training state and leave it changed.
-
-    Args:
-        twin: a compiled model that shares the weights of the one in training.
-        batches: what to evaluate it on, from a state of zeros.
-    """
-
-    def __init__(self, twin: keras.Model, batches: tf.data.Dataset) -> None:
-        super().__init__()
-        self._twin = twin
-        self._batches = batches
-
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        if logs is not None:
-            logs["val_loss"] = self.evaluate()
-
-    def evaluate(self) -> float:
-        """Mean cross-entropy in nats a token."""
-        reset_carried_state(self._twin)
-        return float(self._twin.evaluate(self._batches, verbose=0))
-
-
-def window_loss(
-    model: keras.Model,
-    ids: np.ndarray,
-    num_windows: int = 1000,
-    length: int = 256,
-    seed: int = 0,
-) -> float:
-    """Loss of a model that begins each window of a text without a state.
-
-    So measure programs that carry no state, nanoGPT's `estimate_loss` among them: the
-    first characters of a window are guessed from few others, which costs some
-    hundredths of a nat beside a state carried through the text.
-
-    Args:
-        model: from `build_char_rnn`.
-        ids: int (N,), the text.
-        num_windows: how many windows, each from a random place of the text.
-        length: characters in a window; of a shorter text all but the last.
-        seed: of the places.
-
-    Returns:
-        Mean cross-entropy in nats a character.
-    """
-    length = min(length, len(ids) - 1)
-    starts = np.random.default_rng(seed).integers(0, len(ids) - length, num_windows)
-    at = starts[:, None] + np.arange(length)
-    inputs, targets = (np.asarray(ids[places], np.int32) for places in (at, at + 1))
-    reader = keras.Model(model.inputs, model.outputs)
-    reader.compile(
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        jit_compile=True,
-    )
-    # Few at a time: of thousands of signs the logits of one window take megabytes.
-    return float(reader.evaluate(inputs, targets, batch_size=10, verbose=0))

@@ -5,15 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kerasseq.data.tagged import (
-    Entity,
     TaggedSentence,
-    find_entities,
     find_kinds,
-    may_follow,
     read_tagged_sentences,
-    tag_names,
     write_tagged_sentences,
 )
+from kerasseq.text.tags import Entity, find_entities, may_follow, tag_names
 
 GOOD = "Ada\tB-person\nLovelace\tI-person\nsang\tO\n\nin\tO\nRome\tB-place\n"
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from kerasseq.files import flatbuffer as module
-from kerasseq.files.tflite import convert, open_signatures
+from kerasseq.files.runtimes import open_signatures
+from kerasseq.files.tflite import convert
 from kerasseq.models.char_rnn import CharRNNConfig, build_char_rnn
 from kerasseq.signatures.characters import build_generating_module, state_shapes
 from kerasseq.text.characters import Vocabulary

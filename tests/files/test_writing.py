@@ -11,12 +11,11 @@ import keras
 import numpy as np
 import pytest
 
+from kerasseq.files.keras_models import load_model, save_model
 from kerasseq.files.writing import (
-    load_model,
     recover_directory,
     replace_directory,
     replacing,
-    save_model,
     write_file,
 )
 from kerasseq.layers.recurrent import FusedRNN

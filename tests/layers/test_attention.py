@@ -7,13 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from kerasseq.layers.attention import (
-    MultiHeadSelfAttention,
-    causal_mask,
-    rotary_turns,
-    rotate,
-    scaled_dot_product_attention,
-)
+from kerasseq.layers.attention import causal_mask, scaled_dot_product_attention
+from kerasseq.layers.rotary import rotary_turns, rotate
+from kerasseq.layers.self_attention import MultiHeadSelfAttention
 
 BATCH, OTHER, STEPS, KEYS, SIZE, VALUE_SIZE = 2, 3, 5, 7, 11, 13
 seeds = st.integers(0, 2**32 - 1)

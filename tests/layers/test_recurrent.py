@@ -9,7 +9,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kerasseq.files.writing import load_model
+from kerasseq.files.keras_models import load_model
 from kerasseq.layers import recurrent
 from kerasseq.layers.recurrent import GRU, LSTM, FusedRNN, SimpleRNN
 

@@ -12,12 +12,11 @@ import pytest
 import tensorflow as tf
 
 import kerasseq.signatures.characters
-from kerasseq.files.writing import save_model
+from kerasseq.files.keras_models import save_model
 from kerasseq.models.char_rnn import CharRNNConfig, build_char_rnn
+from kerasseq.models.stateful import build_sampling_model, build_stateful_model
 from kerasseq.signatures.characters import (
     build_generating_module,
-    build_sampling_model,
-    build_stateful_model,
     generate,
     state_shapes,
     step_function,

@@ -10,27 +10,27 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kerasseq.files.writing import load_model, save_model
-from kerasseq.layers.attention import rotary_turns
+from kerasseq.data.streams import next_character_streams
+from kerasseq.files.keras_models import load_model, save_model
+from kerasseq.layers.blocks import DecoderBlock, Memory
+from kerasseq.layers.carrying import CarryingBlock
+from kerasseq.layers.rotary import rotary_turns
 from kerasseq.models.char_transformer import (
-    CarryingBlock,
     CharTransformerConfig,
-    DecoderBlock,
-    Memory,
     build_char_transformer,
 )
+from kerasseq.models.stateful import build_sampling_model, build_stateful_model
 from kerasseq.signatures.characters import (
     build_generating_module,
-    build_sampling_model,
-    build_stateful_model,
     describe_sizes,
     generate,
     state_shapes,
     step_function,
 )
-from kerasseq.text.characters import Vocabulary, next_character_streams
-from kerasseq.training.fitting import TrainingConfig, compile_for_training
-from kerasseq.training.streams import HeldOutLoss, reset_carried_state
+from kerasseq.text.characters import Vocabulary
+from kerasseq.training.callbacks import HeldOutLoss, reset_carried_state
+from kerasseq.training.compiling import compile_for_training
+from kerasseq.training.configuration import TrainingConfig
 
 ROOT = Path(__file__).parents[2]
 V, C, H, N = 11, 12, 2, 2  # characters, model, heads, blocks

@@ -8,14 +8,13 @@ import keras
 import numpy as np
 import pytest
 
-from kerasseq.files.writing import save_model
+from kerasseq.files.keras_models import save_model
+from kerasseq.files.labels import read_labels, write_labels
 from kerasseq.models.classifier import (
     ClassifierConfig,
     WordDropout,
     build_classifier,
     predict,
-    read_labels,
-    write_labels,
 )
 from kerasseq.text.words import PAD, UNKNOWN
 

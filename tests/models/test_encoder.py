@@ -11,16 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from kerasseq.files.flatbuffer import list_operators
-from kerasseq.files.tflite import convert, open_signatures
+from kerasseq.files.operators import list_operators
+from kerasseq.files.runtimes import open_signatures
+from kerasseq.files.tflite import convert
+from kerasseq.layers.blocks import EncoderBlock
+from kerasseq.layers.positions import SinusoidalPositions, sinusoidal_positions
 from kerasseq.models.encoder import (
-    EncoderBlock,
     EncoderConfig,
-    SinusoidalPositions,
     build_encoder,
     build_masked_word_model,
     encode,
-    sinusoidal_positions,
 )
 
 # Keras's own writing of .keras files calls NumPy in the old way.

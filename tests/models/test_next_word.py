@@ -11,20 +11,19 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kerasseq.files.flatbuffer import list_operators
-from kerasseq.files.tflite import convert, open_signatures, write_saved_model
-from kerasseq.files.writing import load_model, save_model
+from kerasseq.data.streams import next_character_streams, next_word_batches
+from kerasseq.files.keras_models import load_model, save_model
+from kerasseq.files.operators import list_operators
+from kerasseq.files.runtimes import open_signatures
+from kerasseq.files.saved_model import write_saved_model
+from kerasseq.files.tflite import convert
 from kerasseq.models.next_word import (
     PLACES_AT_ONCE,
     NextWordConfig,
-    NextWordModule,
-    SuggestingModule,
     build_next_word_model,
-    next_word_batches,
-    suggest,
     word_scores,
 )
-from kerasseq.text.characters import next_character_streams
+from kerasseq.signatures.next_word import NextWordModule, SuggestingModule, suggest
 from kerasseq.text.keyboard import Caret, TypedVocabulary
 from kerasseq.text.words import SPECIALS
 

@@ -8,17 +8,11 @@ import numpy as np
 import pytest
 
 from kerasseq.data.tagged import TaggedSentence
-from kerasseq.files.writing import load_model, save_model
-from kerasseq.models.tagger import (
-    ReverseTokens,
-    TaggerConfig,
-    build_tagger,
-    encode_tokens,
-    load_tags,
-    save_tags,
-    swap_names,
-    tagged_batches,
-)
+from kerasseq.data.tagged_batches import encode_tokens, swap_names, tagged_batches
+from kerasseq.files.keras_models import load_model, save_model
+from kerasseq.files.labels import read_labels, save_tags
+from kerasseq.layers.reverse import ReverseTokens
+from kerasseq.models.tagger import TaggerConfig, build_tagger
 from kerasseq.text.words import UNKNOWN, WordVocabulary
 
 SENTENCES = [
@@ -231,10 +225,10 @@ def test_sizes_out_of_range_are_refused(change, message):
 
 def test_names_of_tags_in_a_file(tmp_path):
     path = save_tags(tmp_path / "tags.json", CONFIG.tags)
-    assert load_tags(path) == CONFIG.tags == ("O", "B-x", "I-x", "B-y", "I-y")
+    assert read_labels(path) == CONFIG.tags == ("O", "B-x", "I-x", "B-y", "I-y")
     for text in ('{"tags": ["O", "B-x"]}', '{"tags": ["O"]}', "[]", "{", '{"a": 1}'):
         path.write_text(text)
         with pytest.raises(ValueError, match="has no names of tags"):
-            load_tags(path)
+            read_labels(path)
     with pytest.raises(ValueError, match="has no names of tags"):
-        load_tags(tmp_path / "none.json")
+        read_labels(tmp_path / "none.json")

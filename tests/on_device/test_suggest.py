@@ -11,16 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kerasseq.files.tflite import convert, write_tflite
-from kerasseq.models.next_word import (
-    NextWordConfig,
-    NextWordModule,
-    SuggestingModule,
-    build_next_word_model,
-    suggest,
-)
+from kerasseq.models.next_word import NextWordConfig, build_next_word_model
 from kerasseq.on_device.generate import CONTRACT_VERSION, Model
 from kerasseq.on_device.suggest import WORDS as KIND
 from kerasseq.on_device.suggest import Keyboard
+from kerasseq.signatures.next_word import NextWordModule, SuggestingModule, suggest
 from kerasseq.text.keyboard import TypedVocabulary
 from kerasseq.text.words import SPECIALS
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kerasseq.files.tflite import convert, open_signatures
+from kerasseq.files.runtimes import open_signatures
+from kerasseq.files.tflite import convert
 from kerasseq.on_device import sampling as device_sampling
 from kerasseq.on_device.generate import CONTRACT_VERSION
 from kerasseq.on_device.generate import uniform_numbers as device_uniform_numbers

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 import pytest
 
 from kerasseq.data.tagged import TaggedSentence
-from kerasseq.pictures.entity_page import (
+from kerasseq.pictures.tagger import (
     COLOURS,
     HUES,
     colour_entities,

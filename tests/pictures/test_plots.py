@@ -7,14 +7,12 @@ import numpy as np
 import pytest
 
 from kerasseq.pictures import drawing, plots
-from kerasseq.pictures.plots import (
-    plot_attention,
-    plot_confusion,
-    plot_losses,
-    plot_savings,
-    plot_scaling,
-    plot_scores,
-)
+from kerasseq.pictures.attention import plot_scaling
+from kerasseq.pictures.classifier import plot_confusion
+from kerasseq.pictures.heatmap import plot_attention
+from kerasseq.pictures.losses import plot_losses
+from kerasseq.pictures.next_word import plot_savings
+from kerasseq.pictures.tagger import plot_scores
 from tests.support.pictures import check_picture
 
 

@@ -4,8 +4,9 @@ import itertools
 
 import numpy as np
 
+from kerasseq.pictures.classifier import WeightedWords, plot_weighted_words
 from kerasseq.pictures.drawing import BLUE, DOTS_PER_INCH, GREY, ORANGE
-from kerasseq.pictures.text_plots import WeightedWords, plot_typing, plot_weighted_words
+from kerasseq.pictures.next_word import plot_typing
 from tests.support.pictures import check_picture
 
 

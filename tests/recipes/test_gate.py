@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from kerasseq.files.tflite import convert, write_saved_model, write_tflite
+from kerasseq.files.saved_model import write_saved_model
+from kerasseq.files.tflite import convert, write_tflite
 from kerasseq.models.char_rnn import CharRNNConfig, build_char_rnn
 from kerasseq.recipes.characters import check_saved_model, describe
 from kerasseq.recipes.gate import Gate, common_length, possible_tokens

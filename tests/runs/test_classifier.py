@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 import train_all
+from kerasseq.files.keras_models import load_model
+from kerasseq.files.labels import read_labels
 from kerasseq.files.tflite import read_tflite
-from kerasseq.files.writing import load_model
-from kerasseq.models.classifier import read_labels
 
 ROOT = Path(__file__).parents[2]
 # Three classes, unbalanced, in three scripts; a word of each class tells it.

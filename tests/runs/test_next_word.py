@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 import train_all
+from kerasseq.files.keras_models import load_model
 from kerasseq.files.report import run_recipe
 from kerasseq.files.tflite import read_tflite
-from kerasseq.files.writing import load_model
-from kerasseq.models.next_word import suggest
 from kerasseq.recipes import next_word as recipe
 from kerasseq.recipes.next_word import Expected, export_next_word
+from kerasseq.signatures.next_word import suggest
 from kerasseq.text.keyboard import TypedVocabulary
 from kerasseq.text.words import SENTENCES
 

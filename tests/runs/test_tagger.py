@@ -18,9 +18,10 @@ from kerasseq.data.tagged import (
     read_tagged_sentences,
     write_tagged_sentences,
 )
+from kerasseq.data.tagged_batches import encode_tokens
+from kerasseq.files.keras_models import load_model
+from kerasseq.files.labels import read_labels
 from kerasseq.files.tflite import read_tflite
-from kerasseq.files.writing import load_model
-from kerasseq.models.tagger import encode_tokens, load_tags
 from kerasseq.runs.tagger import MOST_TOKENS
 from kerasseq.signatures.tagger import TaggingModule, tag_sentences
 from kerasseq.text.words import WordVocabulary
@@ -96,7 +97,7 @@ def test_new_names_are_found(run):
 def test_the_device_s_program_tags_as_python_does(run, runner, weights):
     folder = run / "tagger"
     module = TaggingModule(
-        load_model(folder / "tagger.keras"), load_tags(folder / "tags.json")
+        load_model(folder / "tagger.keras"), read_labels(folder / "tags.json")
     )
     vocabulary = WordVocabulary.load(folder / "vocabulary.json")
     tagger = runner.Tagger(str(folder / f"tagger_{weights}.tflite"))

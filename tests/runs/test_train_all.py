@@ -15,9 +15,9 @@ import pytest
 
 import kerasseq.runs.characters as story
 import train_all
-from kerasseq.files.flatbuffer import list_operators
+from kerasseq.files.keras_models import load_model
+from kerasseq.files.operators import list_operators
 from kerasseq.files.tflite import read_tflite
-from kerasseq.files.writing import load_model
 from kerasseq.recipes import characters as recipe
 from kerasseq.recipes import shipping as variants
 from kerasseq.recipes import stepping

@@ -5,13 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kerasseq.data.tagged import TaggedSentence, may_follow, tag_names
+from kerasseq.data.tagged import TaggedSentence
 from kerasseq.scores.entities import (
     OVERALL,
     EntityLookup,
     EntityScore,
     score_entities,
 )
+from kerasseq.text.tags import may_follow, tag_names
 
 KINDS = ["overall", "creative-work", "person"]  # whatever a kind is called
 

@@ -6,8 +6,10 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kerasseq.files.flatbuffer import list_operators
-from kerasseq.files.tflite import convert, open_signatures, write_saved_model
+from kerasseq.files.operators import list_operators
+from kerasseq.files.runtimes import open_signatures
+from kerasseq.files.saved_model import write_saved_model
+from kerasseq.files.tflite import convert
 from kerasseq.models.char_transformer import (
     CharTransformerConfig,
     build_char_transformer,

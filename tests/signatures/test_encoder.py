@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kerasseq.files.flatbuffer import list_operators
-from kerasseq.files.tflite import convert, open_signatures, write_saved_model
+from kerasseq.files.operators import list_operators
+from kerasseq.files.runtimes import open_signatures
+from kerasseq.files.saved_model import write_saved_model
+from kerasseq.files.tflite import convert
 from kerasseq.models.encoder import EncoderConfig, build_encoder
 from kerasseq.recipes.encoder import encode_by_keras
 from kerasseq.signatures.encoder import EncodingModule, SentenceModule

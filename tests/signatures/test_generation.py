@@ -11,12 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kerasseq.on_device.generate import uniform_numbers
-from kerasseq.signatures.generation import (
-    CHUNK,
-    GeneratingModule,
-    generate_chunk,
-    generate_tokens,
-)
+from kerasseq.signatures.characters import GeneratingModule
+from kerasseq.signatures.generation import CHUNK, generate_chunk, generate_tokens
 from kerasseq.signatures.sampling import Settings
 
 V = 7

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kerasseq.files.tflite import write_saved_model
+from kerasseq.files.saved_model import write_saved_model
 from kerasseq.models.char_rnn import CharRNNConfig, build_char_rnn
 from kerasseq.signatures.characters import (
     build_generating_module,

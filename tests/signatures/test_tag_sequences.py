@@ -8,8 +8,8 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kerasseq.data.tagged import may_follow, tag_names
 from kerasseq.signatures.tag_sequences import allowed_transitions, best_sequence
+from kerasseq.text.tags import may_follow, tag_names
 
 TAGS = tag_names(["x", "y"])
 ONE = np.array([[True]])

@@ -12,15 +12,18 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kerasseq.data.tagged import may_follow
-from kerasseq.files.flatbuffer import list_operators
-from kerasseq.files.tflite import convert, open_signatures, write_saved_model
-from kerasseq.models.tagger import TaggerConfig, build_tagger, encode_tokens
+from kerasseq.data.tagged_batches import encode_tokens
+from kerasseq.files.operators import list_operators
+from kerasseq.files.runtimes import open_signatures
+from kerasseq.files.saved_model import write_saved_model
+from kerasseq.files.tflite import convert
+from kerasseq.models.tagger import TaggerConfig, build_tagger
 from kerasseq.signatures.tagger import (
     SentenceTaggingModule,
     TaggingModule,
     tag_sentences,
 )
+from kerasseq.text.tags import may_follow
 from kerasseq.text.words import WordVocabulary
 
 SENTENCES = ["Ada sang in\tRome", "the ΟΔΟΣ  of İt", "x", "a b c d e f g Ada ada"]

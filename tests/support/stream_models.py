@@ -4,8 +4,9 @@ import keras
 import numpy as np
 
 from kerasseq.models.char_rnn import CharRNNConfig, build_char_rnn
-from kerasseq.signatures.characters import build_stateful_model
-from kerasseq.training.fitting import TrainingConfig, compile_for_training
+from kerasseq.models.stateful import build_stateful_model
+from kerasseq.training.compiling import compile_for_training
+from kerasseq.training.configuration import TrainingConfig
 
 TEXT = np.random.default_rng(5).integers(0, 7, 3001)
 

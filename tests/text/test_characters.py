@@ -13,13 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import kerasseq.text.characters
-from kerasseq.text.characters import (
-    Vocabulary,
+from kerasseq.data.streams import (
     frequency_loss,
     next_character_streams,
-    split_text,
     validation_shape,
 )
+from kerasseq.text.characters import Vocabulary
+from kerasseq.text.held_out import split_text
 
 TEXTS = st.text(min_size=1)  # any Unicode but surrogates, astral planes too
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from kerasseq.on_device import suggest as device
 from kerasseq.text import keyboard as typed_words
+from kerasseq.text.in_graph import part_signs_in_graph
 from kerasseq.text.keyboard import (
     LONGEST_WORD,
     SENTENCE_ENDS,
@@ -20,7 +21,6 @@ from kerasseq.text.keyboard import (
     TypedText,
     TypedVocabulary,
     part_signs,
-    part_signs_in_graph,
 )
 from kerasseq.text.words import lower_case
 

@@ -11,17 +11,16 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kerasseq.text.in_graph import WordTable, split_words_in_graph
 from kerasseq.text.words import (
     PAD,
     SENTENCES,
     SPECIALS,
     UNKNOWN,
-    WordTable,
     WordVocabulary,
     pad,
     read_sentences,
     split_words,
-    split_words_in_graph,
 )
 
 VOCABULARY = WordVocabulary.from_sentences(SENTENCES)

@@ -7,17 +7,15 @@ import keras
 import numpy as np
 import pytest
 
+from kerasseq.data.streams import next_character_streams
 from kerasseq.models.char_rnn import CharRNNConfig, build_char_rnn
-from kerasseq.signatures.characters import build_stateful_model
-from kerasseq.text.characters import next_character_streams
+from kerasseq.models.stateful import build_stateful_model
+from kerasseq.training.callbacks import HistoryFile
 from kerasseq.training.checkpoint import Checkpoint
+from kerasseq.training.compiling import compile_for_training
+from kerasseq.training.configuration import TrainingConfig
 from kerasseq.training.divergence import Diverged, HalvingSchedule, StopAtDivergence
-from kerasseq.training.fitting import (
-    HistoryFile,
-    TrainingConfig,
-    compile_for_training,
-    fit,
-)
+from kerasseq.training.fitting import fit
 
 TEXT = np.random.default_rng(5).integers(0, 7, 3001)
 BATCHES = next_character_streams(TEXT, 3, 8)

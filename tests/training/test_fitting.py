@@ -9,26 +9,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kerasseq.models.char_rnn import CharRNNConfig, build_char_rnn
-from kerasseq.text.characters import (
-    Vocabulary,
+from kerasseq.data.streams import (
     frequency_loss,
     next_character_streams,
-    split_text,
     validation_shape,
 )
+from kerasseq.models.char_rnn import CharRNNConfig, build_char_rnn
+from kerasseq.text.characters import Vocabulary
 from kerasseq.text.corpus import toy_corpus
+from kerasseq.text.held_out import split_text
 from kerasseq.training import fitting as training
-from kerasseq.training.checkpoint import Checkpoint
-from kerasseq.training.fitting import (
+from kerasseq.training.callbacks import (
+    HeldOutLoss,
     HistoryFile,
     Perplexity,
-    TrainingConfig,
-    compile_for_training,
-    fit,
     tensorboard,
 )
-from kerasseq.training.streams import HeldOutLoss
+from kerasseq.training.checkpoint import Checkpoint
+from kerasseq.training.compiling import compile_for_training
+from kerasseq.training.configuration import TrainingConfig
+from kerasseq.training.fitting import fit
 from tests.support.stream_models import TEXT, learner_of, small_model, validator_of
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kerasseq.training.fitting import TrainingConfig
+from kerasseq.training.configuration import TrainingConfig
 from kerasseq.training.presets import (
     MOST_PASSES,
     PRESETS,

@@ -4,11 +4,13 @@ import keras
 import numpy as np
 import pytest
 
+from kerasseq.data.streams import next_character_streams
 from kerasseq.models.char_rnn import CharRNNConfig, build_char_rnn
-from kerasseq.text.characters import next_character_streams
+from kerasseq.scores.windows import window_loss
+from kerasseq.training.callbacks import HeldOutLoss, reset_carried_state
 from kerasseq.training.checkpoint import Checkpoint
-from kerasseq.training.fitting import TrainingConfig, fit
-from kerasseq.training.streams import HeldOutLoss, reset_carried_state, window_loss
+from kerasseq.training.configuration import TrainingConfig
+from kerasseq.training.fitting import fit
 from tests.support.stream_models import TEXT, learner_of, small_model, validator_of
 
 

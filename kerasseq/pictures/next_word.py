@@ -1,28 +1,56 @@
-"""Pictures of texts: what was typed of them, and how much each word weighs."""
+"""What typing costs with suggestions, as pictures."""
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
 
 import numpy as np
-from matplotlib import colormaps
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from kerasseq.pictures.drawing import (
     BLUE,
-    DOTS_PER_INCH,
     GREY,
     INK,
     ORANGE,
     TEXT,
-    WIDTH,
     drawable,
     empty_figure,
+    figure_with_panels,
     installed_fonts,
-    shortened,
+    legend_below,
     write_figure,
 )
+
+
+def plot_savings(
+    shares: Mapping[str, Mapping[str, float]], path: str | os.PathLike
+) -> Figure:
+    """Draw shares of one kind beside another's, as bars: the first kind stands out.
+
+    Args:
+        shares: for each kind its shares by name, 0 to 1, the same names in all.
+        path: the picture, in the format that its suffix names.
+
+    Returns:
+        The figure.
+    """
+    figure, axes = figure_with_panels(3.6)
+    names = list(next(iter(shares.values())))
+    width = 0.8 / len(shares)
+    colours = (BLUE, GREY, ORANGE)
+    for index, (kind, values) in enumerate(shares.items()):
+        places = np.arange(len(names)) + width * (index - (len(shares) - 1) / 2)
+        percent = [100 * values[name] for name in names]
+        colour = colours[index % len(colours)]
+        bars = axes.bar(places, percent, 0.94 * width, color=colour, label=kind)
+        axes.bar_label(bars, fmt="%.1f", fontsize=TEXT, color=INK, padding=2)
+    axes.set_xticks(range(len(names)), names)
+    axes.tick_params(axis="x", length=0)
+    axes.set_ylabel("percent")
+    axes.margins(y=0.12)
+    legend_below(figure, axes)
+    return write_figure(figure, path)
+
 
 # They stand at the word before them.
 CLOSING_SIGNS = {*".,;:!?…)]}”»"}
@@ -116,83 +144,3 @@ def _lines(
             space = []
         lines[-1] += space + letters
     return lines
-
-
-class WeightedWords(NamedTuple):
-    """A text whose words have weights.
-
-    Attributes:
-        heading: what stands above it.
-        words: T of them.
-        weights: float (T,), not negative.
-    """
-
-    heading: str
-    words: Sequence[str]
-    weights: np.ndarray
-
-
-def plot_weighted_words(
-    texts: Sequence[WeightedWords], path: str | os.PathLike, title: str
-) -> Figure:
-    """Draw texts whose words stand on a ground the darker, the larger their weight.
-
-    The largest weight of each text has the darkest ground. Lines are broken to the
-    width of the picture.
-
-    Args:
-        texts: from top to bottom.
-        path: the picture, in the format that its suffix names.
-        title: what is seen.
-
-    Returns:
-        The figure.
-    """
-    line, margin = 0.3, 0.2  # inches
-    style: dict[str, Any] = {
-        "fontsize": TEXT + 1,
-        "fontfamily": installed_fonts(),
-        "parse_math": False,
-    }
-    sheet = Figure((WIDTH, 1), dpi=DOTS_PER_INCH)
-    # Where each word stands, in inches from the left and the top, and its share of
-    # the largest weight.
-    pieces: list[tuple[float, float, str, float | None]] = []
-    y = 0.4
-
-    def flow(words: Sequence[str], shares: Sequence[float | None], gap: float) -> None:
-        nonlocal y
-        x = margin
-        for word, share in zip(words, shares, strict=True):
-            shown = shortened(drawable(word), 30)
-            extent = sheet.text(0, 0, shown, **style).get_window_extent()
-            width = extent.width / DOTS_PER_INCH
-            if x > margin and x + width > WIDTH - margin:
-                x, y = margin, y + line
-            pieces.append((x, y, shown, share))
-            x += width + gap
-        y += line
-
-    for text in texts:
-        y += 0.8 * line
-        heading = text.heading.split()
-        flow(heading, [None] * len(heading), 0.06)
-        largest = max(text.weights, default=0) or 1
-        flow(text.words, [weight / largest for weight in text.weights], 0.15)
-    figure = Figure((WIDTH, y))
-    colours = colormaps["Blues"]
-    figure.text(margin / WIDTH, 1 - 0.3 / y, title, color=INK, **style)
-    for x, top, piece, share in pieces:
-        ground = None
-        if share is not None:
-            ground = {"facecolor": colours(0.75 * share), "lw": 0, "pad": 2.2}
-        figure.text(
-            x / WIDTH,
-            1 - top / y,
-            piece,
-            va="baseline",
-            color="white" if (share or 0) > 0.8 else GREY if share is None else INK,
-            bbox=ground,
-            **style,
-        )
-    return write_figure(figure, path)

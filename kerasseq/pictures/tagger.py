@@ -2,12 +2,30 @@
 
 import html
 import os
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from kerasseq.data.tagged import TaggedSentence, find_entities
+import numpy as np
+from matplotlib.figure import Figure
+
+from kerasseq.data.tagged import TaggedSentence
 from kerasseq.files.writing import write_file
+from kerasseq.pictures.drawing import (
+    BLUE,
+    GREY,
+    INK,
+    ORANGE,
+    TEXT,
+    drawable,
+    figure_with_panels,
+    installed_fonts,
+    legend_below,
+    shortened,
+    write_figure,
+)
 from kerasseq.scores.entities import EntityScore
+from kerasseq.text.tags import find_entities
 
 # Of a terminal: names for people, numbers for it. Red is left for errors.
 COLOURS = (36, 33, 35, 32, 34, 96, 93, 95, 92, 94)
@@ -142,3 +160,50 @@ def score_rows(scores: Mapping[str, EntityScore]) -> list[dict[str, str | int]]:
         }
         for kind, score in scores.items()
     ]
+
+
+def plot_scores(
+    scores: Mapping[str, Mapping[str, float]], path: str | os.PathLike, title: str
+) -> Figure:
+    """Draw scores of several methods as bars, one group below the other.
+
+    Args:
+        scores: for each method, of at most three, its scores in percent by name. A
+            name that one lacks counts 0 there.
+        path: the picture, in the format that its suffix names.
+        title: over the bars.
+
+    Returns:
+        The figure.
+    """
+    names = list(dict.fromkeys(name for method in scores.values() for name in method))
+    figure, axes = figure_with_panels(0.5 + 0.28 * len(names) * len(scores) + 1.2)
+    thickness = 0.8 / len(scores)
+    for index, (method, values) in enumerate(scores.items()):
+        places = np.arange(len(names)) + thickness * (index - (len(scores) - 1) / 2)
+        bars = axes.barh(
+            places,
+            [values.get(name, 0.0) for name in names],
+            0.92 * thickness,
+            color=(BLUE, GREY, ORANGE)[index],
+            label=drawable(method),
+        )
+        axes.bar_label(bars, fmt="%.1f", fontsize=TEXT, color=INK, padding=3)
+    axes.set_yticks(
+        range(len(names)),
+        [shortened(drawable(name), 24) for name in names],
+        fontfamily=installed_fonts(),
+        parse_math=False,
+    )
+    axes.invert_yaxis()
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="y", visible=False)
+    axes.grid(axis="x", color="#e3e7eb")
+    axes.set_xlim(0, 109)  # room for the number of a full bar
+    axes.set_xticks(range(0, 101, 20))
+    axes.set_xlabel("percent")
+    axes.set_title(
+        textwrap.fill(drawable(title), 60), loc="left", fontsize=TEXT + 1, color=INK
+    )
+    legend_below(figure, axes)
+    return write_figure(figure, path)

@@ -1,0 +1,149 @@
+"""A text's ids as streams of next-token examples."""
+
+import mmap
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from kerasseq.text.words import UNKNOWN
+
+BLOCK = 1 << 19  # characters that streams read at a time
+
+
+def frequency_loss(ids: np.ndarray) -> float:
+    """Loss in nats of a model that knows how frequent each id is and nothing else."""
+    counts = np.zeros(0, np.int64)
+    for start in range(0, len(ids), BLOCK):
+        more = np.bincount(ids[start : start + BLOCK], minlength=len(counts))
+        more[: len(counts)] += counts
+        counts = more
+        _let_go(ids)
+    frequencies = counts[counts > 0] / len(ids)
+    return float(-(frequencies * np.log(frequencies)).sum())
+
+
+def validation_shape(num_characters: int) -> tuple[int, int]:
+    """Few streams, and a length that leaves out next to nothing of a held-out text.
+
+    Args:
+        num_characters: N, of the held-out text, at least 2.
+
+    Returns:
+        The number of streams and their length in one batch.
+    """
+    if num_characters < 2:
+        raise ValueError(
+            f"the held-out tenth of the text has {num_characters} characters, but it "
+            "takes 2 to measure a loss; give a longer text"
+        )
+    num_streams = max(1, min(16, num_characters // 1000))
+    stream_length = (num_characters - 1) // num_streams
+    num_batches = -(-stream_length // 256)
+    return num_streams, stream_length // num_batches
+
+
+def next_character_streams(
+    ids: np.ndarray, num_streams: int, length: int
+) -> tf.data.Dataset:
+    """Cut a text into parallel streams of next-character examples, in reading order.
+
+    Row b of every batch continues row b of the batch before, so that a recurrent
+    state can be carried from batch to batch. What does not fill a last batch is left
+    out: at most `num_streams * length` characters.
+
+    Args:
+        ids: int (N,), the text.
+        num_streams: B, how many places of the text are read side by side.
+        length: T, characters a stream in one batch.
+
+    Returns:
+        Batches of inputs int32 (B, T) and targets int32 (B, T), the targets being
+        the inputs one character later.
+
+    Raises:
+        ValueError: the text is too short for a single batch.
+
+    Example:
+        >>> [(x, y)] = next_character_streams(np.arange(5), 2, 2).as_numpy_iterator()
+        >>> x.tolist(), y.tolist()
+        ([[0, 1], [2, 3]], [[1, 2], [3, 4]])
+    """
+    stream_length = (len(ids) - 1) // num_streams
+    num_batches = stream_length // length
+    if num_batches < 1:
+        raise ValueError(
+            f"{len(ids)} characters are too few for {num_streams} streams of {length}; "
+            f"give at least {num_streams * length + 1}, or fewer or shorter streams"
+        )
+    # Many batches are read at a time, which makes one cheap, and skipping one too.
+    batches_a_block = max(1, BLOCK // (num_streams * length))
+
+    def read(block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        first = int(block) * batches_a_block
+        starts = np.arange(num_streams) * stream_length + first * length
+        count = min(batches_a_block, num_batches - first)
+        return _read_batches(ids, starts, count, length)
+
+    def block_of_batches(block: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        types = (tf.int32, tf.int32)
+        inputs, targets = tf.numpy_function(read, [block], types, stateful=False)
+        inputs.set_shape((None, num_streams, length))
+        targets.set_shape((None, num_streams, length))
+        return inputs, targets
+
+    num_blocks = -(-num_batches // batches_a_block)
+    blocks = tf.data.Dataset.range(num_blocks).map(block_of_batches).prefetch(1)
+    num_elements = tf.data.experimental.assert_cardinality(num_batches)
+    options = tf.data.Options()
+    options.deterministic = True
+    # Whoever stops reading waits for the tuner's next turn, and its pauses double: up
+    # to a minute at the end of a training, with nothing here for it to tune.
+    options.autotune.enabled = False
+    return blocks.unbatch().apply(num_elements).with_options(options)
+
+
+def _read_batches(
+    ids: np.ndarray, starts: np.ndarray, count: int, length: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Batches that follow one another; row b of the first begins at `starts[b]`.
+
+    Returns:
+        Inputs int32 (count, B, T) and targets int32 (count, B, T).
+    """
+    rows = np.stack([ids[start : start + count * length + 1] for start in starts])
+    _let_go(ids)
+    inputs, targets = (
+        part.reshape(len(starts), count, length).swapaxes(0, 1).astype(np.int32, "C")
+        for part in (rows[:, :-1], rows[:, 1:])
+    )
+    return inputs, targets
+
+
+def _let_go(ids: np.ndarray) -> None:
+    """Take the pages of mapped ids out of the process; they come again at need.
+
+    Else all that was ever read would count as the process's memory.
+    """
+    owner: Any = ids
+    while isinstance(owner, np.ndarray):
+        owner = owner.base
+    if not isinstance(owner, mmap.mmap) or not hasattr(owner, "madvise"):
+        return
+    # Of a map that can be written to, the changes might be lost.
+    if memoryview(owner).readonly:
+        owner.madvise(mmap.MADV_DONTNEED)
+
+
+def next_word_batches(streams: tf.data.Dataset) -> tf.data.Dataset:
+    """Streams of ids with a weight for each target: 0 where it is the unknown word.
+
+    It is never suggested, so nothing is to be learned of when it comes.
+
+    Args:
+        streams: from `next_character_streams`, on ids of words.
+
+    Returns:
+        Batches of inputs int32 (B, T), targets int32 (B, T), weights float32 (B, T).
+    """
+    return streams.map(lambda x, y: (x, y, tf.cast(y != UNKNOWN, tf.float32)))

@@ -1,0 +1,106 @@
+"""LiteRT's two runtimes, as functions on arrays."""
+
+import atexit
+import contextlib
+import functools
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+import numpy as np
+from ai_edge_litert.compiled_model import CompiledModel
+from ai_edge_litert.environment import Environment, EnvironmentOptions
+from ai_edge_litert.hardware_accelerator import HardwareAccelerator
+from ai_edge_litert.interpreter import Interpreter
+from ai_edge_litert.options import CpuOptions, Options
+
+Runtime: TypeAlias = Literal["interpreter", "compiled_model"]
+
+
+Signature: TypeAlias = Callable[..., dict[str, np.ndarray]]
+
+
+def open_signatures(
+    flatbuffer: bytes, runtime: Runtime = "interpreter", num_threads: int = 1
+) -> dict[str, Signature]:
+    """The signatures of a flatbuffer as functions on arrays, by name.
+
+    Args:
+        flatbuffer: the model.
+        runtime: LiteRT has two ways to run a model, and what works in the one can
+            fail in silence in the other.
+        num_threads: for matrix products.
+
+    Returns:
+        Functions from arrays by name to arrays by name.
+    """
+    if runtime == "interpreter":
+        interpreter = Interpreter(model_content=flatbuffer, num_threads=num_threads)
+        return {
+            name: interpreter.get_signature_runner(name)
+            for name in interpreter.get_signature_list()
+        }
+    options = Options(
+        hardware_accelerators=HardwareAccelerator.CPU,
+        cpu_options=CpuOptions(num_threads=num_threads),
+    )
+    environment = _environment()
+    with _quiet():
+        model = CompiledModel.from_buffer(
+            flatbuffer, environment=environment, options=options
+        )
+        return {name: _compiled(model, name) for name in model.get_signature_list()}
+
+
+@functools.cache
+def _environment() -> Environment:
+    """One for all models of the process, since to make one takes time and lines."""
+    with _quiet():
+        environment = Environment.create(options=EnvironmentOptions())
+    atexit.register(_close, environment)
+    return environment
+
+
+def _close(environment: Environment) -> None:
+    _environment.cache_clear()
+    with _quiet():
+        environment.close()
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Hold back what LiteRT prints while it looks for hardware; it has no log level."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+def _compiled(model: CompiledModel, name: str) -> Signature:
+    inputs = {}
+    for key, detail in model.get_input_tensor_details(name).items():
+        inputs[key] = model.create_input_buffer_by_name(name, key)
+        # The first thing written makes the runtime look for hardware once more.
+        inputs[key].write(np.zeros(detail["shape"], detail["dtype"]))
+    details = model.get_output_tensor_details(name)
+    outputs = {key: model.create_output_buffer_by_name(name, key) for key in details}
+
+    def run(**arrays: np.ndarray) -> dict[str, np.ndarray]:
+        for key, buffer in inputs.items():
+            buffer.write(np.ascontiguousarray(arrays[key]))
+        model.run_by_name(name, inputs, outputs)
+        return {
+            key: buffer.read(
+                int(np.prod(details[key]["shape"])), np.dtype(details[key]["dtype"])
+            ).reshape(details[key]["shape"])
+            for key, buffer in outputs.items()
+        }
+
+    return run

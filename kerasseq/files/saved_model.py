@@ -1,0 +1,35 @@
+"""SavedModels, written whole or not at all."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from kerasseq.files.writing import WriteError, replace_directory
+
+
+def write_saved_model(
+    module: tf.Module, path: str | os.PathLike, signatures: Mapping[str, Any]
+) -> Path:
+    """Write a SavedModel; the directory is replaced whole or stays as it was.
+
+    Args:
+        module: what tracks every variable that the signatures read.
+        path: the directory.
+        signatures: concrete functions by name.
+
+    Raises:
+        WriteError: it cannot be written.
+    """
+    return replace_directory(path, lambda beside: save(module, beside, signatures))
+
+
+def save(module: tf.Module, directory: Path, signatures: Mapping[str, Any]) -> None:
+    try:
+        tf.saved_model.save(module, str(directory), dict(signatures))
+    except tf.errors.OpError as error:
+        # The last part is what the operating system said.
+        said = error.message.rpartition("; ")[2].partition(" [Op:")[0]
+        raise WriteError(directory, said) from error

@@ -1,0 +1,164 @@
+"""A matrix that is gathered from and multiplied with, stored once."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from kerasseq.files.slim import pack
+
+
+def share_gathered_weights(flatbuffer: bytes) -> bytes:
+    """Store a matrix once of which rows are gathered and which multiplies, too.
+
+    In eight bits the converter writes it twice: with one scale for all that is
+    gathered, and with a scale for each row where it multiplies. Here the second serves
+    both, where one row is gathered at a time: as it lies, and its scale beside it.
+
+    Args:
+        flatbuffer: in eight bits; without such a matrix it stays as it is.
+    """
+    model = schema.ModelT.InitFromPackedBuf(flatbuffer)
+    products = [
+        graph.tensors[product.inputs[1]]
+        for graph in model.subgraphs
+        for product in _operators(model, graph, "FULLY_CONNECTED")
+    ]
+    shared = set()
+    for graph in model.subgraphs:
+        for gather in _operators(model, graph, "GATHER"):
+            table, place = (graph.tensors[index] for index in gather.inputs)
+            same = (each for each in products if _same_weights(model, table, each))
+            matrix = next(same, None)
+            row = gather.outputs[0]
+            readers = [each for each in graph.operators if row in _list(each.inputs)]
+            becomes_float = _operators(model, graph, "DEQUANTIZE")
+            one_row = _list(place.shape) == [1] and len(readers) == 1
+            if matrix and one_row and readers[0] in becomes_float:
+                shared.add(table.buffer)
+                _gather_with_scales(model, graph, gather, readers[0], matrix)
+    if not shared:
+        return flatbuffer
+    used = {tensor.buffer for graph in model.subgraphs for tensor in graph.tensors}
+    for buffer in shared - used:
+        model.buffers[buffer].data = None
+    return pack(model)
+
+
+def _list(array: np.ndarray | None) -> list[int]:
+    """What a flatbuffer holds of an array: nothing where it is empty."""
+    return [] if array is None else array.tolist()
+
+
+def _operators(
+    model: schema.ModelT, graph: schema.SubGraphT, name: str
+) -> list[schema.OperatorT]:
+    """The operations of one kind in a graph."""
+    code = getattr(schema.BuiltinOperator, name)
+    return [
+        operator
+        for operator in graph.operators
+        if model.operatorCodes[operator.opcodeIndex].builtinCode == code
+    ]
+
+
+def _same_weights(
+    model: schema.ModelT, one: schema.TensorT, other: schema.TensorT
+) -> bool:
+    """Whether two constants in eight bits are one matrix, the other scaled by rows."""
+    matrices = []
+    for tensor in (one, other):
+        data = model.buffers[tensor.buffer].data
+        if tensor.type != schema.TensorType.INT8 or data is None:
+            return False
+        scales = tensor.quantization.scale[:, None]
+        matrices.append(data.view(np.int8).reshape(tensor.shape) * scales)
+    first, second = matrices
+    if first.shape != second.shape or len(other.quantization.scale) != len(second):
+        return False
+    rounding = one.quantization.scale.max() + other.quantization.scale.max()
+    return bool((np.abs(first - second) <= rounding).all())
+
+
+def _gather_with_scales(
+    model: schema.ModelT,
+    graph: schema.SubGraphT,
+    gather: schema.OperatorT,
+    dequantize: schema.OperatorT,
+    matrix: schema.TensorT,
+) -> None:
+    """Gather rows of a matrix that has a scale for each, and multiply them by it."""
+    table, row = (graph.tensors[ends[0]] for ends in (gather.inputs, gather.outputs))
+    table.buffer = matrix.buffer
+    table.quantization = row.quantization = None
+
+    scales = matrix.quantization.scale.astype(np.float32)
+    all_scales = _add_tensor(model, graph, scales.shape, scales.view(np.uint8))
+    scale = _add_tensor(model, graph, [1])
+    numbers = _add_tensor(model, graph, row.shape)
+
+    options = schema.CastOptionsT()
+    options.inDataType = schema.TensorType.INT8
+    options.outDataType = schema.TensorType.FLOAT32
+    place = graph.operators.index(dequantize)
+    graph.operators[place : place + 1] = [
+        _operator(model, "CAST", [gather.outputs[0]], numbers, options),
+        _operator(
+            model,
+            "GATHER",
+            [all_scales, gather.inputs[1]],
+            scale,
+            schema.GatherOptionsT(),
+        ),
+        _operator(
+            model,
+            "MUL",
+            [numbers, scale],
+            dequantize.outputs[0],
+            schema.MulOptionsT(),
+        ),
+    ]
+
+
+def _add_tensor(
+    model: schema.ModelT,
+    graph: schema.SubGraphT,
+    shape: Sequence[int],
+    data: np.ndarray | None = None,
+) -> int:
+    """Add a tensor of float32 to a graph; gives its index.
+
+    Args:
+        data: uint8, of a constant.
+    """
+    model.buffers.append(schema.BufferT())
+    model.buffers[-1].data = data
+    tensor = schema.TensorT()
+    tensor.name, tensor.shape = b"", np.array(shape, np.int32)
+    tensor.type = schema.TensorType.FLOAT32
+    tensor.buffer = len(model.buffers) - 1
+    graph.tensors.append(tensor)
+    return len(graph.tensors) - 1
+
+
+def _operator(
+    model: schema.ModelT, name: str, inputs: Sequence[int], output: int, options: Any
+) -> schema.OperatorT:
+    """An operation of a kind, which joins the model's kinds if it is a new one."""
+    builtin = getattr(schema.BuiltinOperator, name)
+    codes = [code.builtinCode for code in model.operatorCodes]
+    if builtin not in codes:
+        code = schema.OperatorCodeT()
+        code.builtinCode = code.deprecatedBuiltinCode = builtin
+        code.version = 1
+        model.operatorCodes.append(code)
+        codes.append(builtin)
+    operator = schema.OperatorT()
+    operator.opcodeIndex = codes.index(builtin)
+    operator.inputs = np.array(inputs, np.int32)
+    operator.outputs = np.array([output], np.int32)
+    operator.builtinOptions = options
+    kind = type(options).__name__.removesuffix("T")
+    operator.builtinOptionsType = getattr(schema.BuiltinOptions, kind)
+    return operator

@@ -1,0 +1,96 @@
+"""Sinusoidal positions, as a table and as a layer."""
+
+import math
+from typing import Any
+
+import keras
+import numpy as np
+
+from kerasseq.layers.attention import Shape, Tensor, known_size
+
+
+def sinusoidal_positions(length: int, size: int) -> np.ndarray:
+    """Sines in the even columns, cosines of the same angles in the odd ones.
+
+    Vaswani et al. 2017, section 3.5: wavelengths grow from 2 pi towards 10000 * 2 pi.
+
+    Args:
+        length: T, how many positions, from 0 up.
+        size: C, numbers a position; where it is odd the last sine has no cosine.
+
+    Returns:
+        float32 (T, C).
+
+    Raises:
+        ValueError: length is negative or size below 1.
+
+    Example:
+        >>> sinusoidal_positions(2, 2).round(3).tolist()
+        [[0.0, 1.0], [0.8410000205039978, 0.5400000214576721]]
+    """
+    if length < 0 or size < 1:
+        raise ValueError(
+            f"length={length} and size={size} make no table; length is from 0 up, size "
+            "from 1 up"
+        )
+    column = np.arange(size)
+    rates = 10000.0 ** (-2 * (column // 2) / size)
+    # In float64: far positions' angles in float32 are off by whole parts of a turn.
+    angles = np.arange(length)[:, None] * rates
+    table = np.where(column % 2 == 0, np.sin(angles), np.cos(angles))
+    return table.astype(np.float32)
+
+
+@keras.saving.register_keras_serializable(package="kerasseq")
+class SinusoidalPositions(keras.layers.Layer):
+    """Scale embeddings by sqrt(C) and add each step's position; sections 3.4 and 3.5.
+
+    Steps count from the left, padding or not: pad on the right.
+
+    Args:
+        max_length: how many positions there are.
+        **kwargs: those of `keras.layers.Layer`.
+
+    Call arguments:
+        x: (B, T, C), T at most `max_length`. A mask passes through.
+
+    Returns:
+        (B, T, C).
+
+    Raises:
+        ValueError: max_length is below 1, or T above it. A T known only when the graph
+            runs is refused by the backend's own error.
+    """
+
+    def __init__(self, max_length: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if max_length < 1:
+            raise ValueError(f"max_length={max_length} must be at least 1")
+        self.max_length = max_length
+        self.supports_masking = True
+
+    def build(self, input_shape: Shape) -> None:
+        self.table = sinusoidal_positions(
+            self.max_length, known_size(self, input_shape)
+        )
+
+    def call(self, x: Tensor) -> Tensor:
+        length, size = x.shape[1:]
+        if length is not None and length > self.max_length:
+            raise ValueError(
+                f"{length} steps are more than max_length={self.max_length}; cut the "
+                "sequence, or build with a larger max_length"
+            )
+        # Unlike table[:length], this fails on a length beyond the table.
+        positions = keras.ops.slice(
+            keras.ops.convert_to_tensor(self.table),
+            (0, 0),
+            (keras.ops.shape(x)[1], size),
+        )
+        return x * math.sqrt(size) + keras.ops.cast(positions, x.dtype)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "max_length": self.max_length}

@@ -1,0 +1,165 @@
+"""The next-word model as it is exported: texts in, suggestions out.
+
+Shapes: B texts, T words, V vocabulary.
+"""
+
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kerasseq.signatures.characters import state_shapes
+from kerasseq.signatures.generation import read
+from kerasseq.signatures.recurrent_step import InferenceStep
+from kerasseq.signatures.states import States, named_states, states_in_order
+from kerasseq.text.in_graph import WordTable, lower_case_in_graph, part_signs_in_graph
+from kerasseq.text.keyboard import SENTENCE_ENDS, TypedVocabulary, capitalized
+
+
+class NextWordModule(tf.Module):
+    """A next-word model's signature on numbers alone: what a `.tflite` holds.
+
+    It has a copy of the weights, laid out for one word at a time: further training
+    changes nothing.
+
+    Args:
+        model: from `build_next_word_model`.
+    """
+
+    def __init__(self, model: keras.Model) -> None:
+        super().__init__()
+        self.vocabulary_size = model.output_shape[-1]
+        self.state_shapes = state_shapes(model)
+        self.read_word = InferenceStep(model)
+
+    def device_signatures(self) -> dict[str, tf.types.experimental.ConcreteFunction]:
+        """`step`, by that name."""
+        states = {
+            f"state_{index}": tf.TensorSpec(shape, tf.float32)
+            for index, shape in enumerate(self.state_shapes)
+        }
+        token = tf.TensorSpec((1,), tf.int32)
+        return {"step": self.step.get_concrete_function(token=token, **states)}
+
+    @tf.function
+    def step(self, token: tf.Tensor, **states: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Logits after one more word, and the states to hand to the next call."""
+        logits, new_states = self.read_word(token, states_in_order(states))
+        return {"logits": logits, **named_states(new_states)}
+
+
+class SuggestingModule(tf.Module):
+    """A next-word model's signature on texts: what a SavedModel holds.
+
+    Args:
+        next_word: the model.
+        vocabulary: its words.
+
+    Raises:
+        ValueError: the vocabulary does not fit the weights.
+    """
+
+    def __init__(self, next_word: NextWordModule, vocabulary: TypedVocabulary) -> None:
+        super().__init__()
+        vocabulary.require_size(next_word.vocabulary_size)
+        self._next_word = next_word
+        self._table = WordTable(vocabulary.lower_cased)
+        self._start, self._first = vocabulary.start, vocabulary.first
+        words = vocabulary.words[self._first :]
+        self._lower_cased = tf.constant(vocabulary.lower_cased.words[self._first :])
+        # As they are, with one capital, in capitals.
+        self._forms = tf.constant(
+            [words, [*map(capitalized, words)], [word.upper() for word in words]]
+        )
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec((None,), tf.string, "text"),
+            tf.TensorSpec((), tf.int32, "k"),
+        ]
+    )
+    def suggest(self, text: tf.Tensor, k: tf.Tensor) -> dict[str, tf.Tensor]:
+        """The likeliest words at the end of each text.
+
+        Args:
+            text: string (B,), UTF-8.
+            k: int32 (), how many words.
+
+        Returns:
+            words string (B, k), likeliest first, and probabilities float32 (B, k);
+            where there are fewer words, "" and 0.
+        """
+        specs = tf.TensorSpec((None,), tf.string), tf.TensorSpec((None,), tf.float32)
+        # With a letter behind it, a text ends in an unfinished word in any case.
+        # One text is added, since of a loop that never ran the shape is not known.
+        texts = tf.concat([part_signs_in_graph(text) + "x", ["x"]], 0)
+        words, probabilities = tf.map_fn(
+            lambda each: self._suggest(each, k), texts, fn_output_signature=specs
+        )
+        return {"words": words[:-1], "probabilities": probabilities[:-1]}
+
+    def _suggest(self, text: tf.Tensor, k: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Words and probabilities for one text, which has a letter behind it."""
+        words = tf.strings.split(text)
+        ids = tf.concat([[self._start], self._table(text[None])[0, :-1]], 0)
+        zeros: States = [tf.zeros(shape) for shape in self._next_word.state_shapes]
+        states = read(self._next_word.read_word, ids, tf.size(ids) - 1, zeros)
+        logits, _ = self._next_word.read_word(ids[-1:], states)
+
+        unfinished = tf.strings.substr(words[-1], 0, tf.strings.length(words[-1]) - 1)
+        characters, lowered = lower_case_in_graph(unfinished[None])
+        beginning = tf.strings.reduce_join(lowered.flat_values)
+        heads = tf.strings.substr(self._lower_cased, 0, tf.strings.length(beginning))
+        scores = tf.where(heads == beginning, logits[0, self._first :], -np.inf)
+        best, places = tf.math.top_k(scores, tf.minimum(k, tf.size(scores)))
+
+        # `Caret.writes` as TensorFlow operations.
+        before = tf.concat([SENTENCE_ENDS[:1], words[:-1]], 0)[-1]
+        starts = tf.reduce_any(before == tf.constant(SENTENCE_ENDS))
+        changed = characters.flat_values != lowered.flat_values
+        capitals = (tf.size(changed) > 1) & tf.reduce_all(changed)
+        capital = tf.concat([changed, [starts]], 0)[0]
+        form = tf.where(capitals, 2, tf.cast(capital, tf.int32))
+
+        fits = best > -np.inf
+        found = tf.where(fits, tf.gather(self._forms[form], places), "")
+        # Where nothing fits, this is not a number, and nowhere used.
+        probabilities = tf.exp(best - tf.reduce_logsumexp(scores))
+        missing = [[0, k - tf.size(best)]]
+        return (
+            tf.pad(found, missing, constant_values=""),
+            tf.pad(tf.where(fits, probabilities, 0.0), missing),
+        )
+
+
+def suggest(module: Any, text: str, k: int = 3) -> list[tuple[str, float]]:
+    """The likeliest words at the end of a text.
+
+    After a space, a sign or nothing it is the next word; otherwise one that begins as
+    the text ends, which may be that beginning itself. Where the model knows no such
+    word, there are none.
+
+    Args:
+        module: a `SuggestingModule`, or an exported SavedModel as `tf.saved_model.load`
+            gives it.
+        text: any text; the model reads all of it.
+        k: how many words at most.
+
+    Returns:
+        The words, likeliest first, each with its probability given the text, its
+        unfinished word, and that the word is a known one.
+
+    Raises:
+        ValueError: k is negative.
+    """
+    if not 0 <= k < 2**31:
+        raise ValueError(f"k={k} is not a count of words from 0 up; try 3")
+    found = module.suggest(
+        text=tf.constant([text.encode("utf-8", "replace")]), k=tf.constant(k)
+    )
+    words, probabilities = (
+        found[name].numpy()[0] for name in ("words", "probabilities")
+    )
+    pairs = zip(words.tolist(), probabilities.tolist(), strict=True)
+    return [(word.decode(), probability) for word, probability in pairs if word]

@@ -1,0 +1,122 @@
+"""What is watched and kept while a model trains."""
+
+import csv
+import importlib.util
+import io
+import json
+import math
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from kerasseq.files.writing import write_file
+
+
+class Perplexity(keras.callbacks.Callback):
+    """Adds `perplexity` and `val_perplexity`, exp of the losses, to an epoch's logs."""
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        if logs is None:
+            return
+        for prefix in ("", "val_"):
+            if f"{prefix}loss" in logs:
+                # Above 700 the exponential overflows a float64.
+                loss = min(float(logs[f"{prefix}loss"]), 700.0)
+                logs[f"{prefix}perplexity"] = math.exp(loss)
+
+
+class HistoryFile(keras.callbacks.Callback):
+    """Keeps the logs of all epochs in a CSV file, written whole after each.
+
+    Keras's CSVLogger appends to the file, so what a kill or a resume leaves there is
+    not the history of the run that the weights come from.
+
+    Args:
+        path: the file.
+    """
+
+    def __init__(self, path: str | os.PathLike) -> None:
+        super().__init__()
+        self._path = Path(path)
+        self.rows = "[]"  # JSON, so that a checkpoint holds it as it stands
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        numbers = {key: float(value) for key, value in (logs or {}).items()}
+        rows = [*json.loads(self.rows), {"epoch": epoch + 1, **numbers}]
+        self.rows = json.dumps(rows)
+        text = io.StringIO()
+        writer = csv.DictWriter(text, list(rows[0]), extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(rows)
+        write_file(self._path, text.getvalue())
+
+    @property
+    def history(self) -> dict[str, list[float]]:
+        """The column of each log by its name."""
+        rows = json.loads(self.rows)
+        return {key: [row[key] for row in rows] for key in (rows[0] if rows else {})}
+
+
+class SampleTexts(keras.callbacks.Callback):
+    """Prints a text that the model writes, after every epoch.
+
+    Args:
+        write: called for the text.
+    """
+
+    def __init__(self, write: Callable[[], str]) -> None:
+        super().__init__()
+        self._write = write
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        print(f"\n{self._write()}\n", flush=True)
+
+
+def tensorboard(directory: str | os.PathLike) -> keras.callbacks.Callback:
+    """Keras's callback that writes what TensorBoard shows.
+
+    Raises:
+        ValueError: TensorBoard is not installed.
+    """
+    if importlib.util.find_spec("tensorboard") is None:
+        raise ValueError(
+            f"TensorBoard, which is to show {directory}, is not installed; "
+            "pip install 'kerasseq[tensorboard]'"
+        )
+    return keras.callbacks.TensorBoard(str(directory), write_graph=False)
+
+
+def reset_carried_state(model: keras.Model) -> None:
+    """Set the state of every stateful layer back to zeros."""
+    for layer in model.layers:
+        if getattr(layer, "stateful", False):
+            layer.reset_state()
+
+
+class HeldOutLoss(keras.callbacks.Callback):
+    """Adds `val_loss` to the logs of an epoch, for the callbacks after it.
+
+    The loss is that of a twin which shares the weights and has a state of its own:
+    validation inside `fit` would run on the training state and leave it changed.
+
+    Args:
+        twin: a compiled model that shares the weights of the one in training.
+        batches: what to evaluate it on, from a state of zeros.
+    """
+
+    def __init__(self, twin: keras.Model, batches: tf.data.Dataset) -> None:
+        super().__init__()
+        self._twin = twin
+        self._batches = batches
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        if logs is not None:
+            logs["val_loss"] = self.evaluate()
+
+    def evaluate(self) -> float:
+        """Mean cross-entropy in nats a token."""
+        reset_carried_state(self._twin)
+        return float(self._twin.evaluate(self._batches, verbose=0))

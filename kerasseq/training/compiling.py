@@ -1,0 +1,64 @@
+"""Loss, optimizer and schedule of a training."""
+
+import keras
+
+from kerasseq.training.configuration import TrainingConfig
+from kerasseq.training.divergence import HalvingSchedule
+from kerasseq.training.muon import Muon
+
+
+def compile_for_training(
+    model: keras.Model, config: TrainingConfig, jit_compile: bool = True
+) -> None:
+    """Compile with cross-entropy on logits, Adam or Muon, clipping and a schedule.
+
+    The learning rate rises to its highest in `warmup_steps` and falls to zero along
+    half a cosine (Loshchilov and Hutter 2017, section 3).
+
+    Args:
+        model: gives logits.
+        config: learning rate, clipping and length of the training.
+        jit_compile: let XLA make one program of the step. It makes one for each shape
+            of a batch, which takes seconds.
+    """
+    total_steps = config.epochs * config.steps_per_epoch
+    warmup_steps = min(config.warmup_steps, max(1, total_steps // 10))
+    schedule = HalvingSchedule(
+        keras.optimizers.schedules.CosineDecay(
+            initial_learning_rate=0.0,
+            decay_steps=max(1, total_steps - warmup_steps),
+            warmup_target=config.learning_rate,
+            warmup_steps=warmup_steps,
+        )
+    )
+    if config.optimizer == "adam":
+        optimizer = keras.optimizers.Adam(
+            schedule,
+            beta_2=config.beta_2,
+            global_clipnorm=config.clip_norm,
+            weight_decay=config.weight_decay or None,
+        )
+        optimizer.exclude_from_weight_decay(
+            [
+                variable
+                for variable in model.trainable_variables
+                if len(variable.shape) < 2 or "embedding" in variable.path
+            ]
+        )
+    else:
+        optimizer = Muon(
+            schedule,
+            adam_beta_2=config.beta_2,
+            global_clipnorm=config.clip_norm,
+            weight_decay=config.weight_decay or None,
+            adam_weight_decay=None,
+        )
+    model.compile(
+        optimizer=optimizer,
+        loss=keras.losses.SparseCategoricalCrossentropy(
+            from_logits=True, reduction="mean_with_sample_weight"
+        ),
+        jit_compile=jit_compile,
+    )
+    # Among the optimizer's variables from here on, so that a checkpoint has it.
+    model.optimizer.learning_rate_factor = schedule.factor

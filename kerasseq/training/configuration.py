@@ -1,0 +1,102 @@
+"""How to train, and how much."""
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+# A round of this many characters ends often enough for a person to watch and for a
+# killed run to lose little, and seldom enough for validation to cost little.
+CHARACTERS_A_ROUND = 250_000, 1_200_000
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How to train, and how much.
+
+    Attributes:
+        batch_size: B, places of the text, or sentences, that are read side by side.
+        length: T, characters a stream in one batch.
+        steps_per_epoch: batches in what Keras calls an epoch: one pass over the text,
+            several where it is short, a part of one where it is long.
+        epochs: how many of these; the text goes on from one to the next.
+        learning_rate: the highest one, after the warm-up.
+        warmup_steps: batches over which the learning rate rises from zero.
+        beta_2: Adam's decay of the squared gradients.
+        clip_norm: the gradients' global norm is held at this.
+        patience: epochs without a better held-out loss before training stops.
+        optimizer: Adam, or Muon, which a Transformer learns faster with.
+        weight_decay: part of each matrix, times the learning rate, that a step takes
+            away (Loshchilov and Hutter 2019, algorithm 2); embeddings and vectors keep
+            theirs.
+    """
+
+    batch_size: int
+    length: int
+    steps_per_epoch: int
+    epochs: int
+    learning_rate: float = 3e-3
+    warmup_steps: int = 100
+    beta_2: float = 0.99
+    clip_norm: float = 1.0
+    patience: int = 3
+    optimizer: Literal["adam", "muon"] = "adam"
+    weight_decay: float = 0.0
+
+    def __post_init__(self) -> None:
+        counts = "batch_size", "length", "steps_per_epoch", "epochs", "patience"
+        for name in counts:
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}={getattr(self, name)} must be at least 1")
+        if not 0 < self.learning_rate < math.inf:
+            raise ValueError(
+                f"learning_rate={self.learning_rate} is not above zero; try 0.003"
+            )
+        if not 0 <= self.weight_decay < math.inf:
+            raise ValueError(f"weight_decay={self.weight_decay} is below zero; try 0.1")
+
+    @classmethod
+    def for_text(
+        cls,
+        num_characters: int,
+        *,
+        budget: int,
+        passes: int | None = None,
+        batch_size: int = 32,
+        length: int = 64,
+        a_round: tuple[int, int] = CHARACTERS_A_ROUND,
+        **others: Any,
+    ) -> "TrainingConfig":
+        """Choose what depends on the size of the text.
+
+        Args:
+            num_characters: N, of the text to train on.
+            budget: characters to read in all, where `passes` is None: less than the
+                text where that is long.
+            passes: how often to read the text.
+            batch_size: at most so many; a short text gets fewer.
+            length: characters a stream in one batch.
+            a_round: characters in an epoch, at least and at most.
+            **others: further attributes.
+
+        Raises:
+            ValueError: the text is shorter than a sequence.
+        """
+        if num_characters <= length:
+            raise ValueError(
+                f"the text has {num_characters} characters to train on, fewer than a "
+                f"sequence of {length} and the one after it; give a longer text"
+            )
+        # Sixteen batches a pass at least, or the carried state is hardly used.
+        batch_size = max(1, min(batch_size, num_characters // (16 * length)))
+        steps_a_pass = (num_characters - 1) // batch_size // length
+        least, most = a_round
+        if num_characters > most:
+            steps_per_epoch = steps_a_pass // math.ceil(num_characters / most)
+        else:
+            together = math.ceil(least / num_characters)
+            steps_per_epoch = steps_a_pass * min(passes or together, together)
+        if passes is None:
+            epochs = max(1, round(budget / (steps_per_epoch * batch_size * length)))
+        else:
+            epochs = math.ceil(passes * steps_a_pass / steps_per_epoch)
+        return cls(batch_size, length, steps_per_epoch, epochs, **others)
