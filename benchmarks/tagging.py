@@ -22,7 +22,7 @@ from kerasseq.scores.entities import (
     EntityScore,
     score_entities,
 )
-from kerasseq.signatures.tagger import TaggingModule, tag_sentences
+from kerasseq.signatures.tagger import TaggerOnIds, tag_sentences
 from kerasseq.text.tags import tag_names
 
 
@@ -50,7 +50,7 @@ def main() -> int:
         start = time.perf_counter()
         model, vocabulary = fit_tagger(learned, kinds, STEPS[options.preset], seed)
         seconds.append(time.perf_counter() - start)
-        module = TaggingModule(model, tag_names(kinds))
+        module = TaggerOnIds(model, tag_names(kinds))
         runs.append(score_entities(actual, tag_sentences(module, tokens, vocabulary)))
         print(f"seed {seed}: {row(runs[-1][OVERALL])}, {seconds[-1]:.0f} s", flush=True)
 

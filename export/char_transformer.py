@@ -1,4 +1,4 @@
-"""Export a Transformer that writes: `python -m export.char_transformer DIR`, DIR of a run."""
+"""Export a Transformer that writes: `python -m export.char_transformer DIR`."""
 
 import sys
 

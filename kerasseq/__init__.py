@@ -64,10 +64,10 @@ from kerasseq.signatures.characters import (
     build_generating_module,
     generate,
 )
-from kerasseq.signatures.next_word import NextWordModule, SuggestingModule, suggest
+from kerasseq.signatures.next_word import NextWordOnIds, NextWordOnText, suggest
 from kerasseq.signatures.sampling import Settings, choose_token, uniform_numbers
 from kerasseq.signatures.tag_sequences import allowed_transitions, best_sequence
-from kerasseq.signatures.tagger import TaggingModule, tag_sentences
+from kerasseq.signatures.tagger import TaggerOnIds, tag_sentences
 from kerasseq.text.characters import Vocabulary
 from kerasseq.text.corpus import Corpus, load_corpus
 from kerasseq.text.held_out import split_text
@@ -113,17 +113,17 @@ __all__ = [
     "LabelledSentences",
     "MultiHeadSelfAttention",
     "NextWordConfig",
-    "NextWordModule",
+    "NextWordOnIds",
+    "NextWordOnText",
     "Perplexity",
     "SampleTexts",
     "Settings",
     "SimpleRNN",
     "SinusoidalPositions",
     "StopAtDivergence",
-    "SuggestingModule",
     "TaggedSentence",
     "TaggerConfig",
-    "TaggingModule",
+    "TaggerOnIds",
     "TiedEmbedding",
     "TrainingConfig",
     "TypedText",

@@ -15,9 +15,10 @@ from kerasseq.files.report import Check, read_report
 from kerasseq.files.runtimes import Runtime, open_signatures
 from kerasseq.files.saved_model import write_saved_model
 from kerasseq.files.tflite import Quantization
+from kerasseq.models.classifier import ClassifierConfig
 from kerasseq.on_device.generate import Model
 from kerasseq.recipes.shipping import about, conclude, file_figures, write_variants
-from kerasseq.signatures.classifier import ClassifyingModule, LabellingModule
+from kerasseq.signatures.classifier import ClassifierOnIds, ClassifierOnText
 from kerasseq.text.reading import read_text
 from kerasseq.text.words import WordVocabulary, pad
 
@@ -65,8 +66,8 @@ def export_classifier(directory: str | Path) -> dict[str, Any]:
     classifier = load_model(folder / "classifier.keras")
     vocabulary = WordVocabulary.load(folder / "vocabulary.json")
     labels = read_labels(folder / "labels.json")
-    module = ClassifyingModule(classifier)
-    labelling = LabellingModule(module, vocabulary, labels, LENGTH)
+    module = ClassifierOnIds(classifier)
+    labelling = ClassifierOnText(module, vocabulary, labels, LENGTH)
     expected = expect(classifier, vocabulary, labels, folder / "held_out.tsv")
 
     saved_model = write_saved_model(

@@ -16,7 +16,7 @@ from kerasseq.files.saved_model import write_saved_model
 from kerasseq.files.tflite import Quantization
 from kerasseq.on_device.generate import Model
 from kerasseq.recipes.shipping import about, conclude, file_figures, write_variants
-from kerasseq.signatures.encoder import EncodingModule, SentenceModule
+from kerasseq.signatures.encoder import EncoderOnIds, EncoderOnText
 from kerasseq.text.words import WordVocabulary, pad, read_sentences
 
 # Words that a `.tflite` reads at once.
@@ -44,8 +44,8 @@ def export_encoder(directory: str | Path) -> dict[str, Any]:
     folder = Path(directory) / "encoder"
     encoder = load_model(folder / "encoder.keras")
     vocabulary = WordVocabulary.load(folder / "vocabulary.json")
-    module = EncodingModule(encoder)
-    sentence_module = SentenceModule(module, vocabulary)
+    module = EncoderOnIds(encoder)
+    sentence_module = EncoderOnText(module, vocabulary)
     sentences = read_sentences(folder / "sentences.txt")[:CHECKED_SENTENCES]
 
     saved_model = write_saved_model(
@@ -152,7 +152,7 @@ def encode_by_keras(
 
 
 def describe(
-    encoder: keras.Model, module: EncodingModule, training: dict[str, Any]
+    encoder: keras.Model, module: EncoderOnIds, training: dict[str, Any]
 ) -> dict[str, Any]:
     """The card that travels inside the files."""
     return {

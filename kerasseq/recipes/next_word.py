@@ -28,7 +28,7 @@ from kerasseq.recipes.stepping import (
     zeros,
 )
 from kerasseq.scores.keystrokes import SUGGESTIONS, measure_keystrokes
-from kerasseq.signatures.next_word import NextWordModule, SuggestingModule, suggest
+from kerasseq.signatures.next_word import NextWordOnIds, NextWordOnText, suggest
 from kerasseq.text.keyboard import Caret, TypedText, TypedVocabulary
 from kerasseq.text.reading import read_text
 from kerasseq.text.words import UNKNOWN
@@ -146,8 +146,8 @@ def export_next_word(directory: str | Path) -> dict[str, Any]:
     folder = Path(directory) / "next_word"
     model = load_model(folder / "next_word.keras")
     vocabulary = TypedVocabulary.load(folder / "vocabulary.json")
-    module = NextWordModule(model)
-    suggesting = SuggestingModule(module, vocabulary)
+    module = NextWordOnIds(model)
+    suggesting = NextWordOnText(module, vocabulary)
     expected = Expected(model, vocabulary, read_text(folder / "held_out.txt"))
 
     signatures = module.device_signatures()

@@ -23,8 +23,8 @@ from kerasseq.recipes.shipping import about, conclude, file_figures, write_varia
 from kerasseq.scores.entities import OVERALL, score_entities
 from kerasseq.signatures.tag_sequences import allowed_transitions, best_sequence
 from kerasseq.signatures.tagger import (
-    SentenceTaggingModule,
-    TaggingModule,
+    TaggerOnIds,
+    TaggerOnText,
     tag_sentences,
 )
 from kerasseq.text.tags import OUTSIDE, may_follow
@@ -57,8 +57,8 @@ def export_tagger(directory: str | Path) -> dict[str, Any]:
     model = load_model(folder / "tagger.keras")
     vocabulary = WordVocabulary.load(folder / "vocabulary.json")
     tags = read_labels(folder / "tags.json")
-    module = TaggingModule(model, tags)
-    sentence_module = SentenceTaggingModule(module, vocabulary)
+    module = TaggerOnIds(model, tags)
+    sentence_module = TaggerOnText(module, vocabulary)
     sentences = read_tagged_sentences(folder / "held_out.conll")[:CHECKED_SENTENCES]
 
     saved_model = write_saved_model(
@@ -87,7 +87,7 @@ def export_tagger(directory: str | Path) -> dict[str, Any]:
 
 def check_saved_model(
     path: Path,
-    module: TaggingModule,
+    module: TaggerOnIds,
     vocabulary: WordVocabulary,
     sentences: Sequence[TaggedSentence],
 ) -> list[Check]:
@@ -130,7 +130,7 @@ class Gate:
     def __init__(
         self,
         model: keras.Model,
-        module: TaggingModule,
+        module: TaggerOnIds,
         vocabulary: WordVocabulary,
         sentences: Sequence[TaggedSentence],
     ) -> None:
@@ -221,7 +221,7 @@ def count_illegal(tags: Sequence[str]) -> int:
 
 def describe(
     model: keras.Model,
-    module: TaggingModule,
+    module: TaggerOnIds,
     training: dict[str, Any],
 ) -> dict[str, Any]:
     """The card that travels inside the files."""

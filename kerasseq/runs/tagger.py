@@ -28,7 +28,7 @@ from kerasseq.pictures.tagger import (
     write_entity_page,
 )
 from kerasseq.scores.entities import OVERALL, EntityLookup, EntityScore, score_entities
-from kerasseq.signatures.tagger import TaggingModule, tag_sentences
+from kerasseq.signatures.tagger import TaggerOnIds, tag_sentences
 from kerasseq.text.tags import find_entities
 from kerasseq.text.words import WordVocabulary
 from kerasseq.training.callbacks import HistoryFile
@@ -104,7 +104,7 @@ def train_tagger(
 
     tags = TaggerConfig(len(vocabulary), kinds).tags
     tokens = [sentence.tokens for sentence in held_out]
-    predicted = tag_sentences(TaggingModule(model, tags), tokens, vocabulary)
+    predicted = tag_sentences(TaggerOnIds(model, tags), tokens, vocabulary)
     actual = [sentence.tags for sentence in held_out]
     scores = score_entities(actual, predicted)
     lookup = EntityLookup(learned)

@@ -13,7 +13,7 @@ from kerasseq.text.in_graph import WordTable
 from kerasseq.text.words import PAD, WordVocabulary
 
 
-class ClassifyingModule(tf.Module):
+class ClassifierOnIds(tf.Module):
     """A classifier's signature on numbers alone: what a `.tflite` holds.
 
     Args:
@@ -58,7 +58,7 @@ class ClassifyingModule(tf.Module):
         }
 
 
-class LabellingModule(tf.Module):
+class ClassifierOnText(tf.Module):
     """A classifier's signature on sentences: what a SavedModel holds.
 
     Args:
@@ -73,7 +73,7 @@ class LabellingModule(tf.Module):
 
     def __init__(
         self,
-        classifying: ClassifyingModule,
+        classifying: ClassifierOnIds,
         vocabulary: WordVocabulary,
         labels: Sequence[str],
         max_length: int,

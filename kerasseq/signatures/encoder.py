@@ -11,7 +11,7 @@ from kerasseq.text.in_graph import WordTable
 from kerasseq.text.words import PAD, WordVocabulary
 
 
-class EncodingModule(tf.Module):
+class EncoderOnIds(tf.Module):
     """An encoder's signature on numbers alone: what a `.tflite` holds.
 
     Args:
@@ -53,7 +53,7 @@ class EncodingModule(tf.Module):
         return {"embeddings": embeddings, "weights": tf.stack([*outputs.values()], 1)}
 
 
-class SentenceModule(tf.Module):
+class EncoderOnText(tf.Module):
     """An encoder's signature on sentences: what a SavedModel holds.
 
     Args:
@@ -64,7 +64,7 @@ class SentenceModule(tf.Module):
         ValueError: the vocabulary does not fit the weights.
     """
 
-    def __init__(self, encoding: EncodingModule, vocabulary: WordVocabulary) -> None:
+    def __init__(self, encoding: EncoderOnIds, vocabulary: WordVocabulary) -> None:
         super().__init__()
         vocabulary.require_size(encoding.num_words)
         self._encoding = encoding

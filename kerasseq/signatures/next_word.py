@@ -17,7 +17,7 @@ from kerasseq.text.in_graph import WordTable, lower_case_in_graph, part_signs_in
 from kerasseq.text.keyboard import SENTENCE_ENDS, TypedVocabulary, capitalized
 
 
-class NextWordModule(tf.Module):
+class NextWordOnIds(tf.Module):
     """A next-word model's signature on numbers alone: what a `.tflite` holds.
 
     It has a copy of the weights, laid out for one word at a time: further training
@@ -49,7 +49,7 @@ class NextWordModule(tf.Module):
         return {"logits": logits, **named_states(new_states)}
 
 
-class SuggestingModule(tf.Module):
+class NextWordOnText(tf.Module):
     """A next-word model's signature on texts: what a SavedModel holds.
 
     Args:
@@ -60,7 +60,7 @@ class SuggestingModule(tf.Module):
         ValueError: the vocabulary does not fit the weights.
     """
 
-    def __init__(self, next_word: NextWordModule, vocabulary: TypedVocabulary) -> None:
+    def __init__(self, next_word: NextWordOnIds, vocabulary: TypedVocabulary) -> None:
         super().__init__()
         vocabulary.require_size(next_word.vocabulary_size)
         self._next_word = next_word
@@ -141,7 +141,7 @@ def suggest(module: Any, text: str, k: int = 3) -> list[tuple[str, float]]:
     word, there are none.
 
     Args:
-        module: a `SuggestingModule`, or an exported SavedModel as `tf.saved_model.load`
+        module: a `NextWordOnText`, or an exported SavedModel as `tf.saved_model.load`
             gives it.
         text: any text; the model reads all of it.
         k: how many words at most.

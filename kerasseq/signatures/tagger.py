@@ -17,7 +17,7 @@ from kerasseq.text.words import PAD, WordVocabulary
 TOGETHER = 64
 
 
-class TaggingModule(tf.Module):
+class TaggerOnIds(tf.Module):
     """A tagger's signature on numbers alone: what a `.tflite` holds.
 
     Args:
@@ -79,7 +79,7 @@ class TaggingModule(tf.Module):
         return {"tags": best_sequence(logits, word_ids != PAD, self._allowed)}
 
 
-class SentenceTaggingModule(tf.Module):
+class TaggerOnText(tf.Module):
     """A tagger's signature on sentences: what a SavedModel holds.
 
     Args:
@@ -90,7 +90,7 @@ class SentenceTaggingModule(tf.Module):
         ValueError: the vocabulary does not fit the weights.
     """
 
-    def __init__(self, tagging: TaggingModule, vocabulary: WordVocabulary) -> None:
+    def __init__(self, tagging: TaggerOnIds, vocabulary: WordVocabulary) -> None:
         super().__init__()
         vocabulary.require_size(tagging.num_words)
         self._tagging = tagging
@@ -125,7 +125,7 @@ class SentenceTaggingModule(tf.Module):
 
 
 def tag_sentences(
-    tagging: TaggingModule,
+    tagging: TaggerOnIds,
     sentences: Sequence[Sequence[str]],
     vocabulary: WordVocabulary,
 ) -> list[list[str]]:

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from kerasseq.files import flatbuffer as module
+from kerasseq.files import int4
+from kerasseq.files import slim as module
 from kerasseq.files.runtimes import open_signatures
 from kerasseq.files.tflite import convert
 from kerasseq.models.char_rnn import CharRNNConfig, build_char_rnn
@@ -77,7 +78,7 @@ def test_graphs_in_another_order_are_the_same_model(both):
     # Backwards, so that what loops and conditions call is elsewhere too.
     module._reorder(model, range(len(model.subgraphs) - 1, -1, -1))
     for one, other in zip(
-        run(slim, "interpreter"), run(module._pack(model), "interpreter"), strict=True
+        run(slim, "interpreter"), run(module.pack(model), "interpreter"), strict=True
     ):
         for name in one:
             np.testing.assert_array_equal(one[name], other[name])
@@ -174,7 +175,7 @@ def test_two_processes_write_the_same_bytes():
     )
 )
 def test_four_bits_are_within_half_a_step_or_what_was_clipped(weights):
-    packed, scales = module._four_bits(weights)
+    packed, scales = int4._four_bits(weights)
     halves = np.stack([packed & 15, packed >> 4], axis=1).reshape(-1)
     numbers = np.where(halves > 7, halves.astype(int) - 16, halves)[: weights.size]
     found = numbers.reshape(weights.shape) * scales[:, None]

@@ -310,7 +310,7 @@ def test_a_saved_model_is_the_same_in_another_process(tmp_path, ids):
     np.testing.assert_array_equal(load_model(tmp_path / "model.keras")(ids), model(ids))
     program = f"""
 import numpy
-from kerasseq.files.writing import load_model
+from kerasseq.files.keras_models import load_model
 model = load_model({str(tmp_path / "model.keras")!r})
 numpy.save({str(tmp_path / "logits.npy")!r}, model(numpy.array({ids.tolist()})))
 """

@@ -114,7 +114,8 @@ def test_a_fresh_process_loads_and_agrees(tmp_path):
     model = build(num_blocks=1)
     save_model(model, tmp_path / "model.keras")
     code = (
-        "import sys, json, numpy as np; from kerasseq.files.writing import load_model\n"
+        "import sys, json, numpy as np\n"
+        "from kerasseq.files.keras_models import load_model\n"
         "model = load_model(sys.argv[1])\n"
         "print(json.dumps(model(np.array(json.loads(sys.argv[2])))['logits']"
         ".numpy().tolist()))"
@@ -159,7 +160,7 @@ def test_labels_come_back_from_their_file(tmp_path):
 def test_a_file_without_labels_is_refused(text, tmp_path):
     path = tmp_path / "labels.json"
     path.write_text(text)
-    with pytest.raises(ValueError, match="is not a list of labels"):
+    with pytest.raises(ValueError, match="is not a list of names"):
         read_labels(path)
-    with pytest.raises(ValueError, match="is not a list of labels"):
+    with pytest.raises(ValueError, match="is not a list of names"):
         read_labels(tmp_path / "missing.json")

@@ -23,7 +23,7 @@ from kerasseq.models.next_word import (
     build_next_word_model,
     word_scores,
 )
-from kerasseq.signatures.next_word import NextWordModule, SuggestingModule, suggest
+from kerasseq.signatures.next_word import NextWordOnIds, NextWordOnText, suggest
 from kerasseq.text.keyboard import Caret, TypedVocabulary
 from kerasseq.text.words import SPECIALS
 
@@ -57,8 +57,8 @@ def plain() -> keras.Model:
 
 
 @pytest.fixture(scope="module")
-def module(plain) -> SuggestingModule:
-    return SuggestingModule(NextWordModule(plain), VOCABULARY)
+def module(plain) -> NextWordOnText:
+    return NextWordOnText(NextWordOnIds(plain), VOCABULARY)
 
 
 IDS = np.random.default_rng(5).integers(0, V, 11).astype(np.int32)
@@ -151,7 +151,7 @@ def test_a_saved_model_is_the_same_in_a_fresh_process(plain, tmp_path):
 
 @pytest.mark.parametrize("runtime", ["interpreter", "compiled_model"])
 def test_a_device_reads_word_by_word_what_keras_reads_at_once(model, runtime):
-    module = NextWordModule(model)
+    module = NextWordOnIds(model)
     flatbuffer = convert(module, module.device_signatures())
     assert not [name for name in list_operators(flatbuffer) if "CUSTOM" in name]
     step = open_signatures(flatbuffer, runtime)["step"]
@@ -167,7 +167,7 @@ def test_a_device_reads_word_by_word_what_keras_reads_at_once(model, runtime):
 
 def test_further_training_does_not_change_a_module():
     model = build("plain")
-    module = NextWordModule(model)
+    module = NextWordOnIds(model)
     before, _ = module.read_word(tf.constant([5]), [tf.zeros((1, 7))])
     model.set_weights([0 * w for w in model.get_weights()])
     after, _ = module.read_word(tf.constant([5]), [tf.zeros((1, 7))])
@@ -285,7 +285,7 @@ def test_a_saved_model_needs_neither_keras_nor_this_package(module, tmp_path):
 def test_a_vocabulary_that_does_not_fit_is_refused(plain):
     other = TypedVocabulary((*SPECIALS, "a"))
     with pytest.raises(ValueError, match="has 4 words but the model 14"):
-        SuggestingModule(NextWordModule(plain), other)
+        NextWordOnText(NextWordOnIds(plain), other)
 
 
 @pytest.mark.parametrize(

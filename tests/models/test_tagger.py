@@ -10,9 +10,10 @@ import pytest
 from kerasseq.data.tagged import TaggedSentence
 from kerasseq.data.tagged_batches import encode_tokens, swap_names, tagged_batches
 from kerasseq.files.keras_models import load_model, save_model
-from kerasseq.files.labels import read_labels, save_tags
+from kerasseq.files.labels import read_labels, write_labels
 from kerasseq.layers.reverse import ReverseTokens
 from kerasseq.models.tagger import TaggerConfig, build_tagger
+from kerasseq.signatures.tagger import TaggerOnIds
 from kerasseq.text.words import UNKNOWN, WordVocabulary
 
 SENTENCES = [
@@ -22,9 +23,14 @@ SENTENCES = [
 ]
 VOCABULARY = WordVocabulary.from_sentences(["ada sang in"])
 CONFIG = TaggerConfig(
-    len(VOCABULARY), ("x", "y"), num_letters=5, word_size=6, letter_size=4,
-    num_filters=7, units=3,
-)  # fmt: skip
+    len(VOCABULARY),
+    ("x", "y"),
+    num_letters=5,
+    word_size=6,
+    letter_size=4,
+    num_filters=7,
+    units=3,
+)
 
 
 @pytest.fixture(scope="module")
@@ -106,9 +112,17 @@ def test_the_two_layers_are_keras_s_bidirectional(model):
 
 def test_batches_by_hand():
     batches = tagged_batches(
-        SENTENCES, VOCABULARY, CONFIG, 3, 3, swap_rate=0, word_dropout=0,
-        letter_dropout=0, seed=1,
-    )  # fmt: skip
+        SENTENCES,
+        VOCABULARY,
+        CONFIG.tags,
+        CONFIG.num_letters,
+        3,
+        3,
+        swap_rate=0,
+        word_dropout=0,
+        letter_dropout=0,
+        seed=1,
+    )
     whole, spelled = encode_tokens(
         [s.tokens for s in SENTENCES], VOCABULARY, 5, length=3
     )
@@ -134,9 +148,16 @@ def test_batches_by_hand():
 def test_words_are_hidden_at_the_rate_and_padding_never():
     def batches(seed):
         return tagged_batches(
-            SENTENCES * 30, VOCABULARY, CONFIG, 90, 4, swap_rate=0, word_dropout=0.4,
+            SENTENCES * 30,
+            VOCABULARY,
+            CONFIG.tags,
+            CONFIG.num_letters,
+            90,
+            4,
+            swap_rate=0,
+            word_dropout=0.4,
             seed=seed,
-        ).take(10)  # fmt: skip
+        ).take(10)
 
     known = hidden = 0
     for (word_ids, _), _, weights in batches(1):
@@ -154,7 +175,14 @@ def test_words_are_hidden_at_the_rate_and_padding_never():
 
 def test_letters_are_hidden_at_the_rate_and_fill_never():
     batches = tagged_batches(
-        SENTENCES, VOCABULARY, CONFIG, 3, 4, swap_rate=0, letter_dropout=0.2
+        SENTENCES,
+        VOCABULARY,
+        CONFIG.tags,
+        CONFIG.num_letters,
+        3,
+        4,
+        swap_rate=0,
+        letter_dropout=0.2,
     )
     _, spelled = encode_tokens([s.tokens for s in SENTENCES], VOCABULARY, 5)
     letters = np.stack([letters.numpy() for (_, letters), _, _ in batches.take(60)])
@@ -185,7 +213,7 @@ def test_names_change_places_within_their_kind():
 FRESH = """
 import sys
 import numpy as np
-from kerasseq.files.writing import load_model
+from kerasseq.files.keras_models import load_model
 model = load_model(sys.argv[1])
 np.save(sys.argv[2], model.predict_on_batch([np.load(p) for p in sys.argv[3:]]))
 """
@@ -224,11 +252,20 @@ def test_sizes_out_of_range_are_refused(change, message):
 
 
 def test_names_of_tags_in_a_file(tmp_path):
-    path = save_tags(tmp_path / "tags.json", CONFIG.tags)
+    path = write_labels(CONFIG.tags, tmp_path / "tags.json")
     assert read_labels(path) == CONFIG.tags == ("O", "B-x", "I-x", "B-y", "I-y")
-    for text in ('{"tags": ["O", "B-x"]}', '{"tags": ["O"]}', "[]", "{", '{"a": 1}'):
+    for text in ('{"tags": [1, 2]}', '{"tags": ["O"]}', "[]", "{", '{"a": 1}'):
         path.write_text(text)
-        with pytest.raises(ValueError, match="has no names of tags"):
+        with pytest.raises(ValueError, match="is not a list of names"):
             read_labels(path)
-    with pytest.raises(ValueError, match="has no names of tags"):
+    with pytest.raises(ValueError, match="is not a list of names"):
         read_labels(tmp_path / "none.json")
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [("O", "B-x", "I-x", "I-y", "B-y"), ("O", "B-x", "B-y", "I-x", "I-y"), "abcde"],
+)
+def test_tags_that_are_not_bio_are_refused(tags):
+    with pytest.raises(ValueError, match=r"are no BIO tags; use the tags\.json"):
+        TaggerOnIds(build_tagger(CONFIG), tags)

@@ -16,7 +16,7 @@ from kerasseq.files.tflite import convert, write_tflite
 from kerasseq.models.classifier import ClassifierConfig, build_classifier, predict
 from kerasseq.on_device import words
 from kerasseq.recipes.shipping import about
-from kerasseq.signatures.classifier import ClassifyingModule
+from kerasseq.signatures.classifier import ClassifierOnIds
 from kerasseq.text.words import WordVocabulary, pad, split_words
 
 PROGRAM = Path(__file__).parents[2] / "kerasseq" / "on_device" / "classify.py"
@@ -38,7 +38,7 @@ def classifier() -> keras.Model:
 
 @pytest.fixture(scope="module")
 def flatbuffer(classifier) -> bytes:
-    module = ClassifyingModule(classifier)
+    module = ClassifierOnIds(classifier)
     return convert(module, module.device_signatures(LENGTH))
 
 

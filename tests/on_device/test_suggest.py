@@ -15,7 +15,7 @@ from kerasseq.models.next_word import NextWordConfig, build_next_word_model
 from kerasseq.on_device.generate import CONTRACT_VERSION, Model
 from kerasseq.on_device.suggest import WORDS as KIND
 from kerasseq.on_device.suggest import Keyboard
-from kerasseq.signatures.next_word import NextWordModule, SuggestingModule, suggest
+from kerasseq.signatures.next_word import NextWordOnIds, NextWordOnText, suggest
 from kerasseq.text.keyboard import TypedVocabulary
 from kerasseq.text.words import SPECIALS
 
@@ -25,17 +25,17 @@ VOCABULARY = TypedVocabulary(WORDS)
 
 
 @pytest.fixture(scope="module")
-def next_word() -> NextWordModule:
+def next_word() -> NextWordOnIds:
     config = NextWordConfig(len(WORDS), units=7, embedding_size=3, num_layers=2)
     model = build_next_word_model(config)
     numbers = np.random.default_rng(29)
     model.set_weights([numbers.normal(0, 0.9, w.shape) for w in model.get_weights()])
-    return NextWordModule(model)
+    return NextWordOnIds(model)
 
 
 @pytest.fixture(scope="module")
-def module(next_word) -> SuggestingModule:
-    return SuggestingModule(next_word, VOCABULARY)
+def module(next_word) -> NextWordOnText:
+    return NextWordOnText(next_word, VOCABULARY)
 
 
 @pytest.fixture(scope="module")

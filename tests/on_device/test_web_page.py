@@ -38,6 +38,7 @@ from kerasseq.signatures.characters import (
 )
 from kerasseq.text.characters import Vocabulary
 
+SERVE = Path(__file__).parents[2] / "kerasseq" / "on_device" / "serve.py"
 WEB = Path(__file__).parents[2] / "export" / "web"
 CHARACTERS = "\n abcdé𝄞"
 DEFAULTS = {"length": 37, "temperature": 0.9, "top_k": 6, "top_p": 0.95, "min_p": 0.01}
@@ -121,7 +122,7 @@ class Serving:
 
     def __init__(self, *arguments):
         self.process = subprocess.Popen(
-            [sys.executable, "-I", str(WEB / "serve.py"), "--port=0", *arguments],
+            [sys.executable, "-I", str(SERVE), "--port=0", *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -719,14 +720,14 @@ def test_a_server_that_cannot_start_says_why_in_a_line(dist, arguments, complain
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         arguments = [text.replace("TAKEN", port) for text in arguments]
-        result = start(WEB / "serve.py", *arguments)
+        result = start(SERVE, *arguments)
     assert (result.returncode, result.stdout) == (2, "")
     (line,) = result.stderr.splitlines()
     assert line.startswith("serve.py: ") and complaint in line
 
 
 def test_a_page_that_is_not_built_is_named_with_the_command(tmp_path):
-    shutil.copy(WEB / "serve.py", tmp_path)
+    shutil.copy(SERVE, tmp_path)
     result = start(tmp_path / "serve.py")
     assert (result.returncode, result.stdout) == (2, "")
     (line,) = result.stderr.splitlines()

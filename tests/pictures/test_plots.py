@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from kerasseq.pictures import drawing, plots
+from kerasseq.pictures import drawing, losses
 from kerasseq.pictures.attention import plot_scaling
 from kerasseq.pictures.classifier import plot_confusion
 from kerasseq.pictures.heatmap import plot_attention
@@ -113,7 +113,7 @@ def test_a_failed_picture_leaves_the_old_one(tmp_path, monkeypatch):
         file.write_text("half")
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(plots.Figure, "savefig", fill_the_disk)
+    monkeypatch.setattr(losses.Figure, "savefig", fill_the_disk)
     with pytest.raises(OSError, match="No space"):
         plot_losses({"loss": [1.0]}, path)
     assert path.read_text() == "old"

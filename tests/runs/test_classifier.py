@@ -131,12 +131,12 @@ def test_the_export_is_repeated_in_a_fresh_process(run):
 
 
 def test_a_check_that_fails_ends_the_recipe_with_1(run, monkeypatch, capsys):
-    from kerasseq.files.report import run_recipe
+    from kerasseq.parts import export_again
     from kerasseq.recipes import classifier as recipe
 
     monkeypatch.setattr(sys, "argv", ["export", str(run)])
     monkeypatch.setitem(recipe.ALLOWED_DIFFERENCE, "int8", -1.0)
-    assert run_recipe(recipe.export_classifier) == 1
+    assert export_again("classifier") == 1
     error = capsys.readouterr().err
     assert "classifier_int8.tflite: largest difference of a probability" in error
     assert "saved_model" not in error

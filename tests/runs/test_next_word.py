@@ -11,10 +11,10 @@ import pytest
 
 import train_all
 from kerasseq.files.keras_models import load_model
-from kerasseq.files.report import run_recipe
 from kerasseq.files.tflite import read_tflite
+from kerasseq.parts import export_again
 from kerasseq.recipes import next_word as recipe
-from kerasseq.recipes.next_word import Expected, export_next_word
+from kerasseq.recipes.next_word import Expected
 from kerasseq.signatures.next_word import suggest
 from kerasseq.text.keyboard import TypedVocabulary
 from kerasseq.text.words import SENTENCES
@@ -112,7 +112,7 @@ def test_a_check_that_fails_ends_the_export_with_1(run, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["export", str(run)])
     monkeypatch.setitem(recipe.ALLOWED_HITS, "int8", -1.0)
     monkeypatch.setattr(recipe, "ALLOWED_MILLISECONDS", 0.0)
-    assert run_recipe(export_next_word) == 1
+    assert export_again("next_word") == 1
     error = capsys.readouterr().err
     assert "next_word_int8.tflite: hit rate at 3 worse than Keras's" in error
     assert "next_word_float32.tflite: hit rate" not in error
@@ -128,7 +128,7 @@ def test_a_vocabulary_that_does_not_fit_is_refused(run, tmp_path, monkeypatch, c
         '{"words": ["<PAD>", "<UNK>", "<MASK>", "a"]}'
     )
     monkeypatch.setattr(sys, "argv", ["export", str(tmp_path)])
-    assert run_recipe(export_next_word) == 2
+    assert export_again("next_word") == 2
     error = capsys.readouterr().err.strip()
     assert "has 4 words but the model" in error and "\n" not in error
 

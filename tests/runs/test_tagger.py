@@ -23,7 +23,7 @@ from kerasseq.files.keras_models import load_model
 from kerasseq.files.labels import read_labels
 from kerasseq.files.tflite import read_tflite
 from kerasseq.runs.tagger import MOST_TOKENS
-from kerasseq.signatures.tagger import TaggingModule, tag_sentences
+from kerasseq.signatures.tagger import TaggerOnIds, tag_sentences
 from kerasseq.text.words import WordVocabulary
 
 PROGRAM = Path(__file__).parents[2] / "kerasseq" / "on_device" / "tag.py"
@@ -96,7 +96,7 @@ def test_new_names_are_found(run):
 @pytest.mark.parametrize("weights", ["float32", "int8"])
 def test_the_device_s_program_tags_as_python_does(run, runner, weights):
     folder = run / "tagger"
-    module = TaggingModule(
+    module = TaggerOnIds(
         load_model(folder / "tagger.keras"), read_labels(folder / "tags.json")
     )
     vocabulary = WordVocabulary.load(folder / "vocabulary.json")

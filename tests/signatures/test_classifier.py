@@ -14,7 +14,7 @@ from kerasseq.files.runtimes import open_signatures
 from kerasseq.files.saved_model import write_saved_model
 from kerasseq.files.tflite import convert
 from kerasseq.models.classifier import ClassifierConfig, build_classifier, predict
-from kerasseq.signatures.classifier import ClassifyingModule, LabellingModule
+from kerasseq.signatures.classifier import ClassifierOnIds, ClassifierOnText
 from kerasseq.text.words import WordVocabulary
 
 SENTENCES = ["the ΟΔΟΣ runs", "A cat\tand the dog and İt", "nothing known here", "dog"]
@@ -36,7 +36,7 @@ def classifier(request) -> keras.Model:
 
 @pytest.fixture(scope="module")
 def flatbuffer(classifier) -> bytes:
-    module = ClassifyingModule(classifier)
+    module = ClassifierOnIds(classifier)
     return convert(module, module.device_signatures(LENGTH))
 
 
@@ -82,7 +82,7 @@ json.dump({
 
 
 def test_a_saved_model_needs_neither_keras_nor_this_package(classifier, tmp_path):
-    module = LabellingModule(ClassifyingModule(classifier), VOCABULARY, LABELS, LENGTH)
+    module = ClassifierOnText(ClassifierOnIds(classifier), VOCABULARY, LABELS, LENGTH)
     path = write_saved_model(module, tmp_path / "model", {"classify": module.classify})
     done = subprocess.run(
         [sys.executable, "-c", FRESH, str(path), json.dumps(SENTENCES)],
@@ -105,7 +105,7 @@ def test_a_saved_model_needs_neither_keras_nor_this_package(classifier, tmp_path
 
 
 def test_words_beyond_the_longest_are_left_out_and_none_are_no_fault(classifier):
-    module = LabellingModule(ClassifyingModule(classifier), VOCABULARY, LABELS, LENGTH)
+    module = ClassifierOnText(ClassifierOnIds(classifier), VOCABULARY, LABELS, LENGTH)
     long, cut, empty = "dog " * 10 + "the cat", "dog " * 10 + "the", " "
     found = module.classify(tf.constant([long, cut, empty]))
     probabilities = found["probabilities"].numpy()
@@ -117,9 +117,9 @@ def test_words_beyond_the_longest_are_left_out_and_none_are_no_fault(classifier)
 
 
 def test_what_does_not_fit_is_refused(classifier):
-    module = ClassifyingModule(classifier)
+    module = ClassifierOnIds(classifier)
     other = WordVocabulary.from_sentences(["one two"])
     with pytest.raises(ValueError, match="vocabulary has 5 words but the model "):
-        LabellingModule(module, other, LABELS, LENGTH)
+        ClassifierOnText(module, other, LABELS, LENGTH)
     with pytest.raises(ValueError, match="there are 2 labels but the model has 3"):
-        LabellingModule(module, VOCABULARY, LABELS[:2], LENGTH)
+        ClassifierOnText(module, VOCABULARY, LABELS[:2], LENGTH)

@@ -15,7 +15,7 @@ from kerasseq.files.saved_model import write_saved_model
 from kerasseq.files.tflite import convert
 from kerasseq.models.encoder import EncoderConfig, build_encoder
 from kerasseq.recipes.encoder import encode_by_keras
-from kerasseq.signatures.encoder import EncodingModule, SentenceModule
+from kerasseq.signatures.encoder import EncoderOnIds, EncoderOnText
 from kerasseq.text.words import WordVocabulary, pad
 
 SENTENCES = ["the ΟΔΟΣ runs", "A cat\tand the dog and İt", "nothing known here", "dog"]
@@ -32,7 +32,7 @@ def encoder() -> keras.Model:
 
 @pytest.fixture(scope="module")
 def flatbuffer(encoder) -> bytes:
-    module = EncodingModule(encoder)
+    module = EncoderOnIds(encoder)
     return convert(module, module.device_signatures(LENGTH))
 
 
@@ -84,7 +84,7 @@ assert not [name for name in sys.modules if name.split(".")[0] == "kerasseq"]
 
 
 def test_a_saved_model_needs_neither_keras_nor_this_package(encoder, tmp_path):
-    module = SentenceModule(EncodingModule(encoder), VOCABULARY)
+    module = EncoderOnText(EncoderOnIds(encoder), VOCABULARY)
     path = write_saved_model(module, tmp_path / "model", {"encode": module.encode})
     done = subprocess.run(
         [sys.executable, "-c", FRESH, str(path), json.dumps(SENTENCES)],
@@ -104,7 +104,7 @@ def test_a_saved_model_needs_neither_keras_nor_this_package(encoder, tmp_path):
 
 
 def test_words_beyond_the_longest_sentence_are_left_out(encoder):
-    module = SentenceModule(EncodingModule(encoder), VOCABULARY)
+    module = EncoderOnText(EncoderOnIds(encoder), VOCABULARY)
     found = module.encode(tf.constant(["dog " * 20, "cat"]))
     assert found["tokens"].shape == (2, 13)
     assert found["token_mask"].numpy().sum(axis=1).tolist() == [13, 1]
@@ -113,14 +113,14 @@ def test_words_beyond_the_longest_sentence_are_left_out(encoder):
 def test_a_vocabulary_that_does_not_fit_is_refused(encoder):
     other = WordVocabulary.from_sentences(["one two"])
     with pytest.raises(ValueError, match="vocabulary has 5 words but the model "):
-        SentenceModule(EncodingModule(encoder), other)
+        EncoderOnText(EncoderOnIds(encoder), other)
 
 
 def test_blocks_keep_their_order_beyond_the_tenth():
     keras.utils.set_random_seed(6)
     deep = build_encoder(EncoderConfig(len(VOCABULARY), 4, 2, 12, 3, max_length=5))
     ids = VOCABULARY.encode("the dog and the cat")[None]
-    module = EncodingModule(deep)
+    module = EncoderOnIds(deep)
     exported = module.encode(tf.constant(ids), tf.ones_like(ids))
     _, weights = encode_by_keras(deep, ids)
     np.testing.assert_allclose(exported["weights"], weights, atol=1e-5)

@@ -19,8 +19,8 @@ from kerasseq.files.saved_model import write_saved_model
 from kerasseq.files.tflite import convert
 from kerasseq.models.tagger import TaggerConfig, build_tagger
 from kerasseq.signatures.tagger import (
-    SentenceTaggingModule,
-    TaggingModule,
+    TaggerOnIds,
+    TaggerOnText,
     tag_sentences,
 )
 from kerasseq.text.tags import may_follow
@@ -36,7 +36,7 @@ LENGTH = 11
 
 
 @pytest.fixture(scope="module")
-def tagging() -> TaggingModule:
+def tagging() -> TaggerOnIds:
     keras.utils.set_random_seed(5)
     model = build_tagger(CONFIG)
     # Untrained logits are all alike; these tell tokens apart.
@@ -44,12 +44,12 @@ def tagging() -> TaggingModule:
     for variable in model.trainable_variables:
         variable.assign(rng.normal(0, 2, variable.shape))
     model.get_layer("logits").bias.assign(np.zeros(5))
-    return TaggingModule(model, CONFIG.tags)
+    return TaggerOnIds(model, CONFIG.tags)
 
 
 @pytest.fixture(scope="module")
-def module(tagging) -> SentenceTaggingModule:
-    return SentenceTaggingModule(tagging, VOCABULARY)
+def module(tagging) -> TaggerOnText:
+    return TaggerOnText(tagging, VOCABULARY)
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def flatbuffer(tagging) -> bytes:
     return convert(tagging, tagging.device_signatures(LENGTH))
 
 
-def expected_tags(tagging: TaggingModule) -> list[list[str]]:
+def expected_tags(tagging: TaggerOnIds) -> list[list[str]]:
     tokens = [sentence.split() for sentence in SENTENCES]
     return tag_sentences(tagging, tokens, VOCABULARY)
 
@@ -159,6 +159,6 @@ def test_any_text_is_split_and_tagged_as_in_python(tagging, module, texts):
 def test_what_does_not_fit_is_refused(tagging):
     other = WordVocabulary.from_sentences(["one two"])
     with pytest.raises(ValueError, match="vocabulary has 5 words but the model "):
-        SentenceTaggingModule(tagging, other)
+        TaggerOnText(tagging, other)
     with pytest.raises(ValueError, match="3 tags do not fit the model's 5 logits"):
-        TaggingModule(tagging._model, ("O", "B-x", "I-x"))
+        TaggerOnIds(tagging._model, ("O", "B-x", "I-x"))

@@ -66,7 +66,7 @@ def test_a_large_text_is_read_within_little_memory(tmp_path):
     code = """
 import resource, sys
 from kerasseq.text.corpus import load_corpus
-from kerasseq.text.characters import frequency_loss
+from kerasseq.data.streams import frequency_loss
 held = int(open("/proc/self/statm").read().split()[5]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_DATA, (held + 32_000_000,) * 2)
 for _ in range(2):

@@ -20,15 +20,17 @@ PROGRAM = textwrap.dedent(
     import os, signal, sys
     import keras
     import numpy as np
-    from kerasseq.signatures.characters import build_stateful_model
+    from kerasseq.models.stateful import build_stateful_model
     from kerasseq.models.char_rnn import CharRNNConfig, build_char_rnn
     from kerasseq.models.char_transformer import (
         CharTransformerConfig, build_char_transformer)
     from kerasseq.training.checkpoint import Checkpoint
-    from kerasseq.training.streams import HeldOutLoss
-    from kerasseq.text.characters import next_character_streams, validation_shape
-    from kerasseq.training.fitting import (
-        HistoryFile, TrainingConfig, compile_for_training, fit)
+    from kerasseq.training.callbacks import HeldOutLoss
+    from kerasseq.data.streams import next_character_streams, validation_shape
+    from kerasseq.training.callbacks import HistoryFile
+    from kerasseq.training.configuration import TrainingConfig
+    from kerasseq.training.compiling import compile_for_training
+    from kerasseq.training.fitting import fit
 
     folder, resume, kill_at = sys.argv[1], sys.argv[2] == "resume", int(sys.argv[3])
     keras.utils.set_random_seed(7)

@@ -18,7 +18,7 @@ from kerasseq.models.char_rnn import CharRNNConfig, build_char_rnn
 from kerasseq.text.characters import Vocabulary
 from kerasseq.text.corpus import toy_corpus
 from kerasseq.text.held_out import split_text
-from kerasseq.training import fitting as training
+from kerasseq.training import callbacks
 from kerasseq.training.callbacks import (
     HeldOutLoss,
     HistoryFile,
@@ -176,7 +176,7 @@ def test_xla_compiles_the_step_unless_told_not_to():
 
 
 def test_a_missing_tensorboard_is_named(monkeypatch, tmp_path):
-    monkeypatch.setattr(training.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(callbacks.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ValueError, match=r"pip install 'kerasseq\[tensorboard\]'"):
         tensorboard(tmp_path)
 
