@@ -137,62 +137,34 @@ def build_classifier(config: ClassifierConfig) -> keras.Model:
         >>> {name: tuple(output.shape) for name, output in outputs.items()}
         {'logits': (1, 3), 'weights': (1, 3)}
     """
-    layers = [
-        WordDropout(config.word_dropout, name="word_dropout"),
-        keras.layers.Embedding(
-            config.vocabulary_size,
-            config.model_size,
-            # As in `build_encoder`. Without blocks, words begin so small that training
-            # decides what they say, and chance does not.
-            keras.initializers.RandomNormal(stddev=config.model_size**-0.5),
-            name="embedding",
-        ),
-    ]
+    token_ids = keras.Input((None,), dtype="int32", name="token_ids")
+    mask = keras.ops.not_equal(token_ids, PAD)
+    x = WordDropout(config.word_dropout, name="word_dropout")(token_ids)
+    x = keras.layers.Embedding(
+        config.vocabulary_size,
+        config.model_size,
+        # As in `build_encoder`. Without blocks, the embeddings start so small that
+        # training decides what they mean, not chance.
+        keras.initializers.RandomNormal(stddev=config.model_size**-0.5),
+        name="embedding",
+    )(x)
     if config.num_blocks:
-        layers.append(SinusoidalPositions(config.max_length, name="positions"))
-    layers.append(keras.layers.Dropout(config.dropout, name="dropout"))
-    layers += [
-        EncoderBlock(
+        x = SinusoidalPositions(config.max_length, name="positions")(x)
+    x = keras.layers.Dropout(config.dropout, name="dropout")(x)
+    for index in range(config.num_blocks):
+        block = EncoderBlock(
             config.num_heads,
             config.feed_forward_size,
             config.dropout,
             name=f"block_{index}",
         )
-        for index in range(config.num_blocks)
-    ]
-    layers += [
-        AttentionPooling(name="pooling"),
-        keras.layers.Dropout(config.dropout, name="pooled_dropout"),
-        # Softmax and losses read float32 logits, whatever precision the layers have.
-        keras.layers.Dense(config.num_classes, dtype="float32", name="logits"),
-    ]
-    token_ids = keras.Input((None,), dtype="int32", name="token_ids")
-    mask = keras.ops.not_equal(token_ids, PAD)
-    return keras.Model(token_ids, classify(layers, token_ids, mask), name="classifier")
-
-
-def classify(
-    layers: Sequence[keras.layers.Layer], token_ids: Tensor, mask: Tensor
-) -> dict[str, Tensor]:
-    """Run a classifier's layers on a mask of one's own, as an export does.
-
-    Args:
-        layers: `classifier.layers[1:]` of a model from `build_classifier`.
-        token_ids: int32 (B, T).
-        mask: bool (B, T), True for words and False for padding.
-
-    Returns:
-        The outputs of `build_classifier`, by the same names.
-    """
-    x, weights = token_ids, None
-    for layer in layers:
-        if isinstance(layer, EncoderBlock):
-            x, _ = layer(x, mask=mask)
-        elif isinstance(layer, AttentionPooling):
-            x, weights = layer(x, mask=mask)
-        else:
-            x = layer(x)
-    return {"logits": x, "weights": weights}
+        x, _ = block(x, mask=mask)
+    x, weights = AttentionPooling(name="pooling")(x, mask=mask)
+    x = keras.layers.Dropout(config.dropout, name="pooled_dropout")(x)
+    # Softmax and losses read float32 logits, whatever precision the layers have.
+    logits = keras.layers.Dense(config.num_classes, dtype="float32", name="logits")(x)
+    outputs = {"logits": logits, "weights": weights}
+    return keras.Model(token_ids, outputs, name="classifier")
 
 
 class Prediction(NamedTuple):

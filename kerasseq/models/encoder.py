@@ -4,12 +4,10 @@ Vaswani et al. 2017, "Attention Is All You Need", in its post-norm form.
 Shapes: B batch, T steps, H heads, C model size, V vocabulary.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import keras
 
-from kerasseq.layers.attention import Tensor
 from kerasseq.layers.blocks import EncoderBlock
 from kerasseq.layers.checks import check_at_least_one, check_divisible, check_dropout
 from kerasseq.layers.positions import SinusoidalPositions
@@ -73,51 +71,27 @@ def build_encoder(config: EncoderConfig) -> keras.Model:
         >>> {name: tuple(output.shape) for name, output in outputs.items()}
         {'embeddings': (1, 3, 64), 'attention_0': (1, 4, 3, 3)}
     """
-    layers = [
-        keras.layers.Embedding(
-            config.vocabulary_size,
-            config.model_size,
-            # Once scaled by sqrt(C), a word is as large as its position.
-            keras.initializers.RandomNormal(stddev=config.model_size**-0.5),
-            name="embedding",
-        ),
-        SinusoidalPositions(config.max_length, name="positions"),
-        keras.layers.Dropout(config.dropout, name="dropout"),
-    ]
-    layers += [
-        EncoderBlock(
+    token_ids = keras.Input((None,), dtype="int32", name="token_ids")
+    mask = keras.ops.not_equal(token_ids, PADDING_ID)
+    x = keras.layers.Embedding(
+        config.vocabulary_size,
+        config.model_size,
+        # Once scaled by sqrt(C), a word is as large as its position.
+        keras.initializers.RandomNormal(stddev=config.model_size**-0.5),
+        name="embedding",
+    )(token_ids)
+    x = SinusoidalPositions(config.max_length, name="positions")(x)
+    x = keras.layers.Dropout(config.dropout, name="dropout")(x)
+    weights = {}
+    for index in range(config.num_blocks):
+        block = EncoderBlock(
             config.num_heads,
             config.feed_forward_size,
             config.dropout,
             name=f"block_{index}",
         )
-        for index in range(config.num_blocks)
-    ]
-    token_ids = keras.Input((None,), dtype="int32", name="token_ids")
-    mask = keras.ops.not_equal(token_ids, PADDING_ID)
-    return keras.Model(token_ids, encode(layers, token_ids, mask), name="encoder")
-
-
-def encode(
-    layers: Sequence[keras.layers.Layer], token_ids: Tensor, mask: Tensor
-) -> dict[str, Tensor]:
-    """Run an encoder's layers on a mask of one's own, as an export does.
-
-    Args:
-        layers: embedding, positions, dropout and the blocks: `encoder.layers[1:]` of
-            a model from `build_encoder`.
-        token_ids: int32 (B, T).
-        mask: bool (B, T), True for words and False for padding.
-
-    Returns:
-        The outputs of `build_encoder`, by the same names.
-    """
-    embedding, positions, dropout, *blocks = layers
-    x = dropout(positions(embedding(token_ids)))
-    weights = {}
-    for index, block in enumerate(blocks):
         x, weights[f"attention_{index}"] = block(x, mask=mask)
-    return {"embeddings": x, **weights}
+    return keras.Model(token_ids, {"embeddings": x, **weights}, name="encoder")
 
 
 def build_masked_word_model(encoder: keras.Model, vocabulary_size: int) -> keras.Model:

@@ -77,7 +77,6 @@ class Classifier:
         }
         return found == {
             "token_ids": (1, self.length),
-            "mask": (1, self.length),
             "probabilities": (1, len(self._labels)),
             "weights": (1, self.length),
         }
@@ -91,8 +90,8 @@ class Classifier:
         words = split_words(text)[: self.length]
         if not words:
             raise ValueError(f"there is no word in {text[:40]!r}; give a line of text")
-        token_ids, mask = encode_words(words, self._words, self.length)
-        outputs = self._run(token_ids=token_ids, mask=mask)
+        token_ids = encode_words(words, self._words, self.length)
+        outputs = self._run(token_ids=token_ids)
         probabilities = outputs["probabilities"][0]
         best = int(probabilities.argmax())
         weights = outputs["weights"][0, : len(words)]

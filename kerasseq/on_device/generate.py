@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-CONTRACT_VERSION = 1
+CONTRACT_VERSION = 2
 CHARACTERS = "character model"
 # What a generating model of each kind has to have.
 SIGNATURES = {CHARACTERS: ("step", "generate"), "next-word model": ("step",)}

@@ -16,19 +16,19 @@ def split_words(sentence: str) -> list[str]:
 
 def encode_words(
     sentence: Sequence[str], words: Sequence[str], length: int
-) -> tuple[np.ndarray, np.ndarray]:
+) -> np.ndarray:
     """What a signature takes for one sentence.
 
     Args:
         sentence: from `split_words`; words beyond `length` are left out.
-        words: of the vocabulary; a word's id is its place, that of others `UNKNOWN`.
+        words: of the vocabulary; a word's id is its index, that of others `UNKNOWN`.
         length: T, of the signature.
 
     Returns:
-        Ids int32 (1, T), padded with zeros, and the mask int32 (1, T), 1 at words.
+        Ids, int32 (1, T), padded with zeros.
     """
-    places = {word: place for place, word in enumerate(words)}
-    ids = [places.get(word, UNKNOWN) for word in sentence[:length]]
+    known = {word: index for index, word in enumerate(words)}
+    ids = [known.get(word, UNKNOWN) for word in sentence[:length]]
     token_ids = np.zeros((1, length), np.int32)
     token_ids[0, : len(ids)] = ids
-    return token_ids, (np.arange(length)[None] < len(ids)).astype(np.int32)
+    return token_ids

@@ -173,13 +173,12 @@ def check_tflite(
     figures, checks = file_figures(path, device, parameters)
     words = expected.token_ids.shape[1]
     token_ids = np.pad(expected.token_ids, ((0, 0), (0, LENGTH - words)))
-    mask = (token_ids != 0).astype(np.int32)
     for runtime in get_args(Runtime):
         run = open_signatures(device.flatbuffer, runtime)["classify"]
         probabilities, weights, seconds = [], [], []
-        for row, row_mask in zip(token_ids, mask, strict=True):
+        for row in token_ids:
             start = time.perf_counter()
-            outputs = run(token_ids=row[None], mask=row_mask[None])
+            outputs = run(token_ids=row[None])
             seconds.append(time.perf_counter() - start)
             probabilities.append(outputs["probabilities"][0])
             weights.append(outputs["weights"][0, :words])

@@ -8,9 +8,8 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
-from kerasseq.models.classifier import classify
 from kerasseq.text.in_graph import WordTable
-from kerasseq.text.words import PAD, WordVocabulary
+from kerasseq.text.words import WordVocabulary
 
 
 class ClassifierOnIds(tf.Module):
@@ -22,7 +21,7 @@ class ClassifierOnIds(tf.Module):
 
     def __init__(self, classifier: keras.Model) -> None:
         super().__init__()
-        self._layers = classifier.layers[1:]
+        self._classifier = classifier
         # Keras keeps its variables where tf.Module does not look.
         self._weights = [variable.value for variable in classifier.variables]
         self.num_words = classifier.get_layer("embedding").input_dim
@@ -37,21 +36,21 @@ class ClassifierOnIds(tf.Module):
             length: T, at least 1.
         """
         ids = tf.TensorSpec((1, length), tf.int32)
-        return {"classify": self.classify.get_concrete_function(ids, ids)}
+        return {"classify": self.classify.get_concrete_function(token_ids=ids)}
 
     @tf.function
-    def classify(self, token_ids: tf.Tensor, mask: tf.Tensor) -> dict[str, tf.Tensor]:
+    def classify(self, token_ids: tf.Tensor) -> dict[str, tf.Tensor]:
         """Classify padded ids.
 
         Args:
-            token_ids: int32 (B, T).
-            mask: int32 (B, T), 1 for a word and 0 for padding.
+            token_ids: int32 (B, T), 0 at padding.
 
         Returns:
             probabilities float32 (B, K), which sum to 1, and weights float32 (B, T),
-            how much the pooling looked at each word, which sum to 1 too.
+            how much the pooling looked at each word, which also sum to 1, or to 0
+            where all is padding.
         """
-        outputs = classify(self._layers, token_ids, mask > 0)
+        outputs = self._classifier(token_ids, training=False)
         return {
             "probabilities": tf.nn.softmax(outputs["logits"]),
             "weights": outputs["weights"],
@@ -104,8 +103,7 @@ class ClassifierOnText(tf.Module):
             the model knows them; weights float32 (B, T), zeros at padding.
         """
         token_ids = self._table(sentences)[:, : self._max_length]
-        mask = tf.cast(token_ids != PAD, tf.int32)
-        outputs = self._classifying.classify(token_ids, mask)
+        outputs = self._classifying.classify(token_ids)
         best = tf.argmax(outputs["probabilities"], axis=-1)
         return {
             "labels": tf.gather(self._labels, best),

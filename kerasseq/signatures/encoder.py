@@ -6,7 +6,6 @@ Shapes: B sentences, T words, C model size, N blocks, H heads.
 import keras
 import tensorflow as tf
 
-from kerasseq.models.encoder import encode
 from kerasseq.text.in_graph import WordTable
 from kerasseq.text.words import PAD, WordVocabulary
 
@@ -20,10 +19,11 @@ class EncoderOnIds(tf.Module):
 
     def __init__(self, encoder: keras.Model) -> None:
         super().__init__()
-        self._layers = encoder.layers[1:]
+        self._encoder = encoder
         # Keras keeps its variables where tf.Module does not look.
         self._weights = [variable.value for variable in encoder.variables]
         self.num_words = encoder.get_layer("embedding").input_dim
+        self._blocks = len(encoder.output) - 1
         self.max_length = encoder.get_layer("positions").max_length
 
     def device_signatures(
@@ -35,22 +35,21 @@ class EncoderOnIds(tf.Module):
             length: T, from 1 to `max_length`.
         """
         ids = tf.TensorSpec((1, length), tf.int32)
-        return {"encode": self.encode.get_concrete_function(token_ids=ids, mask=ids)}
+        return {"encode": self.encode.get_concrete_function(token_ids=ids)}
 
     @tf.function
-    def encode(self, token_ids: tf.Tensor, mask: tf.Tensor) -> dict[str, tf.Tensor]:
+    def encode(self, token_ids: tf.Tensor) -> dict[str, tf.Tensor]:
         """Encode padded ids.
 
         Args:
-            token_ids: int32 (B, T).
-            mask: int32 (B, T), 1 for a word and 0 for padding.
+            token_ids: int32 (B, T), 0 at padding.
 
         Returns:
             embeddings float32 (B, T, C) and weights float32 (B, N, H, T, T).
         """
-        outputs = encode(self._layers, token_ids, mask > 0)
-        embeddings = outputs.pop("embeddings")
-        return {"embeddings": embeddings, "weights": tf.stack([*outputs.values()], 1)}
+        outputs = self._encoder(token_ids, training=False)
+        weights = [outputs[f"attention_{block}"] for block in range(self._blocks)]
+        return {"embeddings": outputs["embeddings"], "weights": tf.stack(weights, 1)}
 
 
 class EncoderOnText(tf.Module):
@@ -84,9 +83,8 @@ class EncoderOnText(tf.Module):
             (B, N, H, T, T).
         """
         token_ids = self._table(sentences)[:, : self._encoding.max_length]
-        token_mask = token_ids != PAD
         return {
             "tokens": tf.gather(self._words, token_ids),
-            "token_mask": token_mask,
-            **self._encoding.encode(token_ids, tf.cast(token_mask, tf.int32)),
+            "token_mask": token_ids != PAD,
+            **self._encoding.encode(token_ids),
         }

@@ -11,16 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from kerasseq.files.operators import list_operators
-from kerasseq.files.runtimes import open_signatures
-from kerasseq.files.tflite import convert
 from kerasseq.layers.blocks import EncoderBlock
 from kerasseq.layers.positions import SinusoidalPositions, sinusoidal_positions
 from kerasseq.models.encoder import (
     EncoderConfig,
     build_encoder,
     build_masked_word_model,
-    encode,
 )
 
 # Keras's own writing of .keras files calls NumPy in the old way.
@@ -397,15 +393,6 @@ def test_gradients_reach_every_weight(encoder):
             assert np.any(tf.convert_to_tensor(gradient)), variable.path
 
 
-def test_encode_takes_a_mask_of_ones_own(encoder):
-    ids = np.array([[4, 1, 3, 0, 4], [2, 2, 1, 6, 6]])
-    found = encode(encoder.layers[1:], ids, PADDING)
-    assert_array_equal(found["attention_0"][1, ..., 3:], 0)
-    assert np.all(found["attention_0"][0] > 0)
-    pads = encoder(np.array([[2, 2, 1, 0, 0]]))["embeddings"][0, :3]
-    assert_allclose(found["embeddings"][1, :3], pads, atol=1e-5)
-
-
 @saving
 def test_a_fresh_process_loads_the_file(encoder, tmp_path):
     ids = np.array([[4, 1, 3, 12, 4], [2, 2, 1, 0, 0]])
@@ -490,31 +477,3 @@ def test_mixed_precision():
     embeddings = tf.cast(found["embeddings"], "float32")
     assert_allclose(embeddings, expected["embeddings"], atol=0.05)
     assert model(ids).dtype == "float32"
-
-
-@pytest.fixture(scope="module")
-def flatbuffer(encoder):
-    module = tf.Module()
-    module.kept = [variable.value for variable in encoder.variables]
-    spec = tf.TensorSpec([1, STEPS], "int32")
-
-    @tf.function(input_signature=[spec, spec])
-    def signature(token_ids, mask):
-        return encode(encoder.layers[1:], token_ids, mask != 0)
-
-    return convert(module, {"encode": signature.get_concrete_function()})
-
-
-@pytest.mark.parametrize("runtime", ["interpreter", "compiled_model"])
-def test_converts_to_built_in_operations_with_the_same_numbers(
-    encoder, flatbuffer, runtime
-):
-    assert not [name for name in list_operators(flatbuffer) if ":" in name]
-    run = open_signatures(flatbuffer, runtime)["encode"]
-    for words in ([4, 1, 3, 12, 4], [2, 2, 1, 0, 0], [0, 0, 0, 0, 0]):
-        ids = np.array([words], np.int32)
-        found = run(token_ids=ids, mask=np.int32(ids != 0))
-        expected = encoder(ids)
-        assert found.keys() == expected.keys()
-        for name, tensor in expected.items():
-            assert_allclose(found[name], tensor, atol=1e-5)

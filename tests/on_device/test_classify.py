@@ -157,12 +157,11 @@ def test_files_that_are_no_classifier_are_one_line(tmp_path, flatbuffer, card):
 def test_words_are_split_and_numbered_as_in_training(text):
     tokens = words.split_words(text)
     assert tokens == split_words(text)
-    token_ids, mask = words.encode_words(tokens, VOCABULARY.words, LENGTH)
+    token_ids = words.encode_words(tokens, VOCABULARY.words, LENGTH)
     ids = pad([VOCABULARY.encode(text)], LENGTH)
     expected = np.pad(ids, ((0, 0), (0, LENGTH - ids.shape[1])))
     np.testing.assert_array_equal(token_ids, expected)
-    np.testing.assert_array_equal(mask, expected != 0)
-    assert token_ids.dtype == mask.dtype == np.int32
+    assert token_ids.dtype == np.int32
 
 
 def test_every_character_is_lower_cased_as_in_training():

@@ -183,7 +183,7 @@ def damaged_files(exported, folder):
     card = json.loads(files["card.json"])
     flatbuffer = Model(exported).flatbuffer
     for name, changes, complaint in (
-        ("new.tflite", {"contract": 2}, "speaks contract 2, this program 1"),
+        ("new.tflite", {"contract": 3}, "speaks contract 3, this program 2"),
         ("words.tflite", {"kind": "word encoder"}, "holds a word encoder, which"),
     ):
         attached = {"vocabulary.json": files["vocabulary.json"].decode()}
@@ -220,7 +220,7 @@ def test_a_cut_file_given_to_the_command(exported, tmp_path):
 
 def test_a_flipped_bit_is_seen_or_changes_nothing(tmp_path):
     path, flatbuffer = tmp_path / "m.tflite", b"FLATBUFFER" * 7
-    card = {"contract": 1, "kind": "character model", "vocabulary_size": 2}
+    card = {"contract": 2, "kind": "character model", "vocabulary_size": 2}
     files = {"vocabulary.json": '{"characters": ["a", "b"]}'}
     content = write_tflite(path, flatbuffer, card, files).read_bytes()
     whole = Model(path)

@@ -438,7 +438,7 @@ def wrong_files(exported, folder):
     flatbuffer = Model(exported).flatbuffer
     fewer = Vocabulary.from_text(CHARACTERS[:-1]).to_json()
     for name, changes, vocabulary, complaint in (
-        ("new.tflite", {"contract": 2}, None, "speaks contract 2, this page 1; take"),
+        ("new.tflite", {"contract": 3}, None, "speaks contract 3, this page 2; take"),
         ("word.tflite", {"kind": "encoder"}, None, "holds a encoder, which writes no"),
         ("few.tflite", {}, fewer, "has a vocabulary of 7, its model one of 8; export"),
         (

@@ -69,7 +69,7 @@ def test_the_files_suggest_what_was_learned(run):
     _, attached = read_tflite(path)
     card = json.loads(attached["card.json"])
     words = json.loads(attached["vocabulary.json"])["words"]
-    assert (card["contract"], card["kind"]) == (1, "next-word model")
+    assert (card["contract"], card["kind"]) == (2, "next-word model")
     assert words[card["first_word"]] == "the"
     assert card["corpus"] == "story.txt" and 0 < card["keystrokes_saved"] < 1
 

@@ -149,7 +149,7 @@ def test_each_file_holds_built_in_operations_its_card_and_its_vocabulary(
     operators = list_operators(flatbuffer)
     assert operators and not [name for name in operators if "CUSTOM" in name]
     card = json.loads(attached["card.json"])
-    assert (card["contract"], card["weights"]) == (1, variant)
+    assert (card["contract"], card["weights"]) == (2, variant)
     saved = (run / part / "vocabulary.json").read_text()
     assert json.loads(attached["vocabulary.json"]) == json.loads(saved)
     with zipfile.ZipFile(path) as archive:
@@ -172,7 +172,7 @@ def test_what_a_file_holds_is_shown(run):
         done = subprocess.run([sys.executable, show, path], capture_output=True)
         page = done.stdout.decode()
         assert done.returncode == 0
-        assert f"signature {signature}" in page and '"contract": 1' in page
+        assert f"signature {signature}" in page and '"contract": 2' in page
     assert "input  uniforms       float32[256]" in page
     done = subprocess.run(
         [sys.executable, show, run / "report.json"], capture_output=True

@@ -47,13 +47,24 @@ def test_a_device_gets_what_keras_gives(classifier, flatbuffer, runtime):
         ids = VOCABULARY.encode(sentence)
         [expected] = predict(classifier, [ids])
         padded = np.pad(ids, (0, LENGTH - len(ids)))[None]
-        found = run(token_ids=padded, mask=(padded != 0).astype(np.int32))
+        found = run(token_ids=padded)
         np.testing.assert_allclose(
             found["probabilities"][0], expected.probabilities, atol=1e-5
         )
         weights = found["weights"][0]
         np.testing.assert_allclose(weights[: len(ids)], expected.weights, atol=1e-5)
         assert not weights[len(ids) :].any(), "padding is looked at"
+
+
+@pytest.mark.parametrize("runtime", ["interpreter", "compiled_model"])
+def test_a_sentence_without_words_is_no_fault_on_a_device(
+    classifier, flatbuffer, runtime
+):
+    ids = np.zeros((1, LENGTH), np.int32)
+    found = open_signatures(flatbuffer, runtime)["classify"](token_ids=ids)
+    bias = np.exp(classifier.get_layer("logits").bias)
+    np.testing.assert_allclose(found["probabilities"][0], bias / bias.sum(), atol=1e-6)
+    assert not found["weights"].any()
 
 
 def test_only_built_in_operations(flatbuffer):

@@ -43,7 +43,7 @@ def test_a_device_gets_the_vectors_and_weights_of_keras(encoder, flatbuffer, run
         ids = VOCABULARY.encode(sentence)
         expected = encoder.predict_on_batch(ids[None])
         padded = np.pad(ids, (0, LENGTH - len(ids)))[None]
-        found = run(token_ids=padded, mask=(padded != 0).astype(np.int32))
+        found = run(token_ids=padded)
         words = len(ids)
         vectors = expected["embeddings"][0]
         np.testing.assert_allclose(found["embeddings"][0, :words], vectors, atol=1e-5)
@@ -55,6 +55,21 @@ def test_a_device_gets_the_vectors_and_weights_of_keras(encoder, flatbuffer, run
                 atol=1e-5,
             )
             assert not weights[:, :words, words:].any(), "padding is attended to"
+
+
+@pytest.mark.parametrize("runtime", ["interpreter", "compiled_model"])
+@pytest.mark.parametrize("words", [0, 1, LENGTH], ids="{} words".format)
+def test_a_device_gets_all_that_keras_gives_of_padded_ids(
+    encoder, flatbuffer, runtime, words
+):
+    ids = np.where(np.arange(LENGTH) < words, 3 + np.arange(LENGTH) % 5, 0)[None]
+    found = open_signatures(flatbuffer, runtime)["encode"](token_ids=np.int32(ids))
+    embeddings, weights = encode_by_keras(encoder, ids)
+    assert np.isfinite(embeddings).all() and np.isfinite(weights).all()
+    np.testing.assert_allclose(found["embeddings"], embeddings, atol=1e-5)
+    np.testing.assert_allclose(found["weights"], weights, atol=1e-5)
+    sums = found["weights"].sum(-1)
+    np.testing.assert_allclose(sums, float(words > 0), atol=1e-6)
 
 
 def test_only_built_in_operations(flatbuffer):
@@ -121,6 +136,6 @@ def test_blocks_keep_their_order_beyond_the_tenth():
     deep = build_encoder(EncoderConfig(len(VOCABULARY), 4, 2, 12, 3, max_length=5))
     ids = VOCABULARY.encode("the dog and the cat")[None]
     module = EncoderOnIds(deep)
-    exported = module.encode(tf.constant(ids), tf.ones_like(ids))
+    exported = module.encode(tf.constant(ids))
     _, weights = encode_by_keras(deep, ids)
     np.testing.assert_allclose(exported["weights"], weights, atol=1e-5)

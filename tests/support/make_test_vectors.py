@@ -213,7 +213,7 @@ def make() -> str:
         }
         for seed, start in starts
     ]
-    vectors = {"contract": 1, "uniforms": uniforms, "tokens": by_hand() + drawn(200)}
+    vectors = {"contract": 2, "uniforms": uniforms, "tokens": by_hand() + drawn(200)}
     rows = ",\n".join(
         f'"{key}": [\n' + ",\n".join(map(json.dumps, value)) + "\n]"
         if isinstance(value, list)

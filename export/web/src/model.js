@@ -11,7 +11,7 @@ import {
   ZipReader,
 } from "@zip.js/zip.js/lib/zip-core-native.js";
 
-const CONTRACT_VERSION = 1;
+const CONTRACT_VERSION = 2;
 const KIND = "character model";
 
 /**

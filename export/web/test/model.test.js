@@ -15,7 +15,7 @@ const vocabularyOf = (characters) => JSON.stringify({ characters });
 
 function cardOf(vocabulary, changes) {
   return {
-    contract: 1,
+    contract: 2,
     kind: "character model",
     vocabulary_size: 3,
     state_shapes: [[1, 5]],
@@ -90,8 +90,8 @@ for (const [what, files, complaint] of [
   ],
   [
     "another contract",
-    filesOf({ contract: 2 }),
-    "speaks contract 2, this page 1; take",
+    filesOf({ contract: 3 }),
+    "speaks contract 3, this page 2; take",
   ],
   [
     "another kind",
