@@ -198,6 +198,7 @@ def train_character_model(
         "corpus": corpus.name,
         "corpus SHA-256": corpus.sha256,
         "characters": len(corpus.ids),
+        **corpus.notes,
         "parameters": model.count_params(),
         "held-out loss": loss,
         "held-out perplexity": math.exp(loss),

@@ -4,14 +4,15 @@ import hashlib
 import math
 import os
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from kerasseq.text.cache import find_ids, store_ids
 from kerasseq.text.characters import Vocabulary
+from kerasseq.text.manual import read_manual
 from kerasseq.text.reading import hash_text, read_characters, read_text
 
 # Distinct first letters: after one letter the word is known, after the space nothing
@@ -30,6 +31,7 @@ class Corpus:
             cache, so that no more of it is in memory than is read at a time.
         sha256: of the text as UTF-8, in hexadecimal.
         entropy: the true entropy in nats a character, where it is known.
+        notes: what a report says of where the text comes from, by name.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Corpus:
     ids: np.ndarray = field(repr=False, compare=False)  # sha256 tells texts apart
     sha256: str
     entropy: float | None = None
+    notes: Mapping[str, float] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def from_text(cls, name: str, text: str, entropy: float | None = None) -> "Corpus":
@@ -107,20 +110,20 @@ def file_corpus(path: str | os.PathLike) -> Corpus:
 
 
 def pydoc_corpus() -> Corpus:
-    """The topics of Python's own manual, about half a megabyte of English.
+    """The prose of Python's own manual, a fifth of a megabyte of English.
 
-    The topics are joined in the order of the SHA-256 of their names: an order that is
-    the same everywhere and mixes subjects, so that the last tenth is like the rest.
     The text is that of the Python that runs, so its hash differs between versions.
     """
-    from pydoc_data.topics import topics
-
-    names = sorted(topics, key=lambda name: hashlib.sha256(name.encode()).digest())
+    manual = read_manual()
+    text = "".join(f"{paragraph}\n" for paragraph in manual.paragraphs)
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    return Corpus.from_text(
-        f"pydoc of Python {version}",
-        "\n\n".join(topics[name].strip() for name in names) + "\n",
-    )
+    notes = {
+        "characters of the manual": manual.num_characters,
+        "paragraphs of prose kept": len(manual.paragraphs),
+        "fraction of the characters kept": round(len(text) / manual.num_characters, 3),
+    }
+    corpus = Corpus.from_text(f"prose of pydoc of Python {version}", text)
+    return replace(corpus, notes=notes)
 
 
 def toy_corpus(num_words: int = 20_000, seed: int = 0) -> Corpus:

@@ -1,8 +1,10 @@
 """Texts to train on: what is read, what is refused, what the made ones promise."""
 
+import doctest
 import hashlib
 import math
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -13,8 +15,10 @@ from pathlib import Path
 import pytest
 
 import kerasseq.text.corpus
+import kerasseq.text.manual
 from kerasseq.text.cache import find_ids
 from kerasseq.text.corpus import Corpus, load_corpus, pydoc_corpus, toy_corpus
+from kerasseq.text.manual import prose
 from kerasseq.text.reading import hash_text
 
 ROOT = Path(__file__).parents[2]
@@ -142,24 +146,120 @@ def test_the_toy_text_depends_on_its_seed_alone():
     assert toy_corpus(seed=1).entropy == toy_corpus().entropy
 
 
-def test_the_manual_is_half_a_megabyte_of_english():
+def test_the_manual_is_a_fifth_of_a_megabyte_of_english():
     corpus = pydoc_corpus()
-    assert 400_000 < len(corpus.text) < 900_000
-    assert corpus.name == f"pydoc of Python {sys.version[:4]}"
+    assert corpus.name == f"prose of pydoc of Python {sys.version[:4]}"
     assert corpus.text.count(" the ") > 2000
-    assert 'The "if" statement' in corpus.text
-    assert corpus.text.endswith("\n") and not corpus.text.endswith("\n\n")
+    assert "Objects whose value can change are said to be mutable;" in corpus.text
+    assert corpus.text.endswith(".\n")
     assert corpus.entropy is None
+    source = corpus.notes["characters of the manual"]
+    kept = corpus.notes["fraction of the characters kept"]
+    assert 400_000 < source < 900_000
+    assert 0.3 < kept < 0.7
+    assert len(corpus.ids) / source == pytest.approx(kept, abs=1e-3)
 
 
-def test_the_manual_holds_every_topic_once_in_an_order_of_no_meaning():
+@pytest.fixture(scope="module")
+def paragraphs():
+    *lines, end = pydoc_corpus().text.split("\n")
+    assert end == ""
+    return lines
+
+
+def test_each_line_of_the_manual_is_a_distinct_paragraph(paragraphs):
+    assert len(paragraphs) == pydoc_corpus().notes["paragraphs of prose kept"] > 600
+    assert len(set(paragraphs)) == len(paragraphs), "what is held out is not learned"
+    for paragraph in paragraphs:
+        assert paragraph.rstrip("\"')")[-1] in ".?!", paragraph
+        assert len(paragraph.split()) >= 8, paragraph
+        assert paragraph == " ".join(paragraph.split()), paragraph
+        assert paragraph.isascii() and paragraph.count('"') % 2 == 0, paragraph
+
+
+@pytest.mark.parametrize(
+    "layout",
+    [
+        r"::=",  # grammars
+        r"\+-|-\+|\| .* \|",  # tables
+        r">>>|^\.\.\. ",  # code
+        r"={3}|\*{3}|~~|\^\^",  # headings
+        r"\*\w[^*]*\w\*|\*\*\w[^*]*\*\*",  # emphasis
+        r" \[\d+\]",  # footnote marks
+        r":: |^\.\. |:\w+:`|``",  # reStructuredText
+        r"^(New|Changed|Deprecated) ",  # directives
+        r"^[*-] |^\d+[.)] ",  # bullets
+    ],
+)
+def test_the_manual_is_without_layout(paragraphs, layout):
+    assert [line for line in paragraphs if re.search(layout, line)] == []
+
+
+def test_paragraphs_of_the_manual_are_its_own_words(paragraphs):
+    """No word is joined, cut or moved: each is a run of the source's words."""
     from pydoc_data.topics import topics
 
-    text = pydoc_corpus().text
-    assert len(text) == sum(len(t.strip()) + 2 for t in topics.values()) - 1
-    places = [text.index(topics[name].strip()) for name in sorted(topics)]
-    rises = sum(b > a for a, b in pairwise(places))
-    assert 0.35 < rises / len(places) < 0.65, "the alphabet would rise throughout"
+    def words(text: str) -> str:
+        return " ".join(re.findall("[A-Za-z]+", text))
+
+    source = words(" ".join(topics.values()))
+    # Footnote marks are digits, so letters alone are the same in both.
+    assert [line for line in paragraphs if words(line) not in source] == []
+
+
+def test_topics_of_the_manual_come_in_an_order_of_no_meaning(paragraphs):
+    from pydoc_data.topics import topics
+
+    names = sorted(topics)
+    text = "\n".join(paragraphs)
+    firsts = [
+        text.index(found[0])
+        for name in names
+        if (found := [*filter(None, map(prose, topics[name].split("\n\n")))])
+    ]
+    rises = sum(b > a for a, b in pairwise(firsts))
+    assert 0.35 < rises / len(firsts) < 0.65, "the alphabet would rise throughout"
+
+
+@pytest.mark.parametrize(
+    ("block", "expected"),
+    [
+        ("It is the *first* of two\nlines, and it is well-\nknown.",) * 2,
+        ("   It is indented; the other\n   line of it is as well.",) * 2,
+    ],
+)
+def test_a_paragraph_becomes_one_line(block, expected):
+    line = " ".join(expected.replace("-\n", "-").replace("*", "").split())
+    assert prose(block) == line
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        'if_stmt ::= "if" assignment_expression ":" suite of the statement.',
+        "+------+------+\n| the  | of a |\n+------+------+",
+        "   >>> the_name = of_a_value_that_is_there\n   >>> print(the_name, of_it).",
+        'The "if" statement of the language and its use\n*********************.',
+        "   with A() as a:\n       with B() as b:\n           SUITE",
+        "Changed in version 3.8: The first character is now put into titlecase.",
+        "The statement is used for conditional execution of a suite:",
+        "object.__radd__(self, other)\nobject.__rsub__(self, other)",
+        "Too short.",
+        "",
+    ],
+)
+def test_what_is_no_prose_is_left_out(block):
+    assert prose(block) == ""
+
+
+def test_a_sentence_that_announces_code_is_left_out():
+    block = "It selects exactly one of the suites of the whole. It is used so:"
+    assert prose(block) == "It selects exactly one of the suites of the whole."
+
+
+def test_the_examples_of_the_manual_are_true():
+    results = doctest.testmod(kerasseq.text.manual)
+    assert (results.attempted, results.failed) == (1, 0)
 
 
 def test_the_manual_is_the_same_in_every_process():
