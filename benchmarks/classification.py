@@ -21,11 +21,12 @@ from collections.abc import Sequence
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
+import tensorflow as tf
 
 from kerasseq.data.labelled import LabelledSentences, read_labelled_sentences
 from kerasseq.models.classifier import ClassifierConfig, predict
 from kerasseq.runs.classifier import choose_words, learn
-from kerasseq.scores.classes import accuracy, confusion_matrix, macro_f1
+from kerasseq.scores.classes import accuracy, macro_f1
 from kerasseq.text.words import SPECIALS, WordVocabulary
 
 
@@ -76,7 +77,7 @@ def measure(
     answers = predict(model, tested)
     predicted = np.array([answer.probabilities.argmax() for answer in answers])
     actual = class_ids[held_out]
-    matrix = confusion_matrix(actual, predicted, num_classes)
+    matrix = tf.math.confusion_matrix(actual, predicted, num_classes).numpy()
     largest = np.bincount(class_ids[training]).argmax()
     bayes = naive_bayes(texts, class_ids[training], others)
     return {

@@ -54,7 +54,7 @@ from kerasseq.pictures.classifier import plot_confusion, plot_weighted_words
 from kerasseq.pictures.heatmap import plot_attention
 from kerasseq.pictures.losses import plot_losses
 from kerasseq.pictures.next_word import plot_savings, plot_typing
-from kerasseq.scores.classes import accuracy, confusion_matrix, macro_f1
+from kerasseq.scores.classes import accuracy, macro_f1
 from kerasseq.scores.entities import EntityLookup, EntityScore, score_entities
 from kerasseq.scores.keystrokes import measure_keystrokes
 from kerasseq.scores.kneser_ney import KneserNey
@@ -148,7 +148,6 @@ __all__ = [
     "causal_mask",
     "choose_token",
     "compile_for_training",
-    "confusion_matrix",
     "encode_tokens",
     "find_entities",
     "fit",

@@ -1,14 +1,15 @@
-"""Examples of masked words: what an encoder is trained on, and what it is held against.
+"""Batches of masked words, which an encoder is trained on.
 
 Devlin et al. 2019, "BERT", section 3.1, task 1, without the words left as they are.
 """
 
 from collections.abc import Sequence
 
+import keras
 import numpy as np
 import tensorflow as tf
 
-from kerasseq.text.words import MASK, SPECIALS, pad
+from kerasseq.text.words import MASK, SPECIALS
 
 
 def masked_word_batches(
@@ -60,13 +61,17 @@ def masked_word_batches(
         raise ValueError(
             f"rate={rate} is no probability; give 0 to 1, for example 0.15"
         )
-    padded = pad(sequences, max_length)
-    padded = padded[(padded >= len(SPECIALS)).any(axis=1)]
-    if not len(padded):
+    usable = [
+        ids
+        for ids in (np.asarray(sequence[:max_length]) for sequence in sequences)
+        if (ids >= len(SPECIALS)).any()
+    ]
+    if not usable:
         raise ValueError(
             f"none of {len(sequences)} sentences has a known word to hide among its "
             f"first {max_length}; give sentences with words of the vocabulary"
         )
+    padded = keras.utils.pad_sequences(usable, padding="post")
     num_batches = -(-passes * len(padded) // batch_size)
     order = _shuffled_passes(len(padded), num_batches * batch_size, seed)
     rows = tf.constant(order.reshape(num_batches, batch_size), tf.int32)
@@ -92,28 +97,3 @@ def _shuffled_passes(num_rows: int, count: int, seed: int) -> np.ndarray:
     generator = np.random.default_rng(seed)
     passes = [generator.permutation(num_rows) for _ in range(-(-count // num_rows))]
     return np.concatenate(passes)[:count]
-
-
-def unigram_loss(sequences: Sequence[np.ndarray]) -> float:
-    """The loss of a model that knows how frequent each word is and nothing else.
-
-    Training has to end well below it, or the model does not use the other words.
-
-    Args:
-        sequences: arrays of ids (T_n,); specials are not counted.
-
-    Returns:
-        The entropy of the words' frequencies in nats a word.
-
-    Raises:
-        ValueError: there is no known word.
-    """
-    counts = np.bincount(pad(sequences).ravel())[len(SPECIALS) :]
-    counts = counts[counts > 0]
-    if not counts.size:
-        raise ValueError(
-            f"{len(sequences)} sequences hold no known word; give sentences with words "
-            "of the vocabulary"
-        )
-    frequencies = counts / counts.sum()
-    return float(-(frequencies * np.log(frequencies)).sum())

@@ -16,7 +16,7 @@ from kerasseq.layers.blocks import EncoderBlock
 from kerasseq.layers.pooling import AttentionPooling
 from kerasseq.layers.positions import SinusoidalPositions
 from kerasseq.models.encoder import EncoderConfig
-from kerasseq.text.words import PAD, UNKNOWN, pad
+from kerasseq.text.words import PAD, UNKNOWN
 
 
 @keras.saving.register_keras_serializable(package="kerasseq")
@@ -188,7 +188,8 @@ def predict(
         classifier: from `build_classifier`.
         sequences: N arrays of ids (T_n,).
     """
-    outputs = classifier.predict(pad(sequences), batch_size=256, verbose=0)
+    token_ids = keras.utils.pad_sequences(sequences, padding="post")
+    outputs = classifier.predict(token_ids, batch_size=256, verbose=0)
     probabilities = keras.ops.convert_to_numpy(keras.ops.softmax(outputs["logits"]))
     return [
         Prediction(row, weights[: len(sequence)])

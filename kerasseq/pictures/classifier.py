@@ -29,7 +29,7 @@ def plot_confusion(
     """Draw how often each class was taken for each, as counts and as shares of a row.
 
     Args:
-        matrix: int (K, K), from `scores.confusion_matrix`: row the class, column what
+        matrix: int (K, K), from `tf.math.confusion_matrix`: row the class, column what
             it was taken for. The counts are written into the cells where there is room.
         labels: K names of the classes.
         path: the picture, in the format that its suffix names.

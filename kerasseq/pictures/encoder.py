@@ -9,7 +9,7 @@ import numpy as np
 
 from kerasseq.files.writing import write_file
 from kerasseq.pictures.heatmap import plot_attention
-from kerasseq.text.words import WordVocabulary, pad
+from kerasseq.text.words import WordVocabulary
 
 SHOWN_SENTENCES = 12
 DRAWN_SENTENCES = 2
@@ -36,7 +36,10 @@ def write_demo(
     directory = Path(directory)
     max_length = encoder.get_layer("positions").max_length
     shown = sentences[:SHOWN_SENTENCES]
-    token_ids = pad([vocabulary.encode(sentence) for sentence in shown], max_length)
+    token_ids = keras.utils.pad_sequences(
+        [vocabulary.encode(sentence)[:max_length] for sentence in shown],
+        padding="post",
+    )
     outputs = encoder.predict_on_batch(token_ids)
     embeddings = outputs.pop("embeddings")
     lines = [

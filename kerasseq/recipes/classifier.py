@@ -20,7 +20,7 @@ from kerasseq.on_device.generate import Model
 from kerasseq.recipes.shipping import about, conclude, file_figures, write_variants
 from kerasseq.signatures.classifier import ClassifierOnIds, ClassifierOnText
 from kerasseq.text.reading import read_text
-from kerasseq.text.words import WordVocabulary, pad
+from kerasseq.text.words import WordVocabulary
 
 # Words that a file reads at once; those after them are left out.
 LENGTH = ClassifierConfig.max_length
@@ -123,7 +123,9 @@ def expect(
         class_ids = np.array([labels.index(row[0]) for row in rows])
     except ValueError:
         raise ValueError(f"{path} is not of this run; train it again") from None
-    token_ids = pad([vocabulary.encode(line) for line in sentences], LENGTH)
+    token_ids = keras.utils.pad_sequences(
+        [vocabulary.encode(line)[:LENGTH] for line in sentences], padding="post"
+    )
     outputs = classifier.predict_on_batch(token_ids)
     probabilities = tf.nn.softmax(outputs["logits"]).numpy()
     return Expected(sentences, class_ids, token_ids, probabilities, outputs["weights"])

@@ -17,7 +17,7 @@ from kerasseq.files.tflite import Quantization
 from kerasseq.on_device.generate import Model
 from kerasseq.recipes.shipping import about, conclude, file_figures, write_variants
 from kerasseq.signatures.encoder import EncoderOnIds, EncoderOnText
-from kerasseq.text.words import WordVocabulary, pad, read_sentences
+from kerasseq.text.words import WordVocabulary, read_sentences
 
 # Words that a `.tflite` reads at once.
 LENGTH = 32
@@ -82,7 +82,9 @@ def check_saved_model(
     loaded = tf.saved_model.load(str(path))
     found = loaded.signatures["encode"](sentences=tf.constant(sentences))
     max_length = encoder.get_layer("positions").max_length
-    token_ids = pad([vocabulary.encode(line) for line in sentences], max_length)
+    token_ids = keras.utils.pad_sequences(
+        [vocabulary.encode(line)[:max_length] for line in sentences], padding="post"
+    )
     tokens = np.array(vocabulary.words)[token_ids].tolist()
     same = [[word.decode() for word in row] for row in found["tokens"].numpy()]
     embeddings, weights = encode_by_keras(encoder, token_ids)
@@ -119,8 +121,12 @@ def check_tflite(
     device = Model(path)
     length = device.card["length"]
     figures, checks = file_figures(path, device, encoder.count_params())
-    token_ids = pad([vocabulary.encode(line) for line in sentences], length)
-    token_ids = np.pad(token_ids, ((0, 0), (0, length - token_ids.shape[1])))
+    token_ids = keras.utils.pad_sequences(
+        [vocabulary.encode(line) for line in sentences],
+        length,
+        padding="post",
+        truncating="post",
+    )
     expected, _ = encode_by_keras(encoder, token_ids)
     for runtime in get_args(Runtime):
         run = open_signatures(device.flatbuffer, runtime)["encode"]

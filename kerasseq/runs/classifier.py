@@ -30,7 +30,7 @@ from kerasseq.pictures.classifier import (
     plot_weighted_words,
 )
 from kerasseq.pictures.losses import plot_losses
-from kerasseq.scores.classes import accuracy, confusion_matrix, macro_f1
+from kerasseq.scores.classes import accuracy, macro_f1
 from kerasseq.text.words import WordVocabulary, split_words
 from kerasseq.training.callbacks import HistoryFile
 from kerasseq.training.compiling import compile_for_training
@@ -117,9 +117,9 @@ def train_classifier(
 
     predictions = predict(classifier, tested)
     probabilities = np.stack([each.probabilities for each in predictions])
-    matrix = confusion_matrix(
+    matrix = tf.math.confusion_matrix(
         class_ids[held_out], probabilities.argmax(axis=1), len(labels)
-    )
+    ).numpy()
     largest = int(np.bincount(class_ids[training]).argmax())
     scores = {
         "held-out accuracy": accuracy(matrix),

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 import keras
+import numpy as np
 
-from kerasseq.data.masked_words import masked_word_batches, unigram_loss
+from kerasseq.data.masked_words import masked_word_batches
+from kerasseq.data.streams import frequency_loss
 from kerasseq.files.keras_models import save_model
 from kerasseq.files.report import record
 from kerasseq.files.writing import write_file
@@ -18,7 +20,7 @@ from kerasseq.models.encoder import (
     build_masked_word_model,
 )
 from kerasseq.pictures.encoder import write_demo
-from kerasseq.text.words import SENTENCES, WordVocabulary, read_sentences
+from kerasseq.text.words import SENTENCES, SPECIALS, WordVocabulary, read_sentences
 from kerasseq.training.compiling import compile_for_training
 from kerasseq.training.configuration import TrainingConfig
 from kerasseq.training.presets import PRESETS
@@ -75,7 +77,8 @@ def train_encoder(
         sequences, training.batch_size, passes=20, seed=options.seed + 1
     )
     loss = float(learner.evaluate(others.take(100), verbose=0))
-    frequencies = unigram_loss(sequences)
+    words = np.concatenate(sequences)
+    frequencies = frequency_loss(words[words >= len(SPECIALS)])
     print(f"hidden words: {loss:.3f} nats; by frequency alone: {frequencies:.3f}")
     if loss > frequencies / 2:
         print("More than half of it: with fewer sentences the pictures would say more.")

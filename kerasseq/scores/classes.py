@@ -6,41 +6,6 @@ Shapes: N examples, K classes.
 import numpy as np
 
 
-def confusion_matrix(
-    actual: np.ndarray, predicted: np.ndarray, num_classes: int
-) -> np.ndarray:
-    """How often each class was taken for each.
-
-    Args:
-        actual: int (N,), each example's class, from 0 to K - 1.
-        predicted: int (N,), the class it was given.
-        num_classes: K.
-
-    Returns:
-        int64 (K, K): row the class, column what it was taken for.
-
-    Raises:
-        ValueError: the two are not of one length, or a class is not from 0 to K - 1.
-
-    Example:
-        >>> confusion_matrix([0, 0, 1], [0, 1, 1], 2).tolist()
-        [[1, 1], [0, 1]]
-    """
-    actual, predicted = np.asarray(actual), np.asarray(predicted)
-    if actual.shape != predicted.shape or actual.ndim != 1:
-        raise ValueError(
-            f"actual classes have shape {actual.shape}, predicted ones "
-            f"{predicted.shape}; give one of each for every example"
-        )
-    for classes in (actual, predicted):
-        wrong = classes[(classes < 0) | (classes >= num_classes)]
-        if wrong.size:
-            raise ValueError(f"class {wrong[0]} is not from 0 to {num_classes - 1}")
-    matrix = np.zeros((num_classes, num_classes), np.int64)
-    np.add.at(matrix, (actual, predicted), 1)
-    return matrix
-
-
 def accuracy(matrix: np.ndarray) -> float:
     """The fraction on the diagonal of a confusion matrix (K, K), 0 to 1."""
     return float(np.trace(matrix) / max(1, matrix.sum()))
@@ -54,7 +19,8 @@ def macro_f1(matrix: np.ndarray) -> float:
     as scikit-learn leaves it out.
 
     Args:
-        matrix: int (K, K), from `confusion_matrix`.
+        matrix: int (K, K), from `tf.math.confusion_matrix`: row the class, column what
+            it was taken for.
     """
     hits = np.diag(matrix)
     both = matrix.sum(axis=0) + matrix.sum(axis=1)

@@ -139,21 +139,6 @@ class Vocabulary:
             )
         return ids
 
-    def encode_prompt(self, prompt: str) -> np.ndarray:
-        """Ids of a prompt as every runtime reads it.
-
-        Unknown characters are dropped; an empty prompt stands for a newline, or for
-        id 0 where the vocabulary has none.
-
-        Returns:
-            int32 (T,), T at least 1.
-        """
-        known = set(self.characters)
-        kept = "".join(character for character in prompt if character in known)
-        if not kept:
-            kept = "\n" if "\n" in known else self.characters[0]
-        return self.encode(kept)
-
     def decode(self, ids: np.ndarray) -> str:
         """The text of `ids`, an integer array of any shape, read in order."""
         points = self.code_points[np.asarray(ids, np.int64).ravel()]

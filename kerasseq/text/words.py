@@ -5,7 +5,7 @@ import functools
 import json
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Self
@@ -209,21 +209,3 @@ class WordVocabulary(WordList):
         """The words of `ids`, of any shape, joined by spaces; padding is left out."""
         flat = np.asarray(ids, np.int64).ravel()
         return " ".join(self.words[index] for index in flat if index != PAD)
-
-
-def pad(sequences: Sequence[np.ndarray], max_length: int | None = None) -> np.ndarray:
-    """Put sequences of ids into one array.
-
-    Args:
-        sequences: N arrays of int (T_n,).
-        max_length: what is longer loses its end; None for no such limit.
-
-    Returns:
-        int32 (N, T), T the length of the longest that is left; shorter ones end in
-        `PAD`.
-    """
-    cut = [np.asarray(sequence)[:max_length] for sequence in sequences]
-    padded = np.full((len(cut), max(map(len, cut), default=0)), PAD, np.int32)
-    for row, sequence in zip(padded, cut, strict=True):
-        row[: len(sequence)] = sequence
-    return padded

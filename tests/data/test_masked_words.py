@@ -9,15 +9,13 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kerasseq.data.masked_words import masked_word_batches, unigram_loss
+from kerasseq.data.masked_words import masked_word_batches
 from kerasseq.text.words import (
     MASK,
-    PAD,
     SENTENCES,
     SPECIALS,
     UNKNOWN,
     WordVocabulary,
-    pad,
 )
 
 VOCABULARY = WordVocabulary.from_sentences(SENTENCES)
@@ -73,7 +71,9 @@ def test_masked_batches_hide_words_alone(
     # Each pass has every usable sentence once.
     rows = targets.reshape(-1, shape[1]).tolist()
     for start in range(0, passes * len(usable), len(usable)):
-        assert sorted(rows[start : start + len(usable)]) == sorted(pad(usable).tolist())
+        assert sorted(rows[start : start + len(usable)]) == sorted(
+            keras.utils.pad_sequences(usable, padding="post").tolist()
+        )
     for again, before in zip(arrays(batches), (inputs, targets, weights), strict=True):
         np.testing.assert_array_equal(again, before)
 
@@ -92,7 +92,9 @@ def test_every_pass_has_another_order():
     _, targets, _ = arrays(masked_word_batches(SEQUENCES, 12, passes=30))
     assert len({batch.tobytes() for batch in targets}) == 30
     for batch in targets:
-        assert sorted(batch.tolist()) == sorted(pad(SEQUENCES).tolist())
+        assert sorted(batch.tolist()) == sorted(
+            keras.utils.pad_sequences(SEQUENCES, padding="post").tolist()
+        )
 
 
 def test_every_pass_and_every_seed_hides_other_words():
@@ -155,22 +157,7 @@ def test_masked_batches_feed_fit():
     assert model.evaluate(batches, verbose=0) < math.log(len(VOCABULARY))
 
 
-# --- the yardstick
-
-
-def test_unigram_loss_is_the_entropy_of_the_words():
-    assert math.isclose(unigram_loss([[3, 4, 5], [6, 7, 8]]), math.log(6))
-    # A word three times of four: ln 4 - 3/4 ln 3, specials not counted.
-    expected = math.log(4) - 0.75 * math.log(3)
-    ids = [[3, 9, 3, UNKNOWN, PAD], [3, MASK]]
-    assert math.isclose(unigram_loss(ids), expected)
-    assert unigram_loss([[3, 3]]) == 0
-
-
-@pytest.mark.parametrize("sequences", [[], [[]], [[UNKNOWN, PAD, MASK]]])
-def test_unigram_loss_refuses(sequences):
-    with pytest.raises(ValueError, match="hold no known word"):
-        unigram_loss(sequences)
+# --- the end
 
 
 def test_nothing_tunes_the_batches_and_holds_up_the_end_of_a_training():

@@ -16,7 +16,7 @@ from kerasseq.files.tflite import convert
 from kerasseq.models.encoder import EncoderConfig, build_encoder
 from kerasseq.recipes.encoder import encode_by_keras
 from kerasseq.signatures.encoder import EncoderOnIds, EncoderOnText
-from kerasseq.text.words import WordVocabulary, pad
+from kerasseq.text.words import WordVocabulary
 
 SENTENCES = ["the ΟΔΟΣ runs", "A cat\tand the dog and İt", "nothing known here", "dog"]
 VOCABULARY = WordVocabulary.from_sentences(SENTENCES[:2])
@@ -109,7 +109,9 @@ def test_a_saved_model_needs_neither_keras_nor_this_package(encoder, tmp_path):
     )
     assert done.returncode == 0, done.stderr[-2000:]
     found = json.loads(done.stdout)
-    ids = pad([VOCABULARY.encode(sentence) for sentence in SENTENCES])
+    ids = keras.utils.pad_sequences(
+        [VOCABULARY.encode(sentence) for sentence in SENTENCES], padding="post"
+    )
     assert found["tokens"] == np.array(VOCABULARY.words)[ids].tolist()
     assert found["token_mask"] == (ids != 0).tolist()
     expected = encoder.predict_on_batch(ids)

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -18,7 +19,6 @@ from kerasseq.text.words import (
     SPECIALS,
     UNKNOWN,
     WordVocabulary,
-    pad,
     read_sentences,
     split_words,
 )
@@ -201,7 +201,9 @@ def test_from_sentences_refuses(sentences, message):
 def test_table_is_encode_and_pad(sentences):
     ids = WordTable(VOCABULARY)(tf.constant(sentences))
     assert ids.dtype == tf.int32
-    expected = pad([VOCABULARY.encode(sentence) for sentence in sentences])
+    expected = keras.utils.pad_sequences(
+        [VOCABULARY.encode(sentence) for sentence in sentences], padding="post"
+    )
     np.testing.assert_array_equal(ids, expected)
 
 
@@ -274,15 +276,3 @@ def test_read_sentences_refuses(tmp_path, content, message):
     path.write_bytes(content)
     with pytest.raises(ValueError, match=message):
         read_sentences(path)
-
-
-# --- batches
-
-
-def test_pad():
-    padded = pad([np.array([5, 6, 7]), np.array([], np.int32), [8]])
-    assert padded.tolist() == [[5, 6, 7], [PAD] * 3, [8, PAD, PAD]]
-    assert padded.dtype == np.int32
-    assert pad([[5, 6, 7], [8]], 2).tolist() == [[5, 6], [8, PAD]]
-    assert pad([[5], [8]], 3).shape == (2, 1)
-    assert pad([]).shape == (0, 0)
