@@ -1,8 +1,8 @@
-"""`kerasseq train`, for who has the checkout: `python train_all.py [--corpus FILE]`."""
+"""`kerasseq train`, from a checkout: `python train_all.py [TEXT]`."""
 
 import sys
 
-from kerasseq.parts import main
+from kerasseq.commands import train as main
 
 if __name__ == "__main__":
     sys.exit(main())

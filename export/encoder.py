@@ -2,7 +2,7 @@
 
 import sys
 
-from kerasseq.parts import export_again
+from kerasseq.commands import export_again
 
 if __name__ == "__main__":
     sys.exit(export_again("encoder"))

@@ -8,7 +8,7 @@ names, classifier (--labels) tells what a sentence is. Models end as SavedModel 
 TFLite files, checked against the models that they were made from.
 """
 
-import sys
+import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -16,14 +16,13 @@ from typing import Any, NamedTuple
 
 import keras
 
-from kerasseq.outcome import exit_code
 from kerasseq.recipes.characters import export_character_model
 from kerasseq.recipes.classifier import export_classifier
 from kerasseq.recipes.encoder import export_encoder
 from kerasseq.recipes.next_word import export_next_word
 from kerasseq.recipes.tagger import export_tagger
 from kerasseq.runs import attention, characters, classifier, encoder, next_word, tagger
-from kerasseq.runs.options import check_writable, parse_arguments
+from kerasseq.runs.options import Options, check_writable
 from kerasseq.training.callbacks import tensorboard
 
 
@@ -83,25 +82,7 @@ PARTS = {
 }
 
 
-def main(
-    arguments: Sequence[str] | None = None,
-    callbacks: Sequence[keras.callbacks.Callback] = (),
-) -> int:
-    """Train what the command line asks for.
-
-    Args:
-        arguments: of the command line; None for those of the process.
-        callbacks: further ones for each training.
-
-    Returns:
-        The exit code; see `exit_code`.
-    """
-    options = parse_arguments(arguments)
-    work = partial(train_all, options, callbacks)
-    return exit_code("train_all.py", work, "go on with --resume")
-
-
-def train_all(options: Any, callbacks: Sequence[keras.callbacks.Callback]) -> None:
+def train_all(options: Options, callbacks: Sequence[keras.callbacks.Callback]) -> None:
     """Plan all parts, then train and export each."""
     # What can be refused is refused here, before anything is written.
     plans = {name: PARTS[name].plan(options) for name in options.only}
@@ -118,23 +99,62 @@ def train_all(options: Any, callbacks: Sequence[keras.callbacks.Callback]) -> No
     print(f"\nEverything is in {options.out}; {report} sums it up.")
 
 
-def export_again(name: str) -> int:
-    """Export a saved model once more: `python -m export.NAME DIR`, DIR of a run.
+def export(directory: str | Path, name: str | None = None) -> None:
+    """Export saved models again.
 
     Args:
-        name: of the model.
+        directory: of a run.
+        name: of the model; None for all that are there.
 
-    Returns:
-        The exit code; see `exit_code`.
+    Raises:
+        ValueError: there is no model, or it cannot be used.
+        ChecksFailed: a file does not keep its promises.
     """
-    if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
-        print(f"usage: python -m export.{name} DIR, a run's folder", file=sys.stderr)
-        return 2
+    directory = Path(directory)
     exports = {
         key: value for part in PARTS.values() for key, value in part.exports.items()
     }
-    work = partial(exports[name], sys.argv[1])
-    code = exit_code(f"export.{name}", work, "run this again")
-    if not code:
-        print(f"written and checked; see {Path(sys.argv[1]) / 'REPORT.md'}")
-    return code
+    names = (
+        [name]
+        if name
+        else [key for key in exports if (directory / key / f"{key}.keras").exists()]
+    )
+    if not names:
+        raise ValueError(f"{directory} holds no saved model; train one first")
+    for each in names:
+        exports[each](directory)
+
+
+def train(
+    corpus: str = "pydoc",
+    out: str | Path = "out",
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    **options: Any,
+) -> dict[str, Any]:
+    """Train and export as `kerasseq train` does.
+
+    Args:
+        corpus: a UTF-8 file, `toy` or `pydoc`.
+        out: folder for the files.
+        callbacks: further ones, for each training.
+        **options: of the command line, with `_` for `-`: `only=["char_rnn"]`,
+            `preset="fast"`, `top_p=0.9`. `kerasseq train --help` explains them.
+
+    Returns:
+        The run's report by section, as in its `report.json`.
+
+    Raises:
+        ValueError: an option or a file cannot be used; nothing is written.
+        FloatingPointError: training fails.
+        ChecksFailed: a file does not keep its promises.
+        OSError: a file cannot be written.
+
+    Example:
+        >>> import kerasseq
+        >>> report = kerasseq.train("toy", "out", only=["char_rnn"], epochs=1, units=32)
+        >>> report["char_rnn"]["held-out loss"] < 2
+        True
+    """
+    chosen = Options(corpus=corpus, out=Path(out), **options)
+    train_all(chosen, callbacks)
+    return json.loads((chosen.out / "report.json").read_text(encoding="utf-8"))

@@ -2,7 +2,9 @@
 
 import json
 import os
+import pkgutil
 import zipfile
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -42,10 +44,21 @@ def load_model(path: str | os.PathLike) -> keras.Model:
     if damaged:
         raise ValueError(f"{path}: {damaged} is damaged; write the file again")
     _refuse_foreign_classes(config, path)
+    _register_classes()
     try:
         return keras.models.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # whatever Keras meets in a file that was tampered with
         raise ValueError(f"{path} cannot be loaded: {error}") from error
+
+
+def _register_classes() -> None:
+    """Load all layers and models, which registers the names that files call them by.
+
+    A file of an earlier version says where its classes stood then.
+    """
+    for folder in ("kerasseq.layers", "kerasseq.models"):
+        for module in pkgutil.iter_modules(import_module(folder).__path__):
+            import_module(f"{folder}.{module.name}")
 
 
 def _refuse_foreign_classes(config: Any, path: Path) -> None:

@@ -1,12 +1,11 @@
 """What scaled dot-product attention computes, in numbers and pictures."""
 
-import argparse
-
 from kerasseq.files.report import record
 from kerasseq.pictures.attention import write_demo
+from kerasseq.runs.options import Options
 
 
-def show_attention(options: argparse.Namespace, *_: object) -> None:
+def show_attention(options: Options, *_: object) -> None:
     """Write the demonstration and print it."""
     folder = options.out / "attention"
     figures = write_demo(folder, options.seed)

@@ -1,6 +1,5 @@
 """The model that writes text: a text -> a plan -> training -> samples -> files."""
 
-import argparse
 import math
 import os
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from kerasseq.models.char_transformer import (
     build_char_transformer,
 )
 from kerasseq.pictures.losses import plot_losses
+from kerasseq.runs.options import Options
 from kerasseq.scores.windows import window_loss
 from kerasseq.signatures.characters import (
     GeneratingModule,
@@ -59,7 +59,7 @@ class Plan(NamedTuple):
     checkpoint: Checkpoint
 
 
-def plan_character_model(options: argparse.Namespace) -> Plan:
+def plan_character_model(options: Options) -> Plan:
     """Read the text and choose sizes and length of the training.
 
     Raises:
@@ -138,7 +138,7 @@ def plan_character_model(options: argparse.Namespace) -> Plan:
 
 
 def train_character_model(
-    options: argparse.Namespace,
+    options: Options,
     plan: Plan,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> str:
@@ -214,7 +214,7 @@ def train_character_model(
     return name
 
 
-def sample_texts(options: argparse.Namespace, module: GeneratingModule) -> str:
+def sample_texts(options: Options, module: GeneratingModule) -> str:
     """Print sample texts, one for each temperature, and give them as Markdown."""
     lines = ["# Samples", ""]
     for temperature in options.temperature or TEMPERATURES:

@@ -1,6 +1,5 @@
 """The classifier: labelled sentences -> a model -> scores and pictures -> files."""
 
-import argparse
 import os
 import sys
 import time
@@ -30,6 +29,7 @@ from kerasseq.pictures.classifier import (
     plot_weighted_words,
 )
 from kerasseq.pictures.losses import plot_losses
+from kerasseq.runs.options import Options
 from kerasseq.scores.classes import accuracy, macro_f1
 from kerasseq.text.words import WordVocabulary, split_words
 from kerasseq.training.callbacks import HistoryFile
@@ -67,7 +67,7 @@ class Plan(NamedTuple):
     vocabulary: WordVocabulary
 
 
-def plan_classifier(options: argparse.Namespace) -> Plan:
+def plan_classifier(options: Options) -> Plan:
     """Read the sentences and hold a tenth of each class out.
 
     Raises:
@@ -88,7 +88,7 @@ def choose_words(sentences: Sequence[str]) -> WordVocabulary:
 
 
 def train_classifier(
-    options: argparse.Namespace,
+    options: Options,
     plan: Plan,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> str:

@@ -1,6 +1,5 @@
 """A small Transformer encoder: sentences -> masked words -> pictures -> files."""
 
-import argparse
 import math
 import sys
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ from kerasseq.models.encoder import (
     build_masked_word_model,
 )
 from kerasseq.pictures.encoder import write_demo
+from kerasseq.runs.options import Options
 from kerasseq.text.words import SENTENCES, SPECIALS, WordVocabulary, read_sentences
 from kerasseq.training.compiling import compile_for_training
 from kerasseq.training.configuration import TrainingConfig
@@ -32,7 +32,7 @@ To see the vectors of a sentence, and who attends to whom:
 VERBOSE = 1 if sys.stdout.isatty() else 2
 
 
-def plan_encoder(options: argparse.Namespace) -> Sequence[str]:
+def plan_encoder(options: Options) -> Sequence[str]:
     """The sentences to learn from.
 
     Raises:
@@ -42,7 +42,7 @@ def plan_encoder(options: argparse.Namespace) -> Sequence[str]:
 
 
 def train_encoder(
-    options: argparse.Namespace,
+    options: Options,
     sentences: Sequence[str],
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> str:

@@ -1,6 +1,5 @@
 """The model that suggests words: a text -> a plan -> training -> typing -> files."""
 
-import argparse
 import hashlib
 import os
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from kerasseq.files.writing import write_file
 from kerasseq.models.next_word import NextWordConfig, build_next_word_model, word_scores
 from kerasseq.pictures.losses import plot_losses
 from kerasseq.pictures.next_word import plot_savings, plot_typing
+from kerasseq.runs.options import Options
 from kerasseq.scores.keystrokes import measure_keystrokes, typical_passage
 from kerasseq.scores.kneser_ney import KneserNey
 from kerasseq.text.keyboard import TypedText, TypedVocabulary
@@ -59,7 +59,7 @@ class Plan(NamedTuple):
     checkpoint: Checkpoint
 
 
-def plan_next_word(options: argparse.Namespace) -> Plan:
+def plan_next_word(options: Options) -> Plan:
     """Read the text and choose sizes and length of the training.
 
     Raises:
@@ -111,7 +111,7 @@ def plan_next_word(options: argparse.Namespace) -> Plan:
 
 
 def train_next_word(
-    options: argparse.Namespace,
+    options: Options,
     plan: Plan,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> str:

@@ -1,228 +1,292 @@
-"""What the command line of a training run may say, and what it refuses."""
+"""The options of a training run, for the command line and for Python."""
 
-import argparse
 import math
-import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-from kerasseq.models.char_rnn import CELLS
 from kerasseq.training.presets import PRESETS
 
 PARTS = ("attention", "encoder", "char_rnn")
-# Parts that run where their file is given: the option that names it.
+# Parts that run when their file is given: the option that names it.
 PARTS_OF_FILES = {"next_word": "words", "tagger": "tags", "classifier": "labels"}
+ALL_PARTS = (*PARTS, *PARTS_OF_FILES)
 
-DESCRIPTION = """\
-Train small sequence models on a text of your own, and write each as files for a phone,
-a browser or wherever LiteRT runs, checked against the model that they were made from.
-
-  python train_all.py                      English that every Python carries
-  python train_all.py --corpus story.txt   your own text, any language, UTF-8
-  python train_all.py --labels mail.tsv    a classifier of sentences too
-  python train_all.py --quick              all of it, small, in about a minute
-  python train_all.py --preset best        a better model, in some minutes more
-  python train_all.py --resume             go on with a run that was stopped
-"""
+WHAT, HOW, SAMPLES = "What to train on", "How to train", "Sample texts"
 
 
-class OneLineParser(argparse.ArgumentParser):
-    """An argument parser whose errors are one line, without the usage before it."""
+def one_of(*names: str) -> Callable[[Any], str]:
+    """A check: a value is one of some names."""
 
-    def error(self, message: str) -> NoReturn:
-        print(f"{self.prog}: error: {message}; --help explains", file=sys.stderr)
-        raise SystemExit(2)
-
-
-def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    """Read the command line of `train_all.py`.
-
-    Raises:
-        SystemExit: with code 2 after one line where it is wrong, with 0 after --help.
-    """
-    parser = OneLineParser(
-        prog="train_all.py",
-        description=DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    what = parser.add_argument_group("what to train on")
-    what.add_argument(
-        "--corpus",
-        default="pydoc",
-        metavar="FILE|toy|pydoc",
-        help="text of the character model (pydoc): a UTF-8 file; toy, random words of "
-        "known entropy; pydoc, the manual that every Python carries",
-    )
-    what.add_argument(
-        "--sentences",
-        metavar="FILE",
-        help="sentences of the encoder, one a line (twelve are built in)",
-    )
-    what.add_argument(
-        "--words",
-        metavar="FILE",
-        help="text of the next-word model, UTF-8; without it there is none",
-    )
-    what.add_argument(
-        "--tags",
-        metavar="FILE",
-        help="sentences of the tagger: a token, a tab and its BIO tag a line, blank "
-        "lines between",
-    )
-    what.add_argument(
-        "--labels",
-        metavar="FILE",
-        help="sentences of the classifier, one a line after its label and a tab",
-    )
-    what.add_argument(
-        "--out",
-        type=Path,
-        default=Path("out"),
-        metavar="DIR",
-        help="where the files go (out)",
-    )
-    what.add_argument(
-        "--only",
-        type=parts,
-        metavar="PART,...",
-        help=f"some of {', '.join((*PARTS, *PARTS_OF_FILES))} (the first "
-        f"{len(PARTS)}, and those whose file is given)",
-    )
-    how = parser.add_argument_group("how")
-    how.add_argument(
-        "--preset",
-        choices=PRESETS,
-        default="default",
-        help="fast is small; best takes some minutes more (default)",
-    )
-    how.add_argument(
-        "--quick",
-        action="store_const",
-        dest="preset",
-        const="fast",
-        help="the same as --preset fast: all of it in about a minute",
-    )
-    how.add_argument(
-        "--resume", action="store_true", help="go on with the run that is in --out"
-    )
-    how.add_argument(
-        "--epochs",
-        type=number(int, 1),
-        metavar="N",
-        help="times to read the text (the preset's, which follows from its size)",
-    )
-    how.add_argument(
-        "--model",
-        choices=("rnn", "transformer"),
-        default="rnn",
-        help="kind of the character model (rnn)",
-    )
-    how.add_argument(
-        "--cell",
-        choices=CELLS,
-        help="of the recurrent character model (lstm for best, else gru)",
-    )
-    how.add_argument(
-        "--units",
-        type=number(int, 1),
-        metavar="N",
-        help="size of a recurrent layer or of a block (the preset's)",
-    )
-    how.add_argument(
-        "--layers",
-        type=number(int, 1),
-        metavar="N",
-        help="recurrent layers or blocks (the preset's)",
-    )
-    how.add_argument(
-        "--dropout",
-        type=number(float, 0, 0.95),
-        metavar="X",
-        help="fraction dropped (more, the oftener the text is read)",
-    )
-    how.add_argument(
-        "--learning-rate",
-        type=number(float, 0, 1),
-        metavar="X",
-        help="the highest, after the warm-up (the preset's)",
-    )
-    how.add_argument(
-        "--seed",
-        type=number(int, 0, 2**31 - 1),
-        default=0,
-        metavar="N",
-        help="of weights, dropout and samples (0)",
-    )
-    how.add_argument(
-        "--tensorboard", metavar="DIR", help="write TensorBoard's logs there"
-    )
-    samples = parser.add_argument_group("sample texts")
-    samples.add_argument(
-        "--prompt",
-        default="\n",
-        metavar="TEXT",
-        help="what they go on from (a newline)",
-    )
-    samples.add_argument(
-        "--length",
-        type=number(int, 0),
-        default=500,
-        metavar="N",
-        help="characters (500)",
-    )
-    samples.add_argument(
-        "--temperature",
-        type=number(float, 0),
-        action="append",
-        metavar="X",
-        help="0 is the likeliest text, 1 the model's own; repeatable (0.7, 1.0, 1.2)",
-    )
-    samples.add_argument(
-        "--top-p",
-        type=number(float, 0, 1),
-        default=1.0,
-        metavar="X",
-        help="keep the likeliest characters up to this sum (1 keeps all)",
-    )
-    options = parser.parse_args(arguments)
-    given = {part: getattr(options, file) for part, file in PARTS_OF_FILES.items()}
-    if options.only is None:
-        options.only = (*PARTS, *(part for part in given if given[part]))
-    for part, file in PARTS_OF_FILES.items():
-        if part in options.only and not given[part]:
-            parser.error(f"the part {part} learns from a file: give --{file} FILE")
-        if given[part] and part not in options.only:
-            parser.error(f"--{file} is for the part {part}, which --only leaves out")
-    return options
-
-
-def parts(text: str) -> tuple[str, ...]:
-    """Names of parts, parted by commas, in the order in which they run."""
-    known = (*PARTS, *PARTS_OF_FILES)
-    names = [name.strip() for name in text.split(",")]
-    for name in names:
-        if name not in known:
-            raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(known)}")
-    return tuple(part for part in known if part in names)
-
-
-def number(kind: type, low: float, high: float = math.inf) -> Any:
-    """A type for argparse: a number from `low` to `high`."""
-
-    def parse(text: str) -> Any:
-        try:
-            value = kind(text)
-        except ValueError:
-            value = math.nan
-        if not low <= value <= high or math.isinf(value):
-            bounds = f"from {low} up" if high == math.inf else f"from {low} to {high}"
-            name = "whole number" if kind is int else "number"
-            raise argparse.ArgumentTypeError(f"{text!r} is not a {name} {bounds}")
+    def check(value: Any) -> str:
+        if value not in names:
+            raise ValueError(f"{value!r} is none of {', '.join(names)}")
         return value
 
-    return parse
+    return check
+
+
+def number(kind: type, low: float, high: float = math.inf) -> Callable[[Any], Any]:
+    """A check: a value, or the text of one, is a number from `low` to `high`."""
+
+    def check(given: Any) -> Any:
+        try:
+            value = kind(given)
+        except (TypeError, ValueError):
+            value = math.nan
+        if not low <= value <= high or math.isinf(value) or value != float(given):
+            bounds = f"from {low} up" if high == math.inf else f"from {low} to {high}"
+            name = "whole number" if kind is int else "number"
+            raise ValueError(f"{given!r} is not a {name} {bounds}")
+        return value
+
+    return check
+
+
+def cell(value: Any) -> str:
+    """A check: a value names a recurrent cell."""
+    # Here, since it loads Keras, which the help can do without.
+    from kerasseq.models.char_rnn import CELLS
+
+    return one_of(*CELLS)(value)
+
+
+def parts(names: str | Iterable[str]) -> tuple[str, ...]:
+    """Names of parts, in the order in which they run.
+
+    Args:
+        names: each of one part, or of several with commas between.
+    """
+    given = [names] if isinstance(names, str) else names
+    split = [name.strip() for each in given for name in each.split(",")]
+    for name in split:
+        one_of(*ALL_PARTS)(name)
+    return tuple(part for part in ALL_PARTS if part in split)
+
+
+def numbers(check: Callable[[Any], Any]) -> Callable[[Any], tuple[Any, ...]]:
+    """A check of one or more values."""
+    return lambda values: tuple(
+        map(check, [values] if isinstance(values, str | float | int) else values)
+    )
+
+
+def option(
+    default: Any,
+    group: str,
+    metavar: str,
+    help: str,
+    check: Callable[[Any], Any] = lambda value: value,
+    *,
+    name: str = "",
+    default_text: str = "",
+    choices: Sequence[str] = (),
+    repeatable: bool = False,
+) -> Any:
+    """A field of `Options`, with what the command line says of it.
+
+    Args:
+        default: its value where it is not given.
+        group: heading in the help.
+        metavar: what stands for the value in the help; empty for a flag.
+        help: one or two lines.
+        check: from the value, or its text, to the value; raises ValueError.
+        name: of the option, where it is not that of the field.
+        default_text: what the help shows in place of the default.
+        choices: what the shell completes.
+        repeatable: the option may be given more than once.
+    """
+    metadata = {
+        "group": group,
+        "metavar": metavar,
+        "help": help,
+        "check": check,
+        "name": name,
+        "default_text": default_text,
+        "choices": choices,
+        "repeatable": repeatable,
+    }
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a training run is asked to do; the help of `kerasseq train` explains each.
+
+    Raises:
+        ValueError: a value cannot be used; the message names the option.
+    """
+
+    corpus: str = option(
+        "pydoc",
+        WHAT,
+        "FILE|toy|pydoc",
+        "Text of the character model, the same as TEXT: a UTF-8 file; toy, random "
+        "words of known entropy; pydoc, the manual that every Python carries.",
+    )
+    sentences: str = option(
+        "",
+        WHAT,
+        "FILE",
+        "Sentences of the encoder, one a line.",
+        default_text="twelve are built in",
+    )
+    words: str = option(
+        "", WHAT, "FILE", "Text of the next-word model, UTF-8. Adds next_word."
+    )
+    tags: str = option(
+        "",
+        WHAT,
+        "FILE",
+        "Sentences of the tagger: a token, a tab and its BIO tag a line, blank lines "
+        "between sentences. Adds tagger.",
+    )
+    labels: str = option(
+        "",
+        WHAT,
+        "FILE",
+        "Sentences of the classifier, one a line after its label and a tab. Adds "
+        "classifier.",
+    )
+    out: Path = option("out", WHAT, "DIR", "Folder for the files.", check=Path)
+    only: tuple[str, ...] = option(
+        None,
+        WHAT,
+        "PART,...",
+        f"Some of {', '.join(ALL_PARTS)}.",
+        parts,
+        default_text=f"{', '.join(PARTS)}, and those whose file is given",
+        choices=ALL_PARTS,
+        repeatable=True,
+    )
+    preset: str = option(
+        "default",
+        HOW,
+        "|".join(PRESETS),
+        "fast is small; best takes some minutes more.",
+        one_of(*PRESETS),
+        choices=tuple(PRESETS),
+    )
+    quick: bool = option(
+        False, HOW, "", "The same as --preset fast: everything in about a minute."
+    )
+    resume: bool = option(False, HOW, "", "Go on with the run that is in --out.")
+    epochs: int | None = option(
+        None,
+        HOW,
+        "N",
+        "Times to read the text.",
+        number(int, 1),
+        default_text="follows from preset and text",
+    )
+    model: str = option(
+        "rnn",
+        HOW,
+        "rnn|transformer",
+        "Kind of the character model.",
+        one_of("rnn", "transformer"),
+        choices=("rnn", "transformer"),
+    )
+    cell: Any = option(
+        None,
+        HOW,
+        "NAME",
+        "Cell of the recurrent character model, such as gru, lstm or simple_rnn.",
+        cell,
+        default_text="lstm for best, else gru",
+    )
+    units: int | None = option(
+        None,
+        HOW,
+        "N",
+        "Size of a recurrent layer or of a block.",
+        number(int, 1),
+        default_text="the preset's",
+    )
+    layers: int | None = option(
+        None,
+        HOW,
+        "N",
+        "Number of recurrent layers or blocks.",
+        number(int, 1),
+        default_text="the preset's",
+    )
+    dropout: float | None = option(
+        None,
+        HOW,
+        "X",
+        "Fraction of values dropped in training.",
+        number(float, 0, 0.95),
+        default_text="more, the more often the text is read",
+    )
+    learning_rate: float | None = option(
+        None,
+        HOW,
+        "X",
+        "The highest one, after the warm-up.",
+        number(float, 0, 1),
+        default_text="the preset's",
+    )
+    seed: int = option(
+        0, HOW, "N", "Seed of weights, dropout and samples.", number(int, 0, 2**31 - 1)
+    )
+    tensorboard: str = option(
+        "", HOW, "DIR", "Write TensorBoard's logs to this folder."
+    )
+    prompt: str = option(
+        "\n", SAMPLES, "TEXT", "Text to continue.", default_text="a newline"
+    )
+    length: int = option(500, SAMPLES, "N", "Number of characters.", number(int, 0))
+    temperature: tuple[float, ...] | None = option(
+        None,
+        SAMPLES,
+        "X",
+        "0 gives the likeliest text, 1 the model's own distribution; repeatable.",
+        numbers(number(float, 0)),
+        default_text="0.7, 1.0 and 1.2",
+        repeatable=True,
+    )
+    top_p: float = option(
+        1.0,
+        SAMPLES,
+        "X",
+        "Keep the likeliest characters up to this total probability; 1 keeps all.",
+        number(float, 0, 1),
+    )
+
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if value is None:
+                continue
+            try:
+                self._set(each.name, each.metadata["check"](value))
+            except ValueError as error:
+                raise ValueError(f"{option_name(each)}: {error}") from None
+        if self.quick:
+            self._set("preset", "fast")
+        given = {part: getattr(self, file) for part, file in PARTS_OF_FILES.items()}
+        if self.only is None:
+            self._set("only", (*PARTS, *(part for part in given if given[part])))
+        for part, file in PARTS_OF_FILES.items():
+            if part in self.only and not given[part]:
+                raise ValueError(
+                    f"the part {part} learns from a file: give --{file} FILE"
+                )
+            if given[part] and part not in self.only:
+                raise ValueError(
+                    f"--{file} is for the part {part}, which --only leaves out"
+                )
+
+    def _set(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)  # the class is frozen for its users
+
+
+def option_name(each: Any) -> str:
+    """How the command line calls a field of `Options`."""
+    return each.metadata["name"] or f"--{each.name.replace('_', '-')}"
 
 
 def check_writable(directory: Path) -> None:

@@ -1,6 +1,5 @@
 """A tagger of names: a CoNLL file -> training -> scores, pictures -> files."""
 
-import argparse
 import sys
 import time
 from collections.abc import Sequence
@@ -27,6 +26,7 @@ from kerasseq.pictures.tagger import (
     score_rows,
     write_entity_page,
 )
+from kerasseq.runs.options import Options
 from kerasseq.scores.entities import OVERALL, EntityLookup, EntityScore, score_entities
 from kerasseq.signatures.tagger import TaggerOnIds, tag_sentences
 from kerasseq.text.tags import find_entities
@@ -62,7 +62,7 @@ class Plan(NamedTuple):
     held_out: Sequence[TaggedSentence]
 
 
-def plan_tagger(options: argparse.Namespace) -> Plan:
+def plan_tagger(options: Options) -> Plan:
     """Read the file; its last tenth is held out.
 
     Raises:
@@ -86,7 +86,7 @@ def plan_tagger(options: argparse.Namespace) -> Plan:
 
 
 def train_tagger(
-    options: argparse.Namespace,
+    options: Options,
     plan: Plan,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> str:

@@ -131,7 +131,7 @@ def test_the_export_is_repeated_in_a_fresh_process(run):
 
 
 def test_a_check_that_fails_ends_the_recipe_with_1(run, monkeypatch, capsys):
-    from kerasseq.parts import export_again
+    from kerasseq.commands import export_again
     from kerasseq.recipes import classifier as recipe
 
     monkeypatch.setattr(sys, "argv", ["export", str(run)])

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import train_all
+from kerasseq.commands import export_again
 from kerasseq.files.keras_models import load_model
 from kerasseq.files.tflite import read_tflite
-from kerasseq.parts import export_again
 from kerasseq.recipes import next_word as recipe
 from kerasseq.recipes.next_word import Expected
 from kerasseq.signatures.next_word import suggest

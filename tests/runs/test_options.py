@@ -2,7 +2,8 @@
 
 import pytest
 
-from kerasseq.runs.options import check_writable, parse_arguments
+from kerasseq.commands import parse_options
+from kerasseq.runs.options import Options, check_writable
 
 
 @pytest.mark.parametrize(
@@ -25,44 +26,65 @@ from kerasseq.runs.options import check_writable, parse_arguments
         (["--only", "classifier"], "learns from a file: give --labels FILE"),
         (["--only", "encoder", "--labels", "f"], "--labels is for the part classifier"),
         (["--no-such"], "--no-such"),
+        (["--temprature", "1"], "did you mean --temperature?"),
+        (["a.txt", "b.txt"], "b.txt"),
+        (["a.txt", "--corpus", "b.txt"], "TEXT or --corpus, not both"),
     ],
 )
 def test_what_cannot_be_is_one_line(arguments, quoted, capsys):
-    with pytest.raises(SystemExit) as exit_:
-        parse_arguments(arguments)
-    assert exit_.value.code == 2
+    assert parse_options(arguments) == 2
     error = capsys.readouterr().err
     assert quoted in error
     assert error.count("\n") == 1
 
 
 def test_help_is_for_people(capsys):
-    with pytest.raises(SystemExit) as exit_:
-        parse_arguments(["--help"])
-    assert exit_.value.code == 0
+    assert parse_options(["--help"]) == 0
     page = capsys.readouterr().out
-    assert "python train_all.py --corpus story.txt" in page
+    assert "train_all.py story.txt" in page
+    for words in ("What to train on", "[default: 500]", "fast|default|best"):
+        assert words in page
     assert max(map(len, page.splitlines())) <= 100
 
 
 def test_parts_run_in_their_order():
-    assert parse_arguments(["--only", "char_rnn, attention"]).only == (
+    assert parse_options(["--only", "char_rnn, attention"]).only == (
         "attention",
         "char_rnn",
     )
 
 
 def test_a_part_with_a_file_runs_where_it_is_given():
-    assert "tagger" not in parse_arguments([]).only
-    assert parse_arguments(["--tags", "f"]).only[-1] == "tagger"
-    assert parse_arguments(["--tags", "f", "--only", "tagger"]).only == ("tagger",)
+    assert "tagger" not in parse_options([]).only
+    assert parse_options(["--tags", "f"]).only[-1] == "tagger"
+    assert parse_options(["--tags", "f", "--only", "tagger"]).only == ("tagger",)
 
 
 def test_a_part_of_a_file_runs_where_the_file_is_given():
-    assert "classifier" not in parse_arguments([]).only
-    assert parse_arguments(["--labels", "f"]).only[-1] == "classifier"
-    options = parse_arguments(["--labels", "f", "--only", "classifier"])
+    assert "classifier" not in parse_options([]).only
+    assert parse_options(["--labels", "f"]).only[-1] == "classifier"
+    options = parse_options(["--labels", "f", "--only", "classifier"])
     assert (options.only, options.labels) == (("classifier",), "f")
+
+
+def test_the_text_may_stand_without_its_option():
+    assert parse_options(["story.txt"]) == parse_options(["--corpus", "story.txt"])
+
+
+def test_quick_is_the_preset_fast():
+    assert parse_options(["--quick"]).preset == "fast"
+
+
+def test_python_says_what_the_command_line_says():
+    command = "--temperature 0 --temperature 1.5 --units 7 --only encoder --top-p 0.5"
+    assert parse_options(command.split()) == Options(
+        temperature=[0, 1.5], units=7, only=["encoder"], top_p=0.5
+    )
+    assert Options(temperature=0.5).temperature == (0.5,)
+    with pytest.raises(ValueError, match="--epochs: 0 is not a whole number from 1"):
+        Options(epochs=0)
+    with pytest.raises(ValueError, match=r"--units: 1.5 is not a whole number"):
+        Options(units=1.5)
 
 
 def test_a_folder_beneath_a_file_is_refused(tmp_path):

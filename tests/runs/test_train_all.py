@@ -15,10 +15,10 @@ import pytest
 
 import kerasseq.runs.characters as story
 import train_all
+from kerasseq.commands import export_again
 from kerasseq.files.keras_models import load_model
 from kerasseq.files.operators import list_operators
 from kerasseq.files.tflite import read_tflite
-from kerasseq.parts import export_again
 from kerasseq.recipes import characters as recipe
 from kerasseq.recipes import shipping as variants
 from kerasseq.recipes import stepping

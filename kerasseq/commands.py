@@ -1,0 +1,248 @@
+"""The command line: `kerasseq`, `train_all.py` and `python -m export.NAME`.
+
+What is said and asked here loads neither TensorFlow nor Keras; the work loads them.
+"""
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import Field, fields
+from functools import partial
+from inspect import Parameter, Signature
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from kerasseq.outcome import exit_code
+from kerasseq.quiet import hush
+from kerasseq.runs.options import Options, option_name
+
+MODELS = (
+    "encoder",
+    "char_rnn",
+    "char_transformer",
+    "next_word",
+    "tagger",
+    "classifier",
+)
+TRAIN = """\
+Train small sequence models on a text, and export and check their files.
+
+Each model becomes files for a phone, a browser or wherever LiteRT runs, which are
+checked against the model.
+
+  {0}                    English that every Python carries
+  {0} story.txt          your own text, any language, UTF-8
+  {0} --labels mail.tsv  a classifier of sentences too
+  {0} --quick            everything, small, in about a minute
+  {0} --preset best      a better model, in some minutes more
+  {0} --resume           go on with a run that was stopped
+"""
+EXPORT = "Export saved models again, without training, and check their files."
+ON_DEVICE = {
+    "write": "Write text with a character model.",
+    "suggest": "Suggest the next words, as a keyboard does.",
+    "classify": "Say which class a sentence is of.",
+    "tag": "Find the names in a sentence.",
+    "show": "Print a file's card, vocabulary and signatures.",
+}
+HELP_NAMES = {"help_option_names": ["-h", "--help"]}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run `kerasseq` with some arguments; gives the exit code."""
+    app = _new_app("Small sequence models, from your text to files for devices.")
+    _add_train(app, "kerasseq train", ())
+    _add_export(app, "kerasseq export")
+    for name, help in ON_DEVICE.items():
+        # `__main__` runs these without typer; here they are for the help.
+        app.command(name, help=help, rich_help_panel="With a file, on any device")(
+            lambda: None
+        )
+    return _run(app, arguments or ["--help"], "kerasseq")
+
+
+def train(
+    arguments: Sequence[str] | None = None,
+    callbacks: Sequence[Any] = (),
+    program: str = "train_all.py",
+) -> int:
+    """Train what a command line asks for.
+
+    Args:
+        arguments: of the command line; None for those of the process.
+        callbacks: further ones of Keras, for each training.
+        program: its name, as the user typed it.
+
+    Returns:
+        The exit code; see `exit_code`.
+    """
+    app = _new_app(None)
+    _add_train(app, program, callbacks)
+    return _run(app, sys.argv[1:] if arguments is None else arguments, program)
+
+
+def export_again(name: str) -> int:
+    """Export a saved model again: `python -m export.NAME DIR`, DIR of a run.
+
+    Args:
+        name: of the model.
+
+    Returns:
+        The exit code; see `exit_code`.
+    """
+    hush()
+    program = f"export.{name}"
+    if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
+        print(f"usage: python -m {program} DIR, a run's folder", file=sys.stderr)
+        return 2
+    return _export(Path(sys.argv[1]), name, program)
+
+
+def parse_options(
+    arguments: Sequence[str], program: str = "train_all.py"
+) -> Options | int:
+    """The options of a command line, or the exit code where it gives none."""
+    found: list[Options] = []
+    app = _new_app(None)
+    app.command(help=TRAIN.format(program))(_with_options(found.append))
+    code = _run(app, arguments, program)
+    return found[0] if found else code
+
+
+def _new_app(help: str | None) -> typer.Typer:
+    return typer.Typer(
+        help=help,
+        rich_markup_mode="rich",
+        context_settings=HELP_NAMES,
+        add_completion=help is not None,
+        pretty_exceptions_enable=False,
+    )
+
+
+def _run(app: typer.Typer, arguments: Sequence[str], program: str) -> int:
+    """Run a typer application; what is wrong with the arguments is said in one line."""
+    hush()
+    try:
+        return app(list(arguments), prog_name=program, standalone_mode=False) or 0
+    except typer.TyperException as error:
+        context = getattr(error, "ctx", None)
+        program = context.command_path if context else program
+        line = error.format_message().rstrip(".")
+        if near := getattr(error, "possibilities", None):
+            line = f"{error.message}; did you mean {' or '.join(near)}?"
+        print(f"{program}: error: {line}; --help explains", file=sys.stderr)
+        return 2
+
+
+def _add_train(app: typer.Typer, program: str, callbacks: Sequence[Any]) -> None:
+    def work(options: Options) -> int:
+        from kerasseq.parts import train_all
+
+        again = "go on with --resume"
+        return exit_code(program, partial(train_all, options, callbacks), again)
+
+    app.command("train", help=TRAIN.format(program), rich_help_panel="Make models")(
+        _with_options(work)
+    )
+
+
+def _add_export(app: typer.Typer, program: str) -> None:
+    @app.command(help=EXPORT, rich_help_panel="Make models")
+    def export(
+        out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of a run.")],
+        part: Annotated[
+            str | None,
+            typer.Argument(
+                metavar="PART",
+                help=f"One of {', '.join(MODELS)}.",
+                show_default="all that are there",
+                autocompletion=_completing(MODELS),
+            ),
+        ] = None,
+    ) -> int:
+        if part not in (None, *MODELS):
+            raise typer.BadParameter(f"{part!r} is none of {', '.join(MODELS)}")
+        return _export(out, part, program)
+
+
+def _export(out: Path, name: str | None, program: str) -> int:
+    from kerasseq.parts import export
+
+    code = exit_code(program, partial(export, out, name), "run this again")
+    if not code:
+        print(f"written and checked; see {out / 'REPORT.md'}")
+    return code
+
+
+def _with_options(work: Callable[[Options], Any]) -> Callable[..., Any]:
+    """A function for typer, with one parameter for each field of `Options`."""
+
+    defaults = {field.name: _default(field) for field in fields(Options)}
+
+    def command(text: str | None, **given: Any) -> Any:
+        values = {name: value for name, value in given.items() if value}
+        if text is not None and values["corpus"] != defaults["corpus"]:
+            raise typer.TyperException("give the text as TEXT or --corpus, not both")
+        if text is not None:
+            values["corpus"] = text
+        try:
+            options = Options(**values)
+        except ValueError as error:
+            raise typer.TyperException(str(error)) from None
+        return work(options)
+
+    text = typer.Argument(
+        metavar="TEXT", help="A text file in UTF-8.", show_default="see --corpus"
+    )
+    parameters = [_parameter("text", str | None, None, text)]
+    parameters += [
+        _parameter(field.name, _kind(field), defaults[field.name], _typer_option(field))
+        for field in fields(Options)
+    ]
+    command.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+    return command
+
+
+def _parameter(name: str, kind: Any, default: Any, info: Any) -> Parameter:
+    return Parameter(
+        name,
+        Parameter.POSITIONAL_OR_KEYWORD,
+        default=default,
+        annotation=Annotated[kind, info],
+    )
+
+
+def _kind(field: Field) -> Any:
+    """The type of what typer gives; `Options` makes numbers of texts."""
+    if field.type is bool:
+        return bool
+    return list[str] | None if field.metadata["repeatable"] else str | None
+
+
+def _default(field: Field) -> Any:
+    if field.type is bool:
+        return False
+    # What has a text for its default is left to `Options`.
+    unknown = field.metadata["default_text"] or field.default in ("", None)
+    return None if unknown else str(field.default)
+
+
+def _typer_option(field: Field) -> Any:
+    about = field.metadata
+    choices = about["choices"]
+    return typer.Option(
+        option_name(field),
+        metavar=about["metavar"],
+        help=about["help"],
+        rich_help_panel=about["group"],
+        show_default=about["default_text"] or field.type is not bool,
+        autocompletion=_completing(choices) if choices else None,
+    )
+
+
+def _completing(names: Sequence[str]) -> Callable[[str], list[str]]:
+    def complete(incomplete: str) -> list[str]:
+        return [name for name in names if name.startswith(incomplete)]
+
+    return complete
