@@ -10,7 +10,7 @@ added to each count; Wang and Manning 2012, section 2.1).
 
 --inner takes the first fold away and parts the others into folds again: for trials of
 settings, which leave the first fold to measure what was chosen. The trials behind the
-defaults were made so; RESULTS.md has them.
+defaults were made so; docs/experiments.md has them.
 """
 
 import argparse

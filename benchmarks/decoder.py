@@ -147,7 +147,7 @@ def train_ours(
     config = CharTransformerConfig(size, SIZE, HEADS, BLOCKS, context=LENGTH)
     model = build_char_transformer(config)
     learner = build_stateful_model(model, batch, LENGTH, reset_rate=RESET_RATE)
-    # Adam's rate is what was best of those tried in RESULTS.md.
+    # Adam's is the best rate that was tried.
     rate = TRANSFORMERS["default"].learning_rate if optimizer == "muon" else 4e-3
     steps = STEPS * BATCH // batch
     training = TrainingConfig(

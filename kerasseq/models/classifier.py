@@ -69,7 +69,7 @@ class ClassifierConfig:
     """Sizes of a classifier, and how much of it is dropped in training.
 
     The defaults are the best that was tried on ten thousand sentences, where blocks
-    learn the training sentences by heart: benchmarks/RESULTS.md has the trials.
+    learn the training sentences by heart: docs/experiments.md has the trials.
 
     Attributes:
         vocabulary_size: V, how many token ids there are, padding (id 0) among them.

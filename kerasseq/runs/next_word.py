@@ -30,7 +30,7 @@ from kerasseq.training.presets import MOST_PASSES, dropout_for
 from kerasseq.training.streams import fit_streams
 
 # Sizes and rates are what was best on a tenth cut from the part to train on, of two
-# texts (benchmarks/RESULTS.md).
+# texts (docs/experiments.md).
 MOST_WORDS = 10_000
 WORDS_TO_READ = {"fast": 400_000, "default": 2_000_000, "best": 4_000_000}
 UNITS = {"fast": 128, "default": 512, "best": 512}
