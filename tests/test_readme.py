@@ -1,25 +1,38 @@
-"""The README's example runs as it stands, and what it links to is there."""
+"""What the pages say: the README's example runs, and their links lead somewhere."""
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PAGES = (
-    "README.md",
-    "CONTRIBUTING.md",
-    "docs/measurements.md",
-    "export/README.md",
+README = (ROOT / "README.md").read_text()
+PAGES = sorted(
+    str(path.relative_to(ROOT))
+    for folder in (ROOT, ROOT / "docs", ROOT / "export", ROOT / "export" / "web")
+    for path in folder.glob("*.md")
 )
+LINK = re.compile(r"(?:\]\(|src=\")([^)#\"]*)(?:#([^)\"]+))?[)\"]")
 
 
-def test_the_example_runs(capsys):
-    (example,) = re.findall(
-        "```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL
-    )
+def without_code(text):
+    return re.sub("^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
+
+
+def anchors(path):
+    """Those that GitHub gives the titles of a page."""
+    titles = re.findall("^#+ (.*)$", without_code(path.read_text()), re.MULTILINE)
+    return {
+        re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles
+    }
+
+
+def test_the_example_runs(capsys, tmp_path, monkeypatch):
+    (example,) = re.findall("```python\n(.*?)```", README, re.DOTALL)
     lines = [line for line in example.splitlines() if line.strip()]
     assert len(lines) <= 12
+    monkeypatch.chdir(tmp_path)
     exec(compile(example, "README.md", "exec"), {})
     words = capsys.readouterr().out.split("\n")[-2].split()
     known = {"arc", "bee", "calm", "dune", "ember", "fig", "glow", "hush"}
@@ -28,13 +41,43 @@ def test_the_example_runs(capsys):
 
 @pytest.mark.parametrize("page", PAGES)
 def test_links_lead_somewhere(page):
-    text = (ROOT / page).read_text()
-    text = re.sub("```.*?```", "", text, flags=re.DOTALL)
-    for link, place in re.findall(r"\]\(([^)#]+)(?:#([^)]+))?\)", text):
+    links = LINK.findall(without_code((ROOT / page).read_text()))
+    for link, anchor in links:
         if link.startswith("http"):
             continue
-        path = (ROOT / page).parent / link
+        path = (ROOT / page).parent / link if link else ROOT / page
         assert path.exists(), link
-        if place:
-            titles = re.findall("^#+ (.*)$", path.read_text(), re.MULTILINE)
-            assert place in {title.lower().replace(" ", "-") for title in titles}
+        if anchor:
+            assert anchor in anchors(path), f"{link}#{anchor}"
+
+
+def test_the_readme_is_short_and_leads_to_every_page_of_docs():
+    assert len(README.splitlines()) <= 135
+    linked = {link for link, _ in LINK.findall(README)}
+    pictures_and_pages = {f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")}
+    assert pictures_and_pages <= linked
+
+
+def test_every_picture_is_shown_and_small():
+    text = "".join((ROOT / page).read_text() for page in PAGES)
+    for path in (ROOT / "docs").glob("*.png"):
+        assert path.name in text, path
+        assert path.stat().st_size < 200_000, path
+    assert (ROOT / "docs" / "page.png").stat().st_size < 150_000
+
+
+def test_what_the_pages_run_is_there():
+    """Each `python -m NAME` and `python FILE` of the pages."""
+    text = "\n".join((ROOT / page).read_text() for page in PAGES)
+    modules = set(re.findall(r"python -m ((?:benchmarks|docs|export)\.\w+)", text))
+    files = set(re.findall(r"python ((?:\w+/)*\w+\.py)", text))
+    assert len(modules) >= 10
+    names = {module.replace(".", "/") for module in modules}
+    tracked = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    for name in names - {"export/MODEL"}:
+        assert {f"{name}.py", f"{name}/__main__.py"} & set(tracked), name
+    beside = {path.rsplit("/", 1)[-1] for path in tracked}
+    for file in files:
+        assert file in (tracked if "/" in file else beside), file

@@ -1,0 +1,120 @@
+"""The reference has every public name, documented, and its links lead somewhere."""
+
+import importlib
+import inspect
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+import kerasseq
+
+ROOT = Path(__file__).parents[2]
+
+
+class Page(HTMLParser):
+    """The ids, link targets and code spans of an HTML page."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.ids, self.links, self.code, self._in_code = set(), set(), [], False
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        if "id" in attributes:
+            self.ids.add(attributes["id"])
+        if tag == "a" and "href" in attributes:
+            self.links.add(attributes["href"])
+        if tag == "code":
+            self._in_code = True
+            self.code.append("")
+
+    def handle_endtag(self, tag):
+        self._in_code = self._in_code and tag != "code"
+
+    def handle_data(self, data):
+        if self._in_code:
+            self.code[-1] += data
+
+
+def own_methods(cls):
+    """Public methods and properties that a class adds to those of its bases."""
+    inherited = {name for base in cls.__mro__[1:] for name in vars(base)}
+    for name, value in vars(cls).items():
+        value = getattr(value, "__func__", value)  # of class and static methods
+        if inspect.isfunction(value) or isinstance(value, property):
+            if not name.startswith("_") and name not in inherited:
+                yield name, value
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    pytest.importorskip("pdoc", reason="the reference needs pip install -e '.[docs]'")
+    folder = tmp_path_factory.mktemp("reference")
+    result = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "docs.reference", str(folder)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr
+    # What pdoc cannot resolve or render it says as a warning.
+    assert "warn" not in result.stderr.lower().replace("warning: all log messages", "")
+    return Page((folder / "kerasseq.html").read_text())
+
+
+@pytest.mark.slow
+def test_every_public_name_has_its_place(page):
+    assert [name for name in kerasseq.__all__ if name not in page.ids] == []
+
+
+@pytest.mark.slow
+def test_links_lead_somewhere(page):
+    """Within the page; others are addresses."""
+    links = {link for link in page.links if link.startswith("#")}
+    assert len(links) > len(kerasseq.__all__)
+    assert sorted(link for link in links if link[1:] not in page.ids) == []
+    files = page.links - links - {link for link in page.links if "://" in link}
+    assert files == set()
+
+
+@pytest.mark.slow
+def test_names_in_the_text_exist(page):
+    """A dotted name of ours or of Keras in a docstring can be imported."""
+    names = {
+        name
+        for code in page.code
+        for name in re.findall(r"^(?:kerasseq|keras|tf)(?:\.\w+)+$", code)
+    }
+    assert "keras.layers.MultiHeadAttention" in names
+    assert [name for name in sorted(names) if not exists(name)] == []
+
+
+def exists(name):
+    module, *attributes = name.replace("tf.", "tensorflow.").split(".")
+    found = importlib.import_module(module)
+    for attribute in attributes:
+        module += f".{attribute}"
+        try:
+            found = getattr(found, attribute)
+        except AttributeError:
+            try:
+                found = importlib.import_module(module)
+            except ImportError:
+                return False
+    return True
+
+
+@pytest.mark.parametrize("name", kerasseq.__all__)
+def test_names_are_documented(name):
+    """By a sentence, and a class's own methods and properties too."""
+    found = getattr(kerasseq, name)
+    sentence = (found.__doc__ or "").strip().split("\n")[0]
+    assert re.search(r"[.;:?]$", sentence), f"{name}: {sentence!r}"
+    if inspect.isclass(found):
+        silent = [name for name, value in own_methods(found) if not value.__doc__]
+        assert silent == []
