@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.same_text import PAGE, browser, serving
 from kerasseq.on_device.generate import Model, encode_prompt
-from kerasseq.recipes.gate import ALLOWED_PARTING
+from kerasseq.recipes.characters import ALLOWED_BETWEEN_RUNTIMES
 from kerasseq.recipes.stepping import cross_entropy, step_logits, zeros
 from kerasseq.text.reading import read_text
 
@@ -122,7 +122,7 @@ def main() -> int:
             largest = max(largest, abs(here - there))
             row = [path.name, len(read) - 1, f"{here:.6f}", f"{there:.6f}"]
             print(f"| {' | '.join(map(str, row))} | {there - here:+.6f} |", flush=True)
-    return 1 if largest > ALLOWED_PARTING else 0
+    return 1 if largest > ALLOWED_BETWEEN_RUNTIMES else 0
 
 
 if __name__ == "__main__":

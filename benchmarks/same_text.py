@@ -40,7 +40,8 @@ from kerasseq.models.char_rnn import CELLS, CharRNNConfig, build_char_rnn
 from kerasseq.models.stateful import build_sampling_model
 from kerasseq.on_device.generate import uniform_numbers, write_tokens
 from kerasseq.recipes.characters import describe
-from kerasseq.recipes.gate import keras_logits, possible_tokens
+from kerasseq.recipes.rounding import possible_tokens
+from kerasseq.recipes.stepping import keras_logits
 from kerasseq.signatures.characters import build_generating_module, state_shapes
 from kerasseq.signatures.sampling import Settings, filters, sampler
 from kerasseq.text.characters import Vocabulary

@@ -9,18 +9,13 @@ TFLite files, checked against the models that they were made from.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import keras
 
-from kerasseq.recipes.characters import export_character_model
-from kerasseq.recipes.classifier import export_classifier
-from kerasseq.recipes.encoder import export_encoder
-from kerasseq.recipes.next_word import export_next_word
-from kerasseq.recipes.tagger import export_tagger
+from kerasseq.recipes.exporting import RECIPES, export_run
 from kerasseq.runs import attention, characters, classifier, encoder, next_word, tagger
 from kerasseq.runs.options import Options, check_writable
 from kerasseq.training.callbacks import tensorboard
@@ -34,13 +29,11 @@ class Part(NamedTuple):
             anything is written.
         train: from options, plan and further callbacks to the name of the model that it
             saved, or None.
-        exports: for each name the recipe of its files, called with the run's folder.
         how_to: what to type next, with `{file}` in it.
     """
 
     plan: Callable[..., Any]
     train: Callable[..., str | None]
-    exports: Mapping[str, Callable[..., Any]] = {}
     how_to: str = ""
 
 
@@ -49,34 +42,26 @@ PARTS = {
     "encoder": Part(
         encoder.plan_encoder,
         encoder.train_encoder,
-        {"encoder": export_encoder},
         encoder.HOW_TO,
     ),
     "char_rnn": Part(
         characters.plan_character_model,
         characters.train_character_model,
-        {
-            name: partial(export_character_model, name)
-            for name in ("char_rnn", "char_transformer")
-        },
         characters.HOW_TO,
     ),
     "next_word": Part(
         next_word.plan_next_word,
         next_word.train_next_word,
-        {"next_word": export_next_word},
         next_word.HOW_TO,
     ),
     "tagger": Part(
         tagger.plan_tagger,
         tagger.train_tagger,
-        {"tagger": export_tagger},
         tagger.HOW_TO,
     ),
     "classifier": Part(
         classifier.plan_classifier,
         classifier.train_classifier,
-        {"classifier": export_classifier},
         classifier.HOW_TO,
     ),
 }
@@ -92,7 +77,7 @@ def train_all(options: Options, callbacks: Sequence[keras.callbacks.Callback]) -
     for name, plan in plans.items():
         model = PARTS[name].train(options, plan, callbacks)
         if model:
-            PARTS[name].exports[model](options.out)
+            export_run(model, options.out)
             file = options.out / model / f"{model}_int8.tflite"
             print(PARTS[name].how_to.format(file=file))
     report = options.out / "REPORT.md"
@@ -111,18 +96,15 @@ def export(directory: str | Path, name: str | None = None) -> None:
         ChecksFailed: a file does not keep its promises.
     """
     directory = Path(directory)
-    exports = {
-        key: value for part in PARTS.values() for key, value in part.exports.items()
-    }
     names = (
         [name]
         if name
-        else [key for key in exports if (directory / key / f"{key}.keras").exists()]
+        else [key for key in RECIPES if (directory / key / f"{key}.keras").exists()]
     )
     if not names:
         raise ValueError(f"{directory} holds no saved model; train one first")
     for each in names:
-        exports[each](directory)
+        export_run(each, directory)
 
 
 def train(

@@ -1,4 +1,4 @@
-"""The verbs of exporting: write a SavedModel or a `.tflite`, look inside, run it."""
+"""TFLite files: conversion, writing with a card and attachments, reading."""
 
 import hashlib
 import io
@@ -9,53 +9,44 @@ import tempfile
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import tensorflow as tf
 from tensorflow.lite.python.convert import ConverterError
 
-from kerasseq.files.int4 import quantize_recurrent_kernels
+from kerasseq.files.formats import FORMATS
 from kerasseq.files.saved_model import save
-from kerasseq.files.shared_weights import share_gathered_weights
 from kerasseq.files.slim import slim
 from kerasseq.files.writing import write_file
-
-Quantization: TypeAlias = Literal["float32", "float16", "int8", "int4"]
-
 
 # ZIP wants a date; a fixed one keeps equal models equal files.
 ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 
 
 def convert(
-    module: tf.Module,
-    signatures: Mapping[str, Any],
-    quantization: Quantization = "float32",
+    module: tf.Module, signatures: Mapping[str, Any], number_format: str = "float32"
 ) -> bytes:
-    """Convert signatures to a TFLite flatbuffer of built-in operations alone.
+    """Convert signatures to a TFLite flatbuffer of built-in operations only.
 
     Args:
         module: what tracks every variable that the signatures read.
-        signatures: concrete functions by name, of static shapes. The first is also
-            what runs where a runtime is asked for no signature.
-        quantization: how weights are stored: as they are, in half precision, in eight
-            bits with a scale (dynamic range: what is computed stays float32), or the
-            same with four bits for the matrices that multiply a state.
+        signatures: concrete functions by name, of static shapes. The first one is what
+            a runtime runs when it is asked for no signature.
+        number_format: how weights are stored, a key of `FORMATS`.
 
     Raises:
         ValueError: an operation has no built-in form; the message names it.
         WriteError: there is no room for temporary files.
     """
+    row = FORMATS[number_format]
     with tempfile.TemporaryDirectory() as directory:
         save(module, Path(directory), signatures)
         converter = tf.lite.TFLiteConverter.from_saved_model(
             directory, signature_keys=list(signatures)
         )
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-        if quantization != "float32":
-            converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        if quantization == "float16":
-            converter.target_spec.supported_types = [tf.float16]
+        converter.optimizations = [tf.lite.Optimize.DEFAULT] if row.quantize else []
+        converter.target_spec.supported_types = list(row.types)
         try:
             flatbuffer = slim(converter.convert(), list(signatures))
         except ConverterError as error:
@@ -64,10 +55,8 @@ def convert(
                 f"{', '.join(signatures)} cannot be converted with TFLite's built-in "
                 f"operations alone; in the way: {found[1] if found else error}"
             ) from error
-    if quantization in ("int8", "int4"):
-        flatbuffer = share_gathered_weights(flatbuffer)
-    if quantization == "int4":
-        flatbuffer = quantize_recurrent_kernels(flatbuffer)
+    for step in row.steps:
+        flatbuffer = step(flatbuffer)
     return flatbuffer
 
 

@@ -27,6 +27,7 @@ class EncoderConfig:
         feed_forward_size: units of each block's feed-forward layer.
         max_length: the longest sequence.
         dropout: fraction dropped in training of the embedded tokens and in each block.
+        device_length: the most words that an exported `.tflite` file reads at once.
 
     Raises:
         ValueError: a size is below 1, dropout is not from 0 to below 1, or model_size
@@ -40,6 +41,7 @@ class EncoderConfig:
     feed_forward_size: int = 256
     max_length: int = 512
     dropout: float = 0.1
+    device_length: int = 32
 
     def __post_init__(self) -> None:
         check_at_least_one(

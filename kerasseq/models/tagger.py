@@ -33,6 +33,7 @@ class TaggerConfig:
         units: state size of each of the two recurrent layers.
         dropout: fraction dropped in training of what goes into the recurrent layers
             and of what comes out, the same ones at all tokens of a sentence.
+        device_length: the tokens that an exported `.tflite` file reads at once.
     """
 
     vocabulary_size: int
@@ -43,6 +44,7 @@ class TaggerConfig:
     num_filters: int = 64
     units: int = 100
     dropout: float = 0.5
+    device_length: int = 64
 
     def __post_init__(self) -> None:
         if not self.kinds:

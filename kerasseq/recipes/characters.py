@@ -1,24 +1,44 @@
-"""The recipe of both kinds of character model: `char_rnn` and `char_transformer`."""
+"""The recipe of both kinds of character model: `char_rnn` and `char_transformer`.
 
+Each file runs in both of LiteRT's runtimes beside the Keras model that it was made
+from. What a file promises is in export/README.md.
+"""
+
+import time
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import keras
-import tensorflow as tf
+import numpy as np
 
-from kerasseq.files.keras_models import load_model
-from kerasseq.files.report import Check, read_report
-from kerasseq.files.saved_model import write_saved_model
-from kerasseq.recipes.gate import Gate
-from kerasseq.recipes.shipping import VARIANTS, about, conclude, write_variants
+from kerasseq.files.formats import FORMATS
+from kerasseq.files.report import Check
+from kerasseq.files.runtimes import Signature
+from kerasseq.on_device.generate import write_tokens
+from kerasseq.recipes.device_command import run_command
+from kerasseq.recipes.made_up import OWN_TEXT
+from kerasseq.recipes.rounding import common_length, text_difference
+from kerasseq.recipes.shipping import Measured, OpenFile, about, ship
+from kerasseq.recipes.stepping import (
+    ALLOWED_LOGITS_DIFFERENCE,
+    GRAPH_BYTES,
+    check_size,
+    chunks,
+    cross_entropy,
+    keras_logits,
+    step_logits,
+    zeros,
+)
 from kerasseq.signatures.characters import (
     build_generating_module,
     describe_sizes,
-    is_transformer,
+    generate,
     state_shapes,
 )
 from kerasseq.text.characters import Vocabulary
-from kerasseq.text.reading import read_text
 
 SAMPLING_DEFAULTS = {
     "length": 500,
@@ -27,73 +47,73 @@ SAMPLING_DEFAULTS = {
     "top_p": 1.0,
     "min_p": 0.0,
 }
+# A Transformer's block is some fifty operations, written down in four graphs, as is
+# what all its blocks need to know of a character's position.
+BLOCK_BYTES = 30_000
+# How many nats a character the two runtimes may differ.
+ALLOWED_BETWEEN_RUNTIMES = 1e-3
+CHECKED_CHARACTERS = 20_000
+# Characters that a model writes itself when no held-out text is given.
+OWN_CHARACTERS = 2_000
+TEXT_LENGTH = 500
+SEED = 1
+PROMPT_LENGTH = 100
+READ_LENGTH = 2_000
 
 
-def export_character_model(name: str, directory: str | Path) -> dict[str, Any]:
-    """Write and check the SavedModel and the `.tflite` files of a run.
+def ship_character_model(
+    stem: Path,
+    model: keras.Model,
+    vocabulary: Vocabulary,
+    training: Mapping[str, Any],
+    held_out: str | None = None,
+) -> Measured:
+    """Write and check the files of a character model.
 
     Args:
-        name: char_rnn or char_transformer.
-        directory: of the run; its folder of that name holds NAME.keras,
-            vocabulary.json and held_out.txt, the text that the files are checked on.
+        stem: path of the files, as for `ship`.
+        model: from `build_char_rnn` or `build_char_transformer`.
+        vocabulary: its characters.
+        training: the report's section about its training, for the card.
+        held_out: text to check the files on; None for one that the model writes.
 
     Returns:
-        What was measured; it is in the report too.
+        As `ship`.
 
     Raises:
-        ValueError: something that the run wrote is missing or does not fit.
-        ChecksFailed: a file does not keep its promises; the message says which.
+        ValueError: vocabulary or text does not fit the model, or a layer cannot be
+            exported.
     """
-    folder = Path(directory) / name
-    model = load_model(folder / f"{name}.keras")
-    vocabulary = Vocabulary.load(folder / "vocabulary.json")
-    module = build_generating_module(model, vocabulary)
-    held_out = vocabulary.encode(read_text(folder / "held_out.txt"))
-    gate = Gate(model, module, vocabulary, held_out)
-
     module = build_generating_module(model, vocabulary, frozen=True)
+    figures = {} if held_out is not None else OWN_TEXT
+    if held_out is None:
+        held_out = generate(module, "", OWN_CHARACTERS, seed=SEED)
+    expected = Expected(model, vocabulary, vocabulary.encode(held_out))
     signatures = module.device_signatures()
-    saved_model = write_saved_model(
-        module,
-        folder / "saved_model",
-        {"generate": module.generate, "step": signatures["step"]},
-    )
-    checks = check_saved_model(saved_model, gate)
-    card = describe(model, read_report(directory).get(name, {}))
-    measured, more = write_variants(
-        folder / name,
-        module,
-        signatures,
-        card,
+    recurrent = any(isinstance(layer, keras.layers.RNN) for layer in model.layers)
+    return ship(
+        stem,
+        model,
         vocabulary.to_json(),
-        gate.check,
-        # No matrix of a Transformer multiplies a state, where int4 would be faster.
-        VARIANTS if is_transformer(model) else (*VARIANTS, "int4"),
+        describe(model, training),
+        {
+            **figures,
+            "characters read by the checks": expected.num_characters,
+            "loss of Keras on them": expected.loss,
+        },
+        on_text=module,
+        text_signatures={"generate": module.generate, "step": signatures["step"]},
+        on_ids=module,
+        device_signatures=signatures,
+        formats=[
+            name for name, row in FORMATS.items() if recurrent or not row.recurrent
+        ],
+        check_saved_model=partial(check_saved_model, expected=expected),
+        check_file=expected.check,
     )
-    figures = {
-        "parameters": model.count_params(),
-        "characters read by the checks": gate.num_characters,
-        "loss of Keras on them": gate.loss,
-        **measured,
-    }
-    return conclude(directory, f"{name}_export", figures, [*checks, *more])
 
 
-def check_saved_model(path: Path, gate: Gate) -> list[Check]:
-    """The SavedModel, loaded again, writes the texts that Keras writes."""
-    loaded = tf.saved_model.load(str(path))
-    return [
-        Check(
-            path.name,
-            f"text parts from Keras's, temperature {temperature:g}",
-            gate.parts(gate.write(loaded, temperature), expected, temperature),
-            expected="no",
-        )
-        for temperature, expected in gate.texts.items()
-    ]
-
-
-def describe(model: keras.Model, training: dict[str, Any]) -> dict[str, Any]:
+def describe(model: keras.Model, training: Mapping[str, Any]) -> dict[str, Any]:
     """The card that travels inside the files."""
     return {
         **about("character model", model),
@@ -105,3 +125,166 @@ def describe(model: keras.Model, training: dict[str, Any]) -> dict[str, Any]:
         "held_out_loss": training.get("held-out loss"),
         "sampling_defaults": SAMPLING_DEFAULTS,
     }
+
+
+class Expected:
+    """A Keras character model on held-out text: what its files are compared with.
+
+    Args:
+        model: from `build_char_rnn` or `build_char_transformer`.
+        vocabulary: its characters.
+        held_out: int32 (N,), text that it was not trained on; at most 20,001
+            characters of it are read.
+
+    Attributes:
+        num_characters: how many characters of the held-out text are read.
+        loss: of Keras on them, in nats a character.
+        texts: what Keras writes, by temperature.
+
+    Raises:
+        ValueError: there are fewer than two characters.
+    """
+
+    def __init__(
+        self, model: keras.Model, vocabulary: Vocabulary, held_out: np.ndarray
+    ) -> None:
+        held_out = held_out[: CHECKED_CHARACTERS + 1]
+        if len(held_out) < 2:
+            raise ValueError(
+                f"the held-out text has {len(held_out)} characters; give at least 2"
+            )
+        self._inputs, self._targets = held_out[:-1], held_out[1:]
+        self.num_characters = len(self._inputs)
+        self._model, self._vocabulary = model, vocabulary
+        self._logits = keras_logits(model, self._inputs)
+        self.loss = cross_entropy(self._logits, self._targets)
+        self._prompt = held_out[:PROMPT_LENGTH]
+        module = build_generating_module(model, vocabulary)
+        self.texts = {
+            temperature: self.write(module, temperature) for temperature in (0.0, 1.0)
+        }
+
+    def write(self, module: Any, temperature: float) -> str:
+        """The text that Keras's signatures, or a SavedModel's, write for the seed."""
+        prompt = self._vocabulary.decode(self._prompt)
+        return generate(module, prompt, TEXT_LENGTH, temperature=temperature, seed=SEED)
+
+    def difference(self, written: str, temperature: float) -> str:
+        """Where a text differs from Keras's beyond rounding; "no" if nowhere."""
+        return text_difference(
+            written,
+            self.texts[temperature],
+            self._model,
+            self._vocabulary,
+            self._prompt,
+            SEED,
+            temperature=temperature,
+        )
+
+    def check(self, file: OpenFile) -> Measured:
+        """Run one file beside Keras in both runtimes, and the device's program on it.
+
+        Returns:
+            What was measured, by name, and the checks.
+        """
+        exact = file.number_format == "float32"
+        blocks = file.model.card.get("blocks", -1)
+        graph_bytes = GRAPH_BYTES + BLOCK_BYTES * (blocks + 1)
+        checks = [check_size(file, self._model.count_params(), graph_bytes)]
+        figures: dict[str, Any] = {}
+        losses = []
+        shapes = file.model.state_shapes()
+        for runtime, signatures in file.runtimes.items():
+            loss, largest = self._compare(signatures["step"], shapes)
+            losses.append(loss)
+            figures[f"loss, {runtime}"] = loss
+            promise = f"held-out loss above Keras's, {runtime}"
+            allowed = FORMATS[file.number_format].loss
+            checks.append(Check(file.name, promise, loss - self.loss, allowed))
+            for temperature, expected in self.texts.items():
+                kind = "greedy" if temperature == 0 else f"seed {SEED}"
+                written = self._write(signatures["generate"], shapes, temperature)
+                same = common_length(written, expected)
+                figures[f"characters like Keras's, {kind}, {runtime}"] = same
+                if exact:
+                    checks.append(
+                        self._check_text(
+                            file.name, f"{kind}, {runtime}", written, temperature
+                        )
+                    )
+            if exact:
+                promise = f"largest difference of a logit from Keras's, {runtime}"
+                limit = ALLOWED_LOGITS_DIFFERENCE
+                checks.append(Check(file.name, promise, largest, limit))
+            figures |= self._speeds(signatures["generate"], shapes, runtime)
+        promise = "held-out loss between the runtimes"
+        between = max(losses) - min(losses)
+        checks.append(Check(file.name, promise, between, ALLOWED_BETWEEN_RUNTIMES))
+        prompt = self._vocabulary.decode(self._prompt)
+        run = run_command(file.path, prompt, TEXT_LENGTH, SEED)
+        figures["seconds from the command to the first character"] = run.seconds
+        figures["megabytes of memory that the command held"] = run.peak_megabytes
+        if exact:
+            checks.append(self._check_text(file.name, "generate.py", run.text, 1.0))
+        return figures, checks
+
+    def _check_text(
+        self, name: str, how: str, written: str, temperature: float
+    ) -> Check:
+        promise = f"text differs from Keras's beyond rounding, {how}"
+        return Check(
+            name, promise, self.difference(written, temperature), expected="no"
+        )
+
+    def _compare(
+        self, step: Signature, shapes: dict[str, list[int]]
+    ) -> tuple[float, float]:
+        """A file's loss, and the largest difference of a logit from Keras's."""
+        total, differences = 0.0, []
+        states = zeros(shapes)
+        for steps in chunks(self.num_characters):
+            logits, states = step_logits(step, states, self._inputs[steps])
+            targets = self._targets[steps]
+            total += cross_entropy(logits, targets) * len(targets)
+            differences.append(float(np.abs(logits - self._logits[steps]).max()))
+        return total / self.num_characters, max(differences)
+
+    def _write(
+        self, signature: Signature, shapes: dict[str, list[int]], temperature: float
+    ) -> str:
+        ids = self._prompt.tolist()
+        tokens = write_tokens(
+            signature, shapes, ids, TEXT_LENGTH, SEED, temperature=temperature
+        )
+        return self._vocabulary.decode(np.concatenate(list(tokens)))
+
+    def _speeds(
+        self, signature: Signature, shapes: dict[str, list[int]], runtime: str
+    ) -> dict[str, int]:
+        """Characters a second, read and written."""
+        read, written = [], []
+        ids = np.resize(self._prompt, READ_LENGTH).tolist()
+        for _ in range(3):
+            start = time.perf_counter()
+            list(write_tokens(signature, shapes, ids, 1))
+            after = time.perf_counter()
+            list(write_tokens(signature, shapes, [0], TEXT_LENGTH, SEED))
+            read.append(READ_LENGTH / (after - start))
+            written.append(TEXT_LENGTH / (time.perf_counter() - after))
+        return {
+            f"characters read a second, {runtime}": round(median(read)),
+            f"characters written a second, {runtime}": round(median(written)),
+        }
+
+
+def check_saved_model(loaded: Any, expected: Expected) -> list[Check]:
+    """The SavedModel, loaded again, writes the texts that Keras writes."""
+    return [
+        Check(
+            "saved_model",
+            f"text differs from Keras's beyond rounding, temperature {temperature:g}",
+            expected.difference(expected.write(loaded, temperature), temperature),
+            expected="no",
+        )
+        for temperature in expected.texts
+    ]

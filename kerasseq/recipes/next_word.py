@@ -1,28 +1,25 @@
 """The recipe of the next-word model: SavedModel and `.tflite` files, checked."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
-from kerasseq.files.keras_models import load_model
-from kerasseq.files.report import Check, read_report
-from kerasseq.files.runtimes import Runtime, Signature, open_signatures
-from kerasseq.files.saved_model import write_saved_model
-from kerasseq.files.tflite import Quantization
+from kerasseq.files.formats import FORMATS
+from kerasseq.files.report import Check
 from kerasseq.models.next_word import word_scores
-from kerasseq.on_device.generate import Model
+from kerasseq.on_device.sampling import choose_token
 from kerasseq.on_device.suggest import WORDS, Keyboard
-from kerasseq.recipes.shipping import about, conclude, file_figures, write_variants
+from kerasseq.recipes.made_up import OWN_TEXT
+from kerasseq.recipes.shipping import Measured, OpenFile, about, ship
 from kerasseq.recipes.stepping import (
-    ALLOWED_BYTES,
     ALLOWED_LOGITS_DIFFERENCE,
-    ALLOWED_LOSS,
     GRAPH_BYTES,
+    check_size,
     cross_entropy,
     step_logits,
     zeros,
@@ -30,14 +27,15 @@ from kerasseq.recipes.stepping import (
 from kerasseq.scores.keystrokes import SUGGESTIONS, measure_keystrokes
 from kerasseq.signatures.next_word import NextWordOnIds, NextWordOnText, suggest
 from kerasseq.text.keyboard import Caret, TypedText, TypedVocabulary
-from kerasseq.text.reading import read_text
-from kerasseq.text.words import UNKNOWN
+from kerasseq.text.words import SPECIALS, UNKNOWN
 
 CHECKED_WORDS = 2_000
+# Words that a model writes itself when no held-out text is given.
+OWN_WORDS = 500
 # Texts at whose end the suggestions are compared, and words of each.
 CHECKED_TEXTS, TEXT_LENGTH = 150, 30
 ALLOWED_PROBABILITY_DIFFERENCE = 1e-4
-# Part of the words that a file may have less among its three suggestions than Keras.
+# The fraction of words by which a file may have fewer hits at 3 than Keras.
 ALLOWED_HITS = {"float32": 5e-4, "float16": 2e-3, "int8": 1e-2}
 # One word more and the suggestions after it, for nineteen words of twenty.
 ALLOWED_MILLISECONDS, TIMED_WORDS = 5.0, 500
@@ -129,104 +127,118 @@ def suggest_by_keras(
     }
 
 
-def export_next_word(directory: str | Path) -> dict[str, Any]:
-    """Write and check the SavedModel and the `.tflite` files of a run.
+def ship_next_word(
+    stem: Path,
+    model: keras.Model,
+    vocabulary: TypedVocabulary,
+    training: Mapping[str, Any],
+    held_out: str | None = None,
+) -> Measured:
+    """Write and check the files of a next-word model.
 
     Args:
-        directory: of the run; its folder next_word holds next_word.keras,
-            vocabulary.json and held_out.txt, the words that the files are checked on.
+        stem: path of the files, as for `ship`.
+        model: from `build_next_word_model`.
+        vocabulary: its words.
+        training: the report's section about its training, for the card.
+        held_out: text to check the files on; None for one that the model writes.
 
     Returns:
-        What was measured; it is in the report too.
+        As `ship`.
 
     Raises:
-        ValueError: something that the run wrote is missing or does not fit.
-        ChecksFailed: a file does not keep its promises; the message says which.
+        ValueError: the vocabulary does not fit the model, or a layer cannot be
+            exported.
     """
-    folder = Path(directory) / "next_word"
-    model = load_model(folder / "next_word.keras")
-    vocabulary = TypedVocabulary.load(folder / "vocabulary.json")
-    module = NextWordOnIds(model)
-    suggesting = NextWordOnText(module, vocabulary)
-    expected = Expected(model, vocabulary, read_text(folder / "held_out.txt"))
-
-    signatures = module.device_signatures()
-    saved_model = write_saved_model(
-        suggesting,
-        folder / "saved_model",
-        {"suggest": suggesting.suggest, **signatures},
-    )
-    checks = [check_saved_model(saved_model, expected)]
-    card = describe(model, vocabulary, read_report(directory).get("next_word", {}))
-    measured, more = write_variants(
-        folder / "next_word",
-        module,
-        signatures,
-        card,
+    on_ids = NextWordOnIds(model)
+    on_text = NextWordOnText(on_ids, vocabulary)
+    figures = {} if held_out is not None else OWN_TEXT
+    if held_out is None:
+        held_out = write_words(on_ids, vocabulary)
+    expected = Expected(model, vocabulary, held_out)
+    signatures = on_ids.device_signatures()
+    return ship(
+        stem,
+        model,
         vocabulary.to_json(),
-        lambda path, weights: check_tflite(path, weights, expected),
+        describe(model, vocabulary, training),
+        {
+            **figures,
+            "words read by the checks": len(expected.inputs),
+            **{f"{name}, Keras": value for name, value in expected.figures.items()},
+        },
+        on_text=on_text,
+        text_signatures={"suggest": on_text.suggest, **signatures},
+        on_ids=on_ids,
+        device_signatures=signatures,
+        formats=ALLOWED_HITS,
+        check_saved_model=partial(check_saved_model, expected=expected),
+        check_file=partial(check_file, expected=expected),
     )
-    figures = {
-        "parameters": expected.parameters,
-        "words read by the checks": len(expected.inputs),
-        **{f"{name}, Keras": value for name, value in expected.figures.items()},
-        **measured,
+
+
+def write_words(next_word: NextWordOnIds, vocabulary: TypedVocabulary) -> str:
+    """A text of 500 words that the model draws itself, always the same."""
+    rng = np.random.default_rng(0)
+    states = {
+        f"state_{index}": np.zeros(shape, np.float32)
+        for index, shape in enumerate(next_word.state_shapes)
     }
-    return conclude(directory, "next_word_export", figures, [*checks, *more])
+    token, words = vocabulary.start, []
+    for _ in range(OWN_WORDS):
+        outputs = next_word.step(token=np.array([token], np.int32), **states)
+        logits = outputs.pop("logits").numpy()[0]
+        states = outputs
+        logits[: len(SPECIALS)] = -np.inf
+        token = choose_token(logits, rng.random(dtype=np.float32))
+        words.append(vocabulary.words[token])
+    return " ".join(words)
 
 
-def check_saved_model(path: Path, expected: Expected) -> Check:
+def check_saved_model(loaded: Any, expected: Expected) -> list[Check]:
     """The SavedModel, loaded again, suggests what Keras's logits say."""
-    loaded = tf.saved_model.load(str(path))
     found = expected.difference(lambda text: suggest(loaded, text, SUGGESTIONS))
     promise = "largest difference of a probability from Keras's"
-    return Check(path.name, promise, found, ALLOWED_PROBABILITY_DIFFERENCE)
+    return [Check("saved_model", promise, found, ALLOWED_PROBABILITY_DIFFERENCE)]
 
 
-def check_tflite(
-    path: Path, quantization: Quantization, expected: Expected
-) -> tuple[dict[str, Any], list[Check]]:
+def check_file(file: OpenFile, expected: Expected) -> Measured:
     """Run one file beside Keras in both runtimes, and the device's program on it.
 
     Returns:
         What was measured, by name, and the checks.
     """
-    device = Model(path)
-    figures, checks = file_figures(path, device, expected.parameters)
-    limit = ALLOWED_BYTES[quantization] * expected.parameters + GRAPH_BYTES
-    size = len(device.flatbuffer)
-    checks.append(Check(path.name, "bytes of the model", size, limit))
-    for runtime in get_args(Runtime):
-        step: Signature = open_signatures(device.flatbuffer, runtime)["step"]
-        logits, _ = step_logits(step, zeros(device.state_shapes()), expected.inputs)
+    exact = file.number_format == "float32"
+    figures: dict[str, Any] = {}
+    checks = [check_size(file, expected.parameters, GRAPH_BYTES)]
+    for runtime, signatures in file.runtimes.items():
+        states = zeros(file.model.state_shapes())
+        logits, _ = step_logits(signatures["step"], states, expected.inputs)
         found = expected.figures_of(logits)
         figures |= {f"{name}, {runtime}": value for name, value in found.items()}
         for name, sign, allowed in (
-            ("loss, nats a known word", 1, ALLOWED_LOSS[quantization]),
-            ("hit rate at 3", -1, ALLOWED_HITS[quantization]),
+            ("loss, nats a known word", 1, FORMATS[file.number_format].loss),
+            ("hit rate at 3", -1, ALLOWED_HITS[file.number_format]),
         ):
             worse = sign * (found[name] - expected.figures[name])
             promise = f"{name} worse than Keras's, {runtime}"
-            checks.append(Check(path.name, promise, worse, allowed))
-        if quantization == "float32":
-            difference = float(np.abs(logits - expected.logits).max())
+            checks.append(Check(file.name, promise, worse, allowed))
+        if exact:
+            largest = float(np.abs(logits - expected.logits).max())
             promise = f"largest difference of a logit from Keras's, {runtime}"
-            checks.append(
-                Check(path.name, promise, difference, ALLOWED_LOGITS_DIFFERENCE)
-            )
-    keyboard = Keyboard(device)
-    difference = expected.difference(keyboard.suggest)
+            limit = ALLOWED_LOGITS_DIFFERENCE
+            checks.append(Check(file.name, promise, largest, limit))
+    difference = expected.difference(Keyboard(file.model).suggest)
     figures["largest difference of a probability from Keras's"] = difference
-    if quantization == "float32":
+    if exact:
         promise = "largest difference of a probability from Keras's, suggest.py"
-        checks.append(
-            Check(path.name, promise, difference, ALLOWED_PROBABILITY_DIFFERENCE)
-        )
-    middle, most, busy = milliseconds(Keyboard(device), expected.growing)
+        limit = ALLOWED_PROBABILITY_DIFFERENCE
+        checks.append(Check(file.name, promise, difference, limit))
+    middle, most, busy = milliseconds(Keyboard(file.model), expected.growing)
     figures["milliseconds a word, median"] = middle
     figures["milliseconds a word, 95 of 100"] = most
     promise = "processor's milliseconds of a word and its suggestions, 95 of 100"
-    checks.append(Check(path.name, promise, busy, ALLOWED_MILLISECONDS))
+    checks.append(Check(file.name, promise, busy, ALLOWED_MILLISECONDS))
     return figures, checks
 
 
@@ -247,7 +259,7 @@ def milliseconds(keyboard: Keyboard, texts: Sequence[str]) -> list[float]:
 
 
 def describe(
-    model: keras.Model, vocabulary: TypedVocabulary, training: dict[str, Any]
+    model: keras.Model, vocabulary: TypedVocabulary, training: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The card that travels inside the files."""
     recurrent = [layer for layer in model.layers if isinstance(layer, keras.layers.RNN)]

@@ -1,70 +1,125 @@
-"""A model's `.tflite` files, one for each kind of weights, checked where written."""
+"""The skeleton of every recipe: a model's files, each checked where it is written."""
 
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, get_args
 
 import keras
 import tensorflow as tf
 
 import kerasseq
+from kerasseq.files.formats import FORMATS
 from kerasseq.files.operators import list_operators
 from kerasseq.files.report import Check, record, require
-from kerasseq.files.tflite import Quantization, convert, write_tflite
+from kerasseq.files.runtimes import Runtime, Signature, open_signatures
+from kerasseq.files.saved_model import write_saved_model
+from kerasseq.files.tflite import convert, write_tflite
 from kerasseq.on_device.generate import CONTRACT_VERSION, Model
 
-VARIANTS: tuple[Quantization, ...] = ("float32", "float16", "int8")
-# Four bits are too few for some models; the others are the product.
-MAY_FAIL: Quantization = "int4"
+
+class OpenFile(NamedTuple):
+    """A `.tflite` file, opened once in each of LiteRT's two runtimes.
+
+    Attributes:
+        name: of the file.
+        path: of the file.
+        number_format: how its weights are stored, a key of `FORMATS`.
+        model: its card, its vocabulary and its flatbuffer.
+        runtimes: for each runtime the file's signatures by name.
+    """
+
+    name: str
+    path: Path
+    number_format: str
+    model: Model
+    runtimes: dict[Runtime, dict[str, Signature]]
 
 
-def write_variants(
+Measured = tuple[dict[str, Any], list[Check]]
+
+
+def ship(
     stem: Path,
-    module: tf.Module,
-    signatures: Mapping[str, Any],
-    card: Mapping[str, Any],
+    model: keras.Model,
     vocabulary: str,
-    check: Callable[[Path, Quantization], tuple[dict[str, Any], list[Check]]],
-    variants: Sequence[Quantization] = VARIANTS,
-) -> tuple[dict[str, Any], list[Check]]:
-    """Convert a model with each kind of weights, write and check the files.
-
-    A file of int4 that does not keep its promises is removed again.
+    card: Mapping[str, Any],
+    figures: Mapping[str, Any],
+    *,
+    on_text: tf.Module,
+    text_signatures: Mapping[str, Any],
+    on_ids: tf.Module,
+    device_signatures: Mapping[str, Any],
+    formats: Iterable[str],
+    check_saved_model: Callable[[Any], list[Check]],
+    check_file: Callable[[OpenFile], Measured],
+) -> Measured:
+    """Write a model's SavedModel and `.tflite` files, and check each of them.
 
     Args:
-        stem: path of the files, to which the kind of weights is added.
-        module: owns the weights.
-        signatures: of the files.
-        card: what they say of themselves.
-        vocabulary: JSON that they carry.
-        check: gives what it measured of a file, and the checks.
-        variants: the kinds of weights.
+        stem: path of the `.tflite` files without format and suffix; the folder
+            saved_model is beside them.
+        model: the Keras model.
+        vocabulary: JSON that the files carry.
+        card: what the files say about the model.
+        figures: what was measured of the Keras model, for the report.
+        on_text: owns the weights of the SavedModel.
+        text_signatures: of the SavedModel.
+        on_ids: owns the weights of the `.tflite` files.
+        device_signatures: of the `.tflite` files.
+        formats: how the weights are stored, keys of `FORMATS`; a file for each.
+        check_saved_model: from the SavedModel, loaded again, to its checks.
+        check_file: from a file to what was measured, by name, and its checks.
 
     Returns:
         What was measured, for the report, and the checks of the files that are kept.
     """
-    files, operations, checks, dropped = {}, {}, [], {}
-    for quantization in variants:
+    folder = write_saved_model(on_text, stem.parent / "saved_model", text_signatures)
+    checks = check_saved_model(tf.saved_model.load(str(folder)))
+    files, operations, dropped = {}, {}, {}
+    for number_format in formats:
         path = write_tflite(
-            stem.with_name(f"{stem.name}_{quantization}.tflite"),
-            convert(module, signatures, quantization),
-            {**card, "weights": quantization},
+            stem.with_name(f"{stem.name}_{number_format}.tflite"),
+            convert(on_ids, device_signatures, number_format),
+            {**card, "weights": number_format},
             {"vocabulary.json": vocabulary},
         )
-        figures, more = check(path, quantization)
+        file = open_file(path, number_format)
+        measured, more = check_file(file)
+        operators = list_operators(file.model.flatbuffer)
+        custom = [name for name in operators if name.startswith("CUSTOM")]
+        more.append(Check(path.name, "operations not built in", custom, expected=[]))
         failed = {check.promise: check.value for check in more if not check.passed}
-        if failed and quantization == MAY_FAIL:
+        if failed and FORMATS[number_format].optional:
             path.unlink()
-            dropped = {f"why there is no {quantization} file": failed}
+            dropped[f"why there is no {number_format} file"] = failed
             continue
-        operations[path.name] = figures.pop("operations")
-        files[path.name] = figures
+        files[path.name] = {
+            "bytes": path.stat().st_size,
+            "bytes a parameter": len(file.model.flatbuffer) / model.count_params(),
+            **measured,
+        }
+        operations[path.name] = ", ".join(operators)
         checks += more
-    return {"files": files, "operations": operations, **dropped}, checks
+    figures = {"parameters": model.count_params(), **figures}
+    return {**figures, "files": files, "operations": operations, **dropped}, checks
+
+
+def open_file(path: Path, number_format: str) -> OpenFile:
+    """Open a `.tflite` file in both runtimes."""
+    model = Model(path)
+    runtimes = {
+        runtime: open_signatures(model.flatbuffer, runtime)
+        for runtime in get_args(Runtime)
+    }
+    return OpenFile(path.name, path, number_format, model, runtimes)
 
 
 def conclude(
-    directory: str | Path, key: str, figures: dict[str, Any], checks: Sequence[Check]
+    directory: str | os.PathLike,
+    key: str,
+    figures: dict[str, Any],
+    checks: Sequence[Check],
 ) -> dict[str, Any]:
     """Record what was measured and checked.
 
@@ -78,20 +133,6 @@ def conclude(
     record(directory, key, section)
     require(checks)
     return section
-
-
-def file_figures(
-    path: Path, device: Model, parameters: int
-) -> tuple[dict[str, Any], list[Check]]:
-    """What holds of any file: its size, its operations, and that all are built in."""
-    operators = list_operators(device.flatbuffer)
-    custom = [name for name in operators if name.startswith("CUSTOM")]
-    figures = {
-        "bytes": path.stat().st_size,
-        "bytes a parameter": len(device.flatbuffer) / parameters,
-        "operations": ", ".join(operators),
-    }
-    return figures, [Check(path.name, "operations not built in", custom, expected=[])]
 
 
 def about(kind: str, model: keras.Model) -> dict[str, Any]:

@@ -1,15 +1,22 @@
-"""A file that reads a text step by step: its logits, what they cost, what it keeps."""
+"""What models that read a text step by step share: logits, their loss, limits."""
 
+from collections.abc import Iterator
+
+import keras
 import numpy as np
 
+from kerasseq.files.formats import FORMATS
+from kerasseq.files.report import Check
 from kerasseq.files.runtimes import Signature
+from kerasseq.models.stateful import build_stateful_model
+from kerasseq.recipes.shipping import OpenFile
 
-# How many nats a character, or a word, a file may lose against the Keras model.
-ALLOWED_LOSS = {"float32": 1e-4, "float16": 1e-3, "int8": 1e-2, "int4": 1e-2}
-# Bytes a parameter, beside what the graph itself takes.
-ALLOWED_BYTES = {"float32": 4.1, "float16": 2.1, "int8": 1.1, "int4": 1.1}
+# What the graph itself takes, beside the weights.
 GRAPH_BYTES = 50_000
 ALLOWED_LOGITS_DIFFERENCE = 1e-4
+# Steps to work on at a time: of thousands of characters, the logits at all steps of a
+# text take gigabytes.
+STEPS_AT_ONCE = 1000
 
 
 def zeros(shapes: dict[str, list[int]]) -> dict[str, np.ndarray]:
@@ -20,7 +27,7 @@ def zeros(shapes: dict[str, list[int]]) -> dict[str, np.ndarray]:
 def step_logits(
     step: Signature, states: dict[str, np.ndarray], inputs: np.ndarray
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """A file's logits at every place of one text, float32 (N, V), and its states."""
+    """A file's logits at each step of one text, float32 (N, V), and its states."""
     logits = []
     for token in inputs.astype(np.int32):
         states = dict(step(token=token[None], **states))
@@ -28,17 +35,38 @@ def step_logits(
     return np.stack(logits), states
 
 
+def keras_logits(model: keras.Model, inputs: np.ndarray) -> np.ndarray:
+    """The Keras model's logits at each step of one text, float32 (N, V)."""
+    length = min(STEPS_AT_ONCE, len(inputs))
+    stateful = build_stateful_model(model, batch_size=1, length=length)
+    # The padding comes after the text and changes nothing in it.
+    padded = np.pad(inputs, (0, -len(inputs) % length))
+    # Filled in place, since a second copy can take hundreds of megabytes.
+    logits = np.empty((len(padded), model.output_shape[-1]), np.float32)
+    for start in range(0, len(padded), length):
+        steps = slice(start, start + length)
+        logits[steps] = stateful.predict_on_batch(padded[None, steps])[0]
+    return logits[: len(inputs)]
+
+
 def cross_entropy(logits: np.ndarray, targets: np.ndarray) -> float:
     """Mean of -log softmax(logits)[target] in nats; logits (N, V), targets (N,)."""
     total = 0.0
-    for places in parts(len(targets)):
-        part = logits[places].astype(np.float64)
-        part -= part.max(axis=-1, keepdims=True)
-        chosen = part[np.arange(len(part)), targets[places]]
-        total += float(np.sum(np.log(np.exp(part).sum(axis=-1)) - chosen))
+    for steps in chunks(len(targets)):
+        shifted = logits[steps].astype(np.float64)
+        shifted -= shifted.max(axis=-1, keepdims=True)
+        chosen = shifted[np.arange(len(shifted)), targets[steps]]
+        total += float(np.sum(np.log(np.exp(shifted).sum(axis=-1)) - chosen))
     return total / len(targets)
 
 
-def parts(count: int) -> list[slice]:
-    """Places to work on at a time."""
-    return [slice(start, start + 1000) for start in range(0, count, 1000)]
+def chunks(count: int) -> Iterator[slice]:
+    """Steps to work on at a time."""
+    for start in range(0, count, STEPS_AT_ONCE):
+        yield slice(start, start + STEPS_AT_ONCE)
+
+
+def check_size(file: OpenFile, parameters: int, graph_bytes: int) -> Check:
+    """A file is no larger than its weights and its graph need."""
+    limit = FORMATS[file.number_format].bytes_per_parameter * parameters + graph_bytes
+    return Check(file.name, "bytes of the model", len(file.model.flatbuffer), limit)

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
+from kerasseq.layers.positions import SinusoidalPositions
+from kerasseq.models.classifier import ClassifierConfig
 from kerasseq.text.in_graph import WordTable
 from kerasseq.text.words import WordVocabulary
 
@@ -26,6 +28,13 @@ class ClassifierOnIds(tf.Module):
         self._weights = [variable.value for variable in classifier.variables]
         self.num_words = classifier.get_layer("embedding").input_dim
         self.num_classes = classifier.get_layer("logits").units
+        # Only blocks limit a sentence's length, but a file needs a limit in any case.
+        limits = [
+            layer.max_length
+            for layer in classifier.layers
+            if isinstance(layer, SinusoidalPositions)
+        ]
+        self.max_length = min([ClassifierConfig.max_length, *limits])
 
     def device_signatures(
         self, length: int

@@ -16,12 +16,11 @@ import pytest
 import kerasseq.runs.characters as story
 import train_all
 from kerasseq.commands import export_again
+from kerasseq.files.formats import FORMATS
 from kerasseq.files.keras_models import load_model
 from kerasseq.files.operators import list_operators
 from kerasseq.files.tflite import read_tflite
-from kerasseq.recipes import characters as recipe
-from kerasseq.recipes import shipping as variants
-from kerasseq.recipes import stepping
+from kerasseq.recipes import shipping
 from kerasseq.training.checkpoint import Checkpoint
 
 ROOT = Path(__file__).parents[2]
@@ -316,8 +315,8 @@ def test_a_full_disk_ends_in_one_line_and_the_resumed_run_in_the_same_weights(
         (Checkpoint, "on_epoch_end", "checkpoint.npz"),
         (story, "save_model", "char_rnn.keras"),
         (story, "plot_losses", "loss.png"),
-        (recipe, "write_saved_model", "saved_model"),
-        (variants, "write_tflite", "char_rnn_float32.tflite"),
+        (shipping, "write_saved_model", "saved_model"),
+        (shipping, "write_tflite", "char_rnn_float32.tflite"),
     ]
     corpus, out = tmp_path / "chat.txt", tmp_path / "out"
     corpus.write_bytes(TEXT.encode())
@@ -342,10 +341,10 @@ def test_a_full_disk_ends_in_one_line_and_the_resumed_run_in_the_same_weights(
 
 
 def test_a_check_that_fails_ends_the_run_with_1(run, monkeypatch, capsys):
-
     monkeypatch.setattr(sys, "argv", ["export", str(run)])
-    monkeypatch.setitem(stepping.ALLOWED_LOSS, "int8", -1.0)
-    monkeypatch.setattr(recipe, "VARIANTS", ("float32", "int8"))
+    monkeypatch.setitem(FORMATS, "int8", FORMATS["int8"]._replace(loss=-1.0))
+    for name in ("float16", "int4"):
+        monkeypatch.delitem(FORMATS, name)
     assert export_again("char_rnn") == 1
     error = capsys.readouterr().err
     assert "char_rnn_int8.tflite: held-out loss above Keras's" in error

@@ -1,14 +1,17 @@
-"""The gate lets a true file through and no other."""
+"""The checks of a character model let a true file through and no other."""
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from kerasseq.files.formats import FORMATS
 from kerasseq.files.saved_model import write_saved_model
 from kerasseq.files.tflite import convert, write_tflite
 from kerasseq.models.char_rnn import CharRNNConfig, build_char_rnn
-from kerasseq.recipes.characters import check_saved_model, describe
-from kerasseq.recipes.gate import Gate, common_length, possible_tokens
+from kerasseq.recipes.characters import Expected, check_saved_model, describe
+from kerasseq.recipes.rounding import common_length, possible_tokens
+from kerasseq.recipes.shipping import open_file
 from kerasseq.recipes.stepping import cross_entropy
 from kerasseq.signatures.characters import build_generating_module
 from kerasseq.text.characters import Vocabulary
@@ -25,28 +28,24 @@ def build(scale: float) -> keras.Model:
     return model
 
 
-def write(path, model, quantization):
+def write(path, model, number_format):
     module = build_generating_module(model, VOCABULARY, frozen=True)
-    flatbuffer = convert(module, module.device_signatures(), quantization)
-    card = describe(model, {})
-    return write_tflite(
-        path, flatbuffer, card, {"vocabulary.json": VOCABULARY.to_json()}
-    )
+    flatbuffer = convert(module, module.device_signatures(), number_format)
+    files = {"vocabulary.json": VOCABULARY.to_json()}
+    write_tflite(path, flatbuffer, describe(model, {}), files)
+    return open_file(path, number_format)
 
 
 @pytest.fixture(scope="module")
-def gate() -> Gate:
-    model = build(0.8)
-    module = build_generating_module(model, VOCABULARY)
-    return Gate(model, module, VOCABULARY, HELD_OUT)
+def expected() -> Expected:
+    return Expected(build(0.8), VOCABULARY, HELD_OUT)
 
 
-@pytest.mark.parametrize("quantization", ["float32", "float16", "int8", "int4"])
-def test_a_true_file_passes(gate, tmp_path, quantization):
-    path = write(tmp_path / "true.tflite", build(0.8), quantization)
-    figures, checks = gate.check(path, quantization)
+@pytest.mark.parametrize("number_format", FORMATS)
+def test_a_true_file_passes(expected, tmp_path, number_format):
+    file = write(tmp_path / "true.tflite", build(0.8), number_format)
+    figures, checks = expected.check(file)
     assert [check.promise for check in checks if not check.passed] == []
-    assert figures["bytes"] == path.stat().st_size
     for runtime in ("interpreter", "compiled_model"):
         assert figures[f"characters read a second, {runtime}"] > 0
         assert figures[f"characters written a second, {runtime}"] > 0
@@ -54,49 +53,45 @@ def test_a_true_file_passes(gate, tmp_path, quantization):
     assert 10 < figures["megabytes of memory that the command held"] < 1000
 
 
-def test_a_text_read_in_parts_has_the_loss_of_the_whole(tmp_path):
+def test_a_text_read_in_chunks_has_the_loss_of_the_whole(tmp_path):
     model = build(0.8)
-    module = build_generating_module(model, VOCABULARY)
-    gate = Gate(model, module, VOCABULARY, np.resize(HELD_OUT, 2502))
-    path = write(tmp_path / "true.tflite", model, "float32")
-    figures, checks = gate.check(path, "float32")
+    expected = Expected(model, VOCABULARY, np.resize(HELD_OUT, 2502))
+    file = write(tmp_path / "true.tflite", model, "float32")
+    figures, checks = expected.check(file)
     assert [check.promise for check in checks if not check.passed] == []
-    assert figures["loss, interpreter"] == pytest.approx(gate.loss, abs=1e-6)
+    assert figures["loss, interpreter"] == pytest.approx(expected.loss, abs=1e-6)
 
 
-def test_a_saved_model_may_part_by_rounding_alone(gate, tmp_path):
+def test_a_saved_model_may_differ_by_rounding_only(expected, tmp_path):
     for scale, passed in ((0.8, True), (0.81, False)):
         module = build_generating_module(build(scale), VOCABULARY, frozen=True)
         path = tmp_path / f"saved_model_{scale}"
         write_saved_model(module, path, {"generate": module.generate})
-        checks = check_saved_model(path, gate)
+        checks = check_saved_model(tf.saved_model.load(str(path)), expected)
         assert all(check.passed for check in checks) is passed
-    # A parting where two characters are as likely is rounding's: see gate.parts.
-    text = gate.texts[1.0]
-    assert gate.parts(text, text, 1.0) == "no"
-    other = "a" if text[9] != "a" else "b"
-    assert gate.parts(text[:9] + other, text, 1.0) == "at character 9"
 
 
-def test_a_file_of_other_weights_fails(gate, tmp_path):
-    path = write(tmp_path / "other.tflite", build(0.81), "float32")
-    figures, checks = gate.check(path, "float32")
+def test_a_file_of_other_weights_fails(expected, tmp_path):
+    file = write(tmp_path / "other.tflite", build(0.81), "float32")
+    figures, checks = expected.check(file)
     failed = " ".join(check.promise for check in checks if not check.passed)
     for runtime in ("interpreter", "compiled_model"):
         assert f"largest difference of a logit from Keras's, {runtime}" in failed
-        assert f"text parts from Keras's, seed 1, {runtime}" in failed
+        assert f"text differs from Keras's beyond rounding, seed 1, {runtime}" in failed
         assert figures[f"characters like Keras's, seed 1, {runtime}"] < 500
-    assert "text parts from Keras's, generate.py" in failed
+    assert "text differs from Keras's beyond rounding, generate.py" in failed
 
 
-def test_a_text_parts_where_rounding_cannot_be_why(gate):
-    expected = gate.texts[1.0]
-    assert gate.parts(expected, expected, 1.0) == "no"
-    for place in (0, 7, 499):
-        other = "a" if expected[place] != "a" else "b"
-        changed = expected[:place] + other + expected[place + 1 :]
-        assert gate.parts(changed, expected, 1.0) == f"at character {place}"
-    assert gate.parts(expected[:-1], expected, 1.0) == "at character 499"
+def test_a_text_differs_where_rounding_cannot_be_why(expected):
+    text = expected.texts[1.0]
+    assert expected.difference(text, 1.0) == "no"
+    for index in (0, 7, 9, 499):
+        other = "a" if text[index] != "a" else "b"
+        changed = text[:index] + other + text[index + 1 :]
+        assert expected.difference(changed, 1.0) == f"at character {index}"
+        short = text[:index] + other
+        assert expected.difference(short, 1.0) == f"at character {index}"
+    assert expected.difference(text[:-1], 1.0) == "at character 499"
 
 
 def test_rounding_chooses_at_the_border_of_two_tokens_alone():
@@ -115,16 +110,16 @@ def test_rounding_chooses_at_the_border_of_two_tokens_alone():
     assert possible_tokens(close, 0.0, top_k=1) == {0, 1}
 
 
-def test_the_loss_is_that_of_the_whole_text_read_once(gate):
+def test_the_loss_is_that_of_the_whole_text_read_once(expected):
     model = build(0.8)
     logits = model.predict_on_batch(HELD_OUT[None, :-1])[0]
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    assert gate.loss == pytest.approx(float(loss(HELD_OUT[1:], logits)), abs=1e-5)
-    assert gate.num_characters == 400
+    assert expected.loss == pytest.approx(float(loss(HELD_OUT[1:], logits)), abs=1e-5)
+    assert expected.num_characters == 400
 
 
 @pytest.mark.parametrize("count", [1, 999, 1000, 1001, 2500])
-def test_what_is_worked_out_in_parts_is_that_of_the_whole(count):
+def test_what_is_computed_in_chunks_is_that_of_the_whole(count):
     rng = np.random.default_rng(count)
     one = rng.normal(0, 3, (count, 7)).astype(np.float32)
     targets = rng.integers(0, 7, count)
@@ -146,7 +141,11 @@ def test_common_length_is_the_first_difference():
 
 @pytest.mark.parametrize("length", [2, 3, 50, 1002])
 def test_a_short_held_out_text_will_do(length):
-    model = build(0.8)
-    module = build_generating_module(model, VOCABULARY)
     held_out = np.resize(HELD_OUT, length)
-    assert Gate(model, module, VOCABULARY, held_out).num_characters == length - 1
+    expected = Expected(build(0.8), VOCABULARY, held_out)
+    assert expected.num_characters == length - 1
+
+
+def test_a_held_out_text_of_one_character_is_refused():
+    with pytest.raises(ValueError, match="has 1 characters; give at least 2"):
+        Expected(build(0.8), VOCABULARY, HELD_OUT[:1])

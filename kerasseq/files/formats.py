@@ -1,0 +1,48 @@
+"""How the weights of a `.tflite` can be stored: one row for each format."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from kerasseq.files.int4 import quantize_recurrent_kernels
+from kerasseq.files.shared_weights import share_gathered_weights
+
+
+class Format(NamedTuple):
+    """How weights are stored, and what that may cost.
+
+    Attributes:
+        bytes_per_parameter: the limit on a file's size, beside its graph.
+        loss: how many nats a character, or a word, a file may lose against Keras.
+        quantize: whether the converter quantizes weights; what is computed stays
+            float32.
+        types: what it quantizes them to; empty for int8, with a scale for each row.
+        steps: what is done with the flatbuffer afterwards, in this order.
+        recurrent: whether the format is for models with a recurrent state alone.
+        optional: whether a file that fails its checks is left out, not an error.
+    """
+
+    bytes_per_parameter: float
+    loss: float
+    quantize: bool = False
+    types: tuple[tf.DType, ...] = ()
+    steps: tuple[Callable[[bytes], bytes], ...] = ()
+    recurrent: bool = False
+    optional: bool = False
+
+
+FORMATS = {
+    "float32": Format(4.1, 1e-4),
+    "float16": Format(2.1, 1e-3, quantize=True, types=(tf.float16,)),
+    "int8": Format(1.1, 1e-2, quantize=True, steps=(share_gathered_weights,)),
+    # Four bits are too few for some models; the other formats are the product.
+    "int4": Format(
+        1.1,
+        1e-2,
+        quantize=True,
+        steps=(share_gathered_weights, quantize_recurrent_kernels),
+        recurrent=True,
+        optional=True,
+    ),
+}

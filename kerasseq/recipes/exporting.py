@@ -1,0 +1,159 @@
+"""From a model, or a run's folder, to checked files: the same recipes for both."""
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+
+from kerasseq.data.tagged import read_tagged_sentences
+from kerasseq.files.keras_models import load_model
+from kerasseq.files.labels import read_labels
+from kerasseq.files.report import read_report
+from kerasseq.recipes.characters import ship_character_model
+from kerasseq.recipes.classifier import read_labelled_lines, ship_classifier
+from kerasseq.recipes.encoder import ship_encoder
+from kerasseq.recipes.next_word import ship_next_word
+from kerasseq.recipes.shipping import Measured, conclude
+from kerasseq.recipes.tagger import ship_tagger
+from kerasseq.text.characters import Vocabulary
+from kerasseq.text.keyboard import TypedVocabulary
+from kerasseq.text.reading import read_text
+from kerasseq.text.words import WordVocabulary, read_sentences
+
+
+class Recipe(NamedTuple):
+    """How the models of one kind become files.
+
+    Attributes:
+        vocabulary: the class of its vocabulary.
+        ship: writes and checks the files.
+        held_out: the name of the file, in a run's folder, that files are checked on.
+        read: reads it.
+        names: the argument with the names of the model's outputs, "labels" or "tags";
+            a run keeps them in a JSON file of that name.
+    """
+
+    vocabulary: Any
+    ship: Callable[..., Measured]
+    held_out: str
+    read: Callable[[Path], Any]
+    names: str | None = None
+
+
+CHARACTERS = Recipe(Vocabulary, ship_character_model, "held_out.txt", read_text)
+# By the name that the builder gives a model.
+RECIPES = {
+    "encoder": Recipe(WordVocabulary, ship_encoder, "sentences.txt", read_sentences),
+    "char_rnn": CHARACTERS,
+    "char_transformer": CHARACTERS,
+    "next_word": Recipe(TypedVocabulary, ship_next_word, "held_out.txt", read_text),
+    "tagger": Recipe(
+        WordVocabulary, ship_tagger, "held_out.conll", read_tagged_sentences, "tags"
+    ),
+    "classifier": Recipe(
+        WordVocabulary, ship_classifier, "held_out.tsv", read_labelled_lines, "labels"
+    ),
+}
+
+
+def export(
+    model: keras.Model,
+    vocabulary: Any,
+    directory: str | os.PathLike,
+    *,
+    held_out: Any = None,
+    labels: Sequence[str] | None = None,
+    tags: Sequence[str] | None = None,
+) -> dict[str, Any]:
+    """Write a model's SavedModel and `.tflite` files, each checked against the model.
+
+    The files are NAME_float32.tflite and so on, NAME being that of the model, and the
+    folder saved_model. `report.json` and `REPORT.md` have what was measured.
+
+    Args:
+        model: from one of `build_char_rnn`, `build_char_transformer`,
+            `build_next_word_model`, `build_encoder`, `build_classifier` and
+            `build_tagger`.
+        vocabulary: the one that it was trained with: a `Vocabulary` of characters, a
+            `TypedVocabulary` for the next word, otherwise a `WordVocabulary`.
+        directory: where the files are to be; it is made if missing.
+        held_out: data that the model was not trained on, to check the files with: a
+            text for characters and the next word, sentences for an encoder,
+            `LabelledSentences` for a classifier, `TaggedSentence`s for a tagger. None
+            for a text that the model writes, or for random words of the vocabulary;
+            the report says so.
+        labels: the names of a classifier's classes, in the order of its logits.
+        tags: the names of a tagger's tags, in the order of its logits.
+
+    Returns:
+        What was measured of the files, and the checks.
+
+    Raises:
+        ValueError: the model is of another kind, or what is given does not fit it.
+        ChecksFailed: a file does not keep its promises; the message says which.
+
+    Example:
+        >>> import tempfile
+        >>> from kerasseq.models.char_rnn import CharRNNConfig, build_char_rnn
+        >>> vocabulary = Vocabulary.from_text("hello world")
+        >>> model = build_char_rnn(CharRNNConfig(len(vocabulary), units=8))
+        >>> folder = tempfile.mkdtemp()
+        >>> report = export(model, vocabulary, folder, held_out="hello world")
+        >>> list(report["files"])[0]
+        'char_rnn_float32.tflite'
+        >>> all(check["passed"] for check in report["checks"])
+        True
+    """
+    recipe = RECIPES.get(model.name)
+    if recipe is None:
+        raise ValueError(
+            f"the model's name is {model.name!r}, and files are made of "
+            f"{', '.join(RECIPES)}; build it with the function of that kind"
+        )
+    if type(vocabulary) is not recipe.vocabulary:
+        raise ValueError(
+            f"the vocabulary is a {type(vocabulary).__name__}; a {model.name} model "
+            f"needs a {recipe.vocabulary.__name__}"
+        )
+    given = {"labels": labels, "tags": tags}
+    names = {name: value for name, value in given.items() if value is not None}
+    if list(names) != [recipe.names] * bool(recipe.names):
+        raise ValueError(
+            f"a {model.name} model is exported with "
+            f"{f'{recipe.names}=' if recipe.names else 'neither labels nor tags'}, not "
+            f"with {', '.join(f'{name}=' for name in names) or 'nothing'}"
+        )
+    stem = Path(directory) / model.name
+    measured = recipe.ship(stem, model, vocabulary, {}, held_out, **names)
+    return conclude(directory, f"{model.name}_export", *measured)
+
+
+def export_run(name: str, directory: str | os.PathLike) -> dict[str, Any]:
+    """Write and check the SavedModel and the `.tflite` files of a run.
+
+    Args:
+        name: of the model, a key of `RECIPES`.
+        directory: of the run; its folder of that name holds NAME.keras,
+            vocabulary.json, labels.json or tags.json, and held-out data.
+
+    Returns:
+        What was measured; it is in the run's report too.
+
+    Raises:
+        ValueError: something that the run wrote is missing or does not fit.
+        ChecksFailed: a file does not keep its promises; the message says which.
+    """
+    folder, recipe = Path(directory) / name, RECIPES[name]
+    model = load_model(folder / f"{name}.keras")
+    vocabulary = recipe.vocabulary.load(folder / "vocabulary.json")
+    names = {}
+    if recipe.names:
+        names[recipe.names] = read_labels(folder / f"{recipe.names}.json")
+    held_out = recipe.read(folder / recipe.held_out)
+    training = read_report(directory).get(name, {})
+    measured = recipe.ship(
+        folder / name, model, vocabulary, training, held_out, **names
+    )
+    return conclude(directory, f"{name}_export", *measured)
