@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from kerasseq.files.formats import FORMATS
+from kerasseq.recipes import classifier, encoder, next_word, tagger
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 PAGES = sorted(
@@ -81,3 +84,24 @@ def test_what_the_pages_run_is_there():
     beside = {path.rsplit("/", 1)[-1] for path in tracked}
     for file in files:
         assert file in (tracked if "/" in file else beside), file
+
+
+def test_the_limits_of_the_checks_are_those_of_the_code():
+    page = (ROOT / "docs" / "measurements.md").read_text()
+    table = page.split("## What each export checks")[1].split("\n\n")[2]
+    rows = [line.strip("| ").split(" | ") for line in table.splitlines()[2:]]
+    written = {name: [float(limit) for limit in limits] for name, *limits in rows}
+    three = "float32", "float16", "int8"
+    limits = {
+        "held-out loss above": {name: FORMATS[name].loss for name in three},
+        "bytes per": {name: FORMATS[name].bytes_per_parameter for name in three},
+        "hit rate": next_word.ALLOWED_HITS,
+        "encoder": encoder.ALLOWED_DIFFERENCE,
+        "classifier": classifier.ALLOWED_DIFFERENCE,
+        "tagger": tagger.ALLOWED_PART,
+    }
+    for words, expected in limits.items():
+        (found,) = [row for name, row in written.items() if words in name]
+        assert found == [expected[name] for name in three], words
+    int4, int8 = FORMATS["int4"], FORMATS["int8"]
+    assert int4[:2] == int8[:2], "the page gives one column for both"
