@@ -112,12 +112,12 @@ def _check_shapes(query: Shape, key: Shape, value: Shape) -> None:
             f"{shapes}: each needs at least two axes, steps and size; add a first axis "
             "to a single vector"
         )
-    if not _may_be_equal(query[-1], key[-1]):
+    if not may_be_equal(query[-1], key[-1]):
         raise ValueError(
             f"{shapes}: the last sizes of query and key, {query[-1]} and {key[-1]}, "
             "are not equal; project both to one size"
         )
-    if not _may_be_equal(key[-2], value[-2]):
+    if not may_be_equal(key[-2], value[-2]):
         raise ValueError(
             f"{shapes}: key has {key[-2]} steps and value {value[-2]}; give one value "
             "for each key"
@@ -146,7 +146,7 @@ def _check_mask(mask: Tensor, scores: Shape) -> None:
         )
     pairs = zip(reversed(shape), reversed(scores), strict=False)
     if len(shape) > len(scores) or not all(
-        size == 1 or _may_be_equal(size, wanted) for size, wanted in pairs
+        size == 1 or may_be_equal(size, wanted) for size, wanted in pairs
     ):
         raise ValueError(
             f"mask {shape} does not broadcast to the scores {scores}; give it those "
@@ -154,7 +154,7 @@ def _check_mask(mask: Tensor, scores: Shape) -> None:
         )
 
 
-def _may_be_equal(size: int | None, other: int | None) -> bool:
+def may_be_equal(size: int | None, other: int | None) -> bool:
     return size is None or other is None or size == other
 
 

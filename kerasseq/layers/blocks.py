@@ -4,12 +4,20 @@ Vaswani et al. 2017, "Attention Is All You Need", section 3.1.
 Shapes: B batch, T steps, H heads, D head size, C model size, W context.
 """
 
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 
-from kerasseq.layers.attention import Shape, Tensor, known_size
-from kerasseq.layers.checks import check_at_least_one, check_divisible, check_dropout
+from kerasseq.layers.attention import Shape, Tensor, causal_mask, known_size
+from kerasseq.layers.carrying import CarryingBlock, Memory
+from kerasseq.layers.checks import (
+    check_at_least,
+    check_divisible,
+    check_even_heads,
+    check_fraction,
+)
+from kerasseq.layers.rotary import rotate
 from kerasseq.layers.self_attention import MultiHeadSelfAttention
 
 
@@ -47,8 +55,8 @@ class EncoderBlock(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        check_at_least_one(num_heads=num_heads, feed_forward_size=feed_forward_size)
-        check_dropout(dropout)
+        check_at_least(1, num_heads=num_heads, feed_forward_size=feed_forward_size)
+        check_fraction(dropout=dropout)
         self.num_heads = num_heads
         self.feed_forward_size = feed_forward_size
         self.dropout = dropout
@@ -111,19 +119,6 @@ class EncoderBlock(keras.layers.Layer):
         }
 
 
-class Memory(NamedTuple):
-    """What a block knows of the M = W - 1 steps before.
-
-    Attributes:
-        key, value: (B, H, M, D).
-        known: (B, M), 1 where there was a step and 0 where there was none yet.
-    """
-
-    key: Tensor
-    value: Tensor
-    known: Tensor
-
-
 @keras.saving.register_keras_serializable(package="kerasseq")
 class DecoderBlock(keras.layers.Layer):
     """Causal self-attention, then a feed-forward layer of 4 C units at each step.
@@ -141,30 +136,34 @@ class DecoderBlock(keras.layers.Layer):
 
     Returns:
         (B, T, C).
+
+    Raises:
+        ValueError: an argument is out of its range, or C is not a multiple of 2 H.
     """
 
     def __init__(
         self, num_heads: int, context: int, dropout: float = 0.0, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
+        check_at_least(1, num_heads=num_heads)
+        check_at_least(2, context=context)
+        check_fraction(dropout=dropout)
         self.num_heads = num_heads
         self.context = context
         self.dropout = dropout
 
     def build(self, input_shape: Shape) -> None:
         model_size = known_size(self, input_shape)
+        check_even_heads(model_size, self.num_heads)
         policy = self.dtype_policy
         self.attention = MultiHeadSelfAttention(
             self.num_heads,
             model_size // self.num_heads,
-            causal=True,
             use_bias=False,
-            window=self.context,
-            rotary=True,
-            output_initializer="zeros",
             dtype=policy,
             name="attention",
         )
+        self.attention.output_initializer = "zeros"
         self.attention_norm, self.feed_forward_norm = (
             keras.layers.RMSNormalization(dtype=policy, name=name)
             for name in ("attention_norm", "feed_forward_norm")
@@ -195,10 +194,10 @@ class DecoderBlock(keras.layers.Layer):
         self.contract.build((*input_shape[:2], 4 * model_size))
 
     def call(self, x: Tensor) -> Tensor:
-        return self._add(x, *self.attention.project(self.attention_norm(x)))
+        return self._add(x, *self._project(x))
 
     def go_on(self, x: Tensor, memory: Memory) -> tuple[Tensor, Memory]:
-        """Read the steps that follow on others.
+        """Read steps that follow earlier ones.
 
         Args:
             x: (B, T, C).
@@ -208,14 +207,23 @@ class DecoderBlock(keras.layers.Layer):
             What `call` gives at these steps if it reads those before too, and the
             memory for the steps after.
         """
-        query, key, value = self.attention.project(self.attention_norm(x))
-        key = keras.ops.concatenate([memory.key, key], axis=2)
-        value = keras.ops.concatenate([memory.value, value], axis=2)
+        query, key, value = self._project(x)
+        key, value = (
+            keras.ops.concatenate([keras.ops.cast(before, new.dtype), new], axis=2)
+            for before, new in ((memory.key, key), (memory.value, value))
+        )
         new = keras.ops.ones(keras.ops.shape(x)[:2], memory.known.dtype)
         known = keras.ops.concatenate([memory.known, new], axis=1)
-        x = self._add(x, query, key, value, known > 0)
+        x = self._add(x, query, key, value, known)
         length = self.context - 1
         return x, Memory(key[:, :, -length:], value[:, :, -length:], known[:, -length:])
+
+    def _project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        x = self.attention_norm(x)
+        return (
+            self.attention.project_queries(x),
+            *self.attention.project_keys_and_values(x),
+        )
 
     def _add(
         self,
@@ -223,9 +231,16 @@ class DecoderBlock(keras.layers.Layer):
         query: Tensor,
         key: Tensor,
         value: Tensor,
-        mask: Tensor | None = None,
+        known: Tensor | None = None,
     ) -> Tensor:
-        attended, _ = self.attention.attend(query, key, value, mask)
+        length, steps = keras.ops.shape(query)[2], keras.ops.shape(key)[2]
+        memory = steps - length
+        allowed = causal_mask(length, memory=memory, window=self.context)
+        if known is not None:
+            allowed = allowed & (known > 0)[:, None, None, :]  # (B, 1, T, M + T)
+        query = rotate(query, memory, self.context)
+        key = rotate(key, 0, self.context)
+        attended, _ = self.attention.attend(query, key, value, allowed)
         x = x + self.output_dropout(attended)
         # Squared, a ReLU learns faster (So et al. 2021, "Primer", section 4).
         expanded = keras.ops.square(self.expand(self.feed_forward_norm(x)))
@@ -235,11 +250,31 @@ class DecoderBlock(keras.layers.Layer):
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape
 
-    def memory_shapes(self, batch_size: int) -> Memory:
-        """The shapes of a memory; of zeros, it is that of no steps at all."""
+    def state_shapes(self, batch_size: int) -> Memory:
+        """The shapes of a memory; zeros are the memory of no steps at all."""
         length = self.context - 1
         steps = (batch_size, self.num_heads, length, self.attention.head_size)
         return Memory(steps, steps, (batch_size, length))
+
+    def step(self, x: Tensor, states: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        """Read one more step (B, C): the output (B, C) and the states after it."""
+        x, memory = self.go_on(x[:, None], Memory(*states))
+        return x[:, 0], list(memory)
+
+    def carrying(self, reset_rate: float, seed: int) -> CarryingBlock:
+        """A twin that shares the weights and keeps its state between calls."""
+        return CarryingBlock(
+            self, reset_rate, seed, name=self.name, dtype=self.dtype_policy
+        )
+
+    def describe(self, count: int) -> dict[str, Any]:
+        """The sizes of so many blocks, as a card has them."""
+        return {
+            "model_size": self.num_heads * self.attention.head_size,
+            "heads": self.num_heads,
+            "blocks": count,
+            "context": self.context,
+        }
 
     def get_config(self) -> dict[str, Any]:
         return {

@@ -1,23 +1,40 @@
-""""""
+"""What a block of attention carries from call to call, and a layer that carries it.
 
-from typing import Any
+Shapes: B batch, T steps, H heads, D head size, C model size, W context.
+"""
+
+from typing import Any, NamedTuple
 
 import keras
 
 from kerasseq.layers.attention import Shape, Tensor
-from kerasseq.layers.blocks import DecoderBlock, Memory
+from kerasseq.layers.checks import check_chance
 
 
+class Memory(NamedTuple):
+    """What a block knows of the M = W - 1 steps before.
+
+    Attributes:
+        key, value: (B, H, M, D).
+        known: (B, M), 1 where there was a step and 0 where there was none yet.
+    """
+
+    key: Tensor
+    value: Tensor
+    known: Tensor
+
+
+@keras.saving.register_keras_serializable(package="kerasseq")
 class CarryingBlock(keras.layers.Layer):
-    """A block that goes on where the batch before ended, as in Transformer-XL.
+    """A block that continues where the previous batch ended, as in Transformer-XL.
 
     Dai et al. 2019, section 3.2: keys and values are carried without their gradients.
 
     Args:
-        block: built; its weights are shared.
-        reset_rate: the chance of a sequence of a training batch to begin without a
-            memory: who is to begin without one has to learn it.
-        seed: of the choice, so that layers with the same one reset the same sequences.
+        block: a `DecoderBlock`; its weights are shared.
+        reset_rate: the chance that a sequence of a training batch starts without a
+            memory, so that the model also learns to start cold.
+        seed: of that choice; layers with the same seed reset the same sequences.
         **kwargs: those of `keras.layers.Layer`.
 
     Call arguments:
@@ -30,18 +47,24 @@ class CarryingBlock(keras.layers.Layer):
     stateful = True
 
     def __init__(
-        self, block: DecoderBlock, reset_rate: float = 0.0, seed: int = 0, **kwargs: Any
+        self,
+        block: keras.layers.Layer,
+        reset_rate: float = 0.0,
+        seed: int = 0,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if not 0 <= reset_rate <= 1:
-            raise ValueError(f"reset_rate={reset_rate} is not from 0 to 1")
+        check_chance(reset_rate=reset_rate)
         self.block = block
         self.reset_rate = reset_rate
+        self.seed = seed
         if reset_rate:
             self.seed_generator = keras.random.SeedGenerator(seed)
 
     def build(self, input_shape: tuple[int, int, int]) -> None:
-        shapes = self.block.memory_shapes(input_shape[0])
+        if not self.block.built:
+            self.block.build(input_shape)
+        shapes = self.block.state_shapes(input_shape[0])
         self.states = [
             self.add_weight(
                 name=name, shape=shape, initializer="zeros", trainable=False
@@ -67,3 +90,16 @@ class CarryingBlock(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "block": keras.saving.serialize_keras_object(self.block),
+            "reset_rate": self.reset_rate,
+            "seed": self.seed,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "CarryingBlock":
+        block = keras.saving.deserialize_keras_object(config["block"])
+        return cls(**{**config, "block": block})

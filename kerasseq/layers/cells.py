@@ -140,7 +140,8 @@ def cell_weights(cell: keras.Layer) -> Tensors:
         input_bias, recurrent_bias = (
             tf.zeros(kernel.shape[1:], kernel.dtype) for _ in range(2)
         )
-    elif isinstance(cell, keras.layers.GRUCell):
+    elif len(cell.bias.shape) == 2:
+        # Keras's GRU has a bias on both sides.
         input_bias, recurrent_bias = tf.unstack(tf.convert_to_tensor(cell.bias))
     else:
         input_bias = tf.convert_to_tensor(cell.bias)

@@ -1,15 +1,22 @@
 """Range checks that layers and configurations share."""
 
 
-def check_at_least_one(**sizes: int) -> None:
+def check_at_least(least: int, **sizes: int) -> None:
     for name, size in sizes.items():
-        if size < 1:
-            raise ValueError(f"{name}={size} must be at least 1")
+        if size < least:
+            raise ValueError(f"{name}={size} must be at least {least}")
 
 
-def check_dropout(dropout: float) -> None:
-    if not 0 <= dropout < 1:
-        raise ValueError(f"dropout={dropout} is not from 0 to below 1")
+def check_fraction(**fractions: float) -> None:
+    for name, fraction in fractions.items():
+        if not 0 <= fraction < 1:
+            raise ValueError(f"{name}={fraction} is not from 0 to below 1")
+
+
+def check_chance(**chances: float) -> None:
+    for name, chance in chances.items():
+        if not 0 <= chance <= 1:
+            raise ValueError(f"{name}={chance} is not from 0 to 1")
 
 
 def check_divisible(model_size: int, num_heads: int) -> None:
@@ -17,4 +24,12 @@ def check_divisible(model_size: int, num_heads: int) -> None:
         raise ValueError(
             f"model_size={model_size} is not divisible by num_heads={num_heads}; "
             f"choose a multiple of {num_heads}"
+        )
+
+
+def check_even_heads(model_size: int, num_heads: int) -> None:
+    if model_size % (2 * num_heads):
+        raise ValueError(
+            f"model_size={model_size} does not give num_heads={num_heads} an even "
+            f"size each; choose a multiple of {2 * num_heads}"
         )

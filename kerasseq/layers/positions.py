@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from kerasseq.layers.attention import Shape, Tensor, known_size
+from kerasseq.layers.checks import check_at_least
 
 
 def sinusoidal_positions(length: int, size: int) -> np.ndarray:
@@ -64,8 +65,7 @@ class SinusoidalPositions(keras.layers.Layer):
 
     def __init__(self, max_length: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if max_length < 1:
-            raise ValueError(f"max_length={max_length} must be at least 1")
+        check_at_least(1, max_length=max_length)
         self.max_length = max_length
         self.supports_masking = True
 

@@ -23,6 +23,7 @@ from kerasseq.layers.cells import (
     cell_weights,
     why_not_covered,
 )
+from kerasseq.layers.checks import check_chance
 
 logger = logging.getLogger(__name__)
 
@@ -167,13 +168,43 @@ def _loop(
 
 
 class FastLoop(keras.layers.RNN):
-    """What the layers below have in common: the loop that they enter through Keras's
-    own hook, and Keras's loop for what it does not cover.
+    """What the layers below share: the fast loop, and what a stateful model needs.
 
-    That is masks, dropout inside the cell, other activations, a GRU that resets before
-    the product, backward reading, unrolling, and batches or lengths that are not
-    static.
+    Keras's own loop runs where the fast one does not apply: masks, dropout inside the
+    cell, other activations, a GRU that resets before the product, backward reading,
+    unrolling, and batches or lengths that are not static.
     """
+
+    def state_shapes(self, batch_size: int) -> list[tuple[int, int]]:
+        """The shapes of the states; they are zeros at the start."""
+        return [(batch_size, size) for size in self.state_size]
+
+    def step(
+        self, x: tf.Tensor, states: Sequence[tf.Tensor]
+    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """Read one more step (B, E): the output (B, H) and the states after it."""
+        output, states = self.cell(x, list(states))
+        return output, keras.tree.flatten(states)
+
+    def carrying(self, reset_rate: float, seed: int) -> "FusedRNN":
+        """A twin that shares the weights and keeps its state between calls."""
+        return FusedRNN(
+            self.cell,
+            reset_rate,
+            seed,
+            return_sequences=True,
+            stateful=True,
+            name=self.name,
+            dtype=self.dtype_policy,
+        )
+
+    def describe(self, count: int) -> dict[str, Any]:
+        """The sizes of so many layers, as a card has them."""
+        return {
+            "cell": type(self.cell).__name__.removesuffix("Cell"),
+            "units": self.state_size[0],
+            "layers": count,
+        }
 
     def inner_loop(
         self, sequences: Any, initial_state: Any, mask: Any, training: bool = False
@@ -217,9 +248,9 @@ class FusedRNN(FastLoop):
 
     Args:
         cell: of Keras.
-        reset_rate: the chance of a sequence of a training batch to begin with a state
-            of zeros: who is to begin without a state has to learn it.
-        seed: of the choice, so that layers with the same one reset the same sequences.
+        reset_rate: the chance that a sequence of a training batch starts with a state
+            of zeros, so that the model also learns to start cold.
+        seed: of that choice; layers with the same seed reset the same sequences.
         **kwargs: of `keras.layers.RNN`.
     """
 
@@ -227,8 +258,7 @@ class FusedRNN(FastLoop):
         self, cell: keras.Layer, reset_rate: float = 0.0, seed: int = 0, **kwargs: Any
     ) -> None:
         super().__init__(cell, **kwargs)
-        if not 0 <= reset_rate <= 1:
-            raise ValueError(f"reset_rate={reset_rate} is not from 0 to 1")
+        check_chance(reset_rate=reset_rate)
         self.reset_rate = reset_rate
         self.seed = seed
         if reset_rate:

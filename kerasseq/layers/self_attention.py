@@ -10,12 +10,11 @@ import keras
 from kerasseq.layers.attention import (
     Shape,
     Tensor,
-    _may_be_equal,
-    causal_mask,
     known_size,
+    may_be_equal,
     scaled_dot_product_attention,
 )
-from kerasseq.layers.rotary import rotate
+from kerasseq.layers.checks import check_at_least, check_fraction
 
 
 @keras.saving.register_keras_serializable(package="kerasseq")
@@ -23,32 +22,40 @@ class MultiHeadSelfAttention(keras.layers.Layer):
     """Multi-head attention of a sequence to itself; Vaswani et al. 2017, section 3.2.2.
 
     The weights have the names, shapes and order of `keras.layers.MultiHeadAttention`,
-    so that `set_weights` takes what its `get_weights` gives.
+    so `set_weights` takes what its `get_weights` gives.
 
     Args:
         num_heads: H.
         head_size: D, of each head's queries, keys and values.
         dropout: fraction of the weights dropped in training.
-        causal: whether a step attends only to itself and those before it.
         use_bias: whether the four projections have biases.
-        window: how many steps a causal step attends to at most, itself included.
-        rotary: whether products of queries and keys know their offsets in the window
-            (see `rotary_turns`).
-        output_initializer: of the last projection's kernel.
         **kwargs: those of `keras.layers.Layer`.
+
+    Attributes:
+        output_initializer: of the last projection's kernel, read by `build`.
 
     Call arguments:
         x: (B, T, C).
-        mask: bool (B, T), False at padding, which nothing attends to. Left out, it is
+        mask: bool (B, T), False at padding, which nothing attends to. The default is
             the mask that `x` carries, as from `Embedding(mask_zero=True)`.
+        attention_mask: bool, broadcast to (B, T, T), True where a step may attend to
+            another; `causal_mask(T)` for those that may not look ahead.
 
     Returns:
         The output (B, T, C), which carries the padding mask on, and the weights,
         float32 (B, H, T, T), as they are before dropout.
 
     Raises:
-        ValueError: an argument is out of its range, `x` has not three axes, or the
-            mask is not boolean or not (B, T).
+        ValueError: an argument is out of its range, `x` does not have three axes, or
+            a mask is not boolean or has the wrong shape.
+
+    Example:
+        >>> layer = MultiHeadSelfAttention(num_heads=2, head_size=3)
+        >>> _, weights = layer(np.ones((1, 3, 5)), attention_mask=causal_mask(3))
+        >>> print(weights.numpy()[0, 0].round(2))
+        [[1.   0.   0.  ]
+         [0.5  0.5  0.  ]
+         [0.33 0.33 0.33]]
     """
 
     def __init__(
@@ -56,38 +63,17 @@ class MultiHeadSelfAttention(keras.layers.Layer):
         num_heads: int,
         head_size: int,
         dropout: float = 0.0,
-        causal: bool = False,
         use_bias: bool = True,
-        window: int | None = None,
-        rotary: bool = False,
-        output_initializer: Any = "glorot_uniform",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        for name, size in (
-            ("num_heads", num_heads),
-            ("head_size", head_size),
-            ("window", window),
-        ):
-            if size is not None and size < 1:
-                raise ValueError(f"{name}={size} must be at least 1")
-        if window is not None and not causal:
-            raise ValueError(f"window={window} is of steps before; set causal=True too")
-        if rotary and (window is None or head_size % 2):
-            raise ValueError(
-                f"rotary positions need a window and an even head_size, not "
-                f"window={window} and head_size={head_size}"
-            )
-        if not 0 <= dropout < 1:
-            raise ValueError(f"dropout={dropout} is not from 0 to below 1")
+        check_at_least(1, num_heads=num_heads, head_size=head_size)
+        check_fraction(dropout=dropout)
         self.num_heads = num_heads
         self.head_size = head_size
         self.dropout = dropout
-        self.causal = causal
         self.use_bias = use_bias
-        self.window = window
-        self.rotary = rotary
-        self.output_initializer = keras.initializers.get(output_initializer)
+        self.output_initializer = "glorot_uniform"
         self.supports_masking = True
 
     def build(self, input_shape: Shape) -> None:
@@ -99,7 +85,7 @@ class MultiHeadSelfAttention(keras.layers.Layer):
             equation: str,
             sizes: tuple[int, ...],
             bias_axes: str,
-            initializer: Any = "glorot_uniform",
+            initializer: str = "glorot_uniform",
         ) -> keras.layers.EinsumDense:
             layer = keras.layers.EinsumDense(
                 equation,
@@ -109,7 +95,7 @@ class MultiHeadSelfAttention(keras.layers.Layer):
                 dtype=self.dtype_policy,
                 name=name,
             )
-            # It works step by step, yet warns that it would lose the mask of x.
+            # It works step by step, yet it warns that it would lose the mask of x.
             layer.supports_masking = True
             return layer
 
@@ -130,45 +116,54 @@ class MultiHeadSelfAttention(keras.layers.Layer):
         self.weights_dropout = keras.layers.Dropout(self.dropout, dtype="float32")
         self.weights_dropout.build(None)
 
-    def call(self, x: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        return self.attend(*self.project(x), mask)
-
-    def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries, keys and values of `x`, each (B, H, T, D)."""
-        query, key, value = (
-            keras.ops.transpose(projection(x), (0, 2, 1, 3))
-            for projection in (self.query, self.key, self.value)
+    def call(
+        self,
+        x: Tensor,
+        mask: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        if mask is None:
+            # Keras finds it only where x is the one tensor of the call.
+            mask = getattr(x, "_keras_mask", None)
+        allowed = None
+        if mask is not None:
+            self._check_mask(tuple(mask.shape), mask.dtype, tuple(x.shape[:2]))
+            allowed = mask[:, None, None, :]  # (B, 1, 1, T)
+        if attention_mask is not None:
+            steps = keras.ops.convert_to_tensor(attention_mask)[..., None, :, :]
+            allowed = steps if allowed is None else allowed & steps
+        return self.attend(
+            self.project_queries(x), *self.project_keys_and_values(x), allowed
         )
-        return query, key, value
+
+    def project_queries(self, x: Tensor) -> Tensor:
+        """Queries (B, H, T, D) of `x` (B, T, C)."""
+        return keras.ops.transpose(self.query(x), (0, 2, 1, 3))
+
+    def project_keys_and_values(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys and values, each (B, H, S, D), of `x` (B, S, C)."""
+        key, value = (
+            keras.ops.transpose(projection(x), (0, 2, 1, 3))
+            for projection in (self.key, self.value)
+        )
+        return key, value
 
     def attend(
         self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """What the layer gives for the last T of S steps.
+        """What queries find in keys and values, with the heads merged.
 
         Args:
-            query: (B, H, T, D), of the last T steps.
-            key: (B, H, S, D), of all, as `project` gives them.
+            query: (B, H, T, D), from `project_queries`.
+            key: (B, H, S, D), from `project_keys_and_values`.
             value: (B, H, S, D).
-            mask: bool (B, S), False where nothing attends to a step.
+            mask: bool, broadcast to (B, H, T, S); True where attention is allowed.
 
         Returns:
             The output (B, T, C) and the weights, float32 (B, H, T, S).
         """
-        length, steps = keras.ops.shape(query)[2], keras.ops.shape(key)[2]
-        memory = steps - length
-        allowed = None
-        if self.causal:
-            allowed = causal_mask(length, memory=memory, window=self.window)
-        if mask is not None:
-            wanted = (key.shape[0], key.shape[2])
-            self._check_mask(tuple(mask.shape), mask.dtype, wanted)
-            keys = mask[:, None, None, :]  # (B, 1, 1, S)
-            allowed = keys if allowed is None else keys & allowed
-        if self.rotary and self.window:
-            query, key = rotate(query, memory, self.window), rotate(key, 0, self.window)
         attention = scaled_dot_product_attention(
-            query, key, value, allowed, dropout=self.weights_dropout
+            query, key, value, mask, dropout=self.weights_dropout
         )
         output = keras.ops.transpose(attention.output, (0, 2, 1, 3))  # (B, T, H, D)
         return self.merge(output), attention.weights
@@ -178,7 +173,7 @@ class MultiHeadSelfAttention(keras.layers.Layer):
         if (
             dtype != "bool"
             or len(shape) != 2
-            or not all(map(_may_be_equal, shape, wanted))
+            or not all(map(may_be_equal, shape, wanted))
         ):
             raise ValueError(
                 f"the mask of {self.name} is {dtype} {shape}, not bool {wanted}; pass "
@@ -204,9 +199,22 @@ class MultiHeadSelfAttention(keras.layers.Layer):
             "num_heads": self.num_heads,
             "head_size": self.head_size,
             "dropout": self.dropout,
-            "causal": self.causal,
             "use_bias": self.use_bias,
-            "window": self.window,
-            "rotary": self.rotary,
-            "output_initializer": keras.initializers.serialize(self.output_initializer),
         }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "MultiHeadSelfAttention":
+        # Arguments that there were before `attention_mask`.
+        config = dict(config)
+        config.pop("output_initializer", None)
+        modes = {
+            name: config.pop(name, None) for name in ("causal", "window", "rotary")
+        }
+        if any(modes.values()):
+            used = ", ".join(f"{name}={mode}" for name, mode in modes.items() if mode)
+            raise ValueError(
+                f"MultiHeadSelfAttention no longer has {used}; build the model anew "
+                "with attention_mask=causal_mask(T, window=...) in the call, and load "
+                "only the weights"
+            )
+        return cls(**config)

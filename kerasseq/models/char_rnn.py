@@ -9,6 +9,8 @@ from typing import Literal
 
 import keras
 
+from kerasseq.layers.checks import check_at_least, check_fraction
+
 CELLS = {
     "gru": keras.layers.GRU,
     "lstm": keras.layers.LSTM,
@@ -38,13 +40,16 @@ class CharRNNConfig:
     dropout: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("vocabulary_size", "units", "num_layers", "embedding_size"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)} must be at least 1")
+        check_at_least(
+            1,
+            vocabulary_size=self.vocabulary_size,
+            units=self.units,
+            num_layers=self.num_layers,
+            embedding_size=self.embedding_size,
+        )
         if self.cell not in CELLS:
             raise ValueError(f"cell={self.cell!r} is none of {', '.join(CELLS)}")
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout={self.dropout} is not from 0 to below 1")
+        check_fraction(dropout=self.dropout)
 
 
 def build_char_rnn(config: CharRNNConfig) -> keras.Model:

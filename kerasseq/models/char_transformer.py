@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import keras
 
 from kerasseq.layers.blocks import DecoderBlock
+from kerasseq.layers.checks import check_at_least, check_even_heads, check_fraction
 
 
 @dataclass(frozen=True)
@@ -34,19 +35,16 @@ class CharTransformerConfig:
     dropout: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("vocabulary_size", "model_size", "num_heads", "num_blocks"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)} must be at least 1")
-        if self.context < 2:
-            raise ValueError(f"context={self.context} must be at least 2")
-        if self.model_size % (2 * self.num_heads):
-            raise ValueError(
-                f"model_size={self.model_size} does not give num_heads="
-                f"{self.num_heads} an even size each; choose a multiple of "
-                f"{2 * self.num_heads}"
-            )
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout={self.dropout} is not from 0 to below 1")
+        check_at_least(
+            1,
+            vocabulary_size=self.vocabulary_size,
+            model_size=self.model_size,
+            num_heads=self.num_heads,
+            num_blocks=self.num_blocks,
+        )
+        check_at_least(2, context=self.context)
+        check_even_heads(self.model_size, self.num_heads)
+        check_fraction(dropout=self.dropout)
 
 
 def build_char_transformer(config: CharTransformerConfig) -> keras.Model:

@@ -13,6 +13,7 @@ import numpy as np
 
 from kerasseq.layers.attention import Shape, Tensor
 from kerasseq.layers.blocks import EncoderBlock
+from kerasseq.layers.checks import check_at_least, check_fraction
 from kerasseq.layers.pooling import AttentionPooling
 from kerasseq.layers.positions import SinusoidalPositions
 from kerasseq.models.encoder import EncoderConfig
@@ -43,8 +44,7 @@ class WordDropout(keras.layers.Layer):
 
     def __init__(self, rate: float, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if not 0 <= rate < 1:
-            raise ValueError(f"rate={rate} is not from 0 to below 1")
+        check_fraction(rate=rate)
         self.rate = rate
         self.seed_generator = keras.random.SeedGenerator()
 
@@ -99,14 +99,9 @@ class ClassifierConfig:
     dropout: float = 0.5
 
     def __post_init__(self) -> None:
-        if self.num_classes < 2:
-            raise ValueError(f"num_classes={self.num_classes} must be at least 2")
-        if self.num_blocks < 0:
-            raise ValueError(f"num_blocks={self.num_blocks} must be at least 0")
-        if not 0 <= self.word_dropout < 1:
-            raise ValueError(
-                f"word_dropout={self.word_dropout} is not from 0 to below 1"
-            )
+        check_at_least(2, num_classes=self.num_classes)
+        check_at_least(0, num_blocks=self.num_blocks)
+        check_fraction(word_dropout=self.word_dropout)
         # What it shares with an encoder is checked there.
         EncoderConfig(
             self.vocabulary_size,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import keras
 
 from kerasseq.layers.blocks import EncoderBlock
-from kerasseq.layers.checks import check_at_least_one, check_divisible, check_dropout
+from kerasseq.layers.checks import check_at_least, check_divisible, check_fraction
 from kerasseq.layers.positions import SinusoidalPositions
 
 PADDING_ID = 0
@@ -44,7 +44,8 @@ class EncoderConfig:
     device_length: int = 32
 
     def __post_init__(self) -> None:
-        check_at_least_one(
+        check_at_least(
+            1,
             vocabulary_size=self.vocabulary_size,
             model_size=self.model_size,
             num_heads=self.num_heads,
@@ -53,7 +54,7 @@ class EncoderConfig:
             max_length=self.max_length,
         )
         check_divisible(self.model_size, self.num_heads)
-        check_dropout(self.dropout)
+        check_fraction(dropout=self.dropout)
 
 
 def build_encoder(config: EncoderConfig) -> keras.Model:

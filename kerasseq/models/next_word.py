@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
+from kerasseq.layers.checks import check_at_least, check_fraction
 from kerasseq.layers.recurrent import GRU
 from kerasseq.layers.tied_embedding import TiedEmbedding
 from kerasseq.models.stateful import build_stateful_model
@@ -42,11 +43,14 @@ class NextWordConfig:
     dropout: float = 0.4
 
     def __post_init__(self) -> None:
-        for name in ("vocabulary_size", "units", "num_layers", "embedding_size"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)} must be at least 1")
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout={self.dropout} is not from 0 to below 1")
+        check_at_least(
+            1,
+            vocabulary_size=self.vocabulary_size,
+            units=self.units,
+            num_layers=self.num_layers,
+            embedding_size=self.embedding_size,
+        )
+        check_fraction(dropout=self.dropout)
 
 
 def build_next_word_model(

@@ -1,10 +1,49 @@
 """Twins of a model that carry their state from call to call."""
 
+from collections.abc import Sequence
+from typing import Any, Protocol
+
 import keras
 
-from kerasseq.layers.blocks import DecoderBlock
-from kerasseq.layers.carrying import CarryingBlock
-from kerasseq.layers.recurrent import FusedRNN
+from kerasseq.layers.attention import Tensor
+from kerasseq.layers.recurrent import FastLoop, FusedRNN
+
+
+class StatefulLayer(Protocol):
+    """What a layer that carries a state answers for; all else is the same for all."""
+
+    def state_shapes(self, batch_size: int) -> Sequence[tuple[int, ...]]:
+        """The shapes of the states; they are zeros at the start."""
+
+    def step(self, x: Tensor, states: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        """Read one more step (B, C): the output (B, C) and the states after it."""
+
+    def carrying(self, reset_rate: float, seed: int) -> keras.layers.Layer:
+        """A twin that shares the weights and keeps its state between calls."""
+
+    def describe(self, count: int) -> dict[str, Any]:
+        """The sizes of so many such layers, as a card has them."""
+
+
+def stateful_layer(layer: keras.layers.Layer) -> StatefulLayer | None:
+    """The layer if it carries a state, else None.
+
+    Saved models hold Keras's own recurrent layers, which need nothing of ours to load:
+    for those it is a layer of ours around the same cell.
+    """
+    if isinstance(layer, keras.layers.RNN) and not isinstance(layer, FastLoop):
+        return FusedRNN(
+            layer.cell,
+            return_sequences=True,
+            name=layer.name,
+            dtype=layer.dtype_policy,
+        )
+    return layer if hasattr(layer, "carrying") else None
+
+
+def stateful_layers(model: keras.Model) -> list[StatefulLayer]:
+    """The layers of a model that carry a state, in order."""
+    return [found for layer in model.layers if (found := stateful_layer(layer))]
 
 
 def build_stateful_model(
@@ -19,10 +58,11 @@ def build_stateful_model(
     `reset_state` on each of its stateful layers sets the state back to zeros.
 
     Args:
-        model: from `build_char_rnn` or `build_char_transformer`.
+        model: from `build_char_rnn`, `build_char_transformer` or
+            `build_next_word_model`.
         batch_size: B, how many texts are read side by side.
-        length: T, characters a call.
-        reset_rate: the chance of a text to begin a batch of training without its state.
+        length: T, tokens a call.
+        reset_rate: the chance that a text starts a training batch without its state.
         seed: of these chances.
 
     Returns:
@@ -30,25 +70,15 @@ def build_stateful_model(
     """
 
     def twin(layer: keras.Layer) -> keras.Layer:
-        if isinstance(layer, DecoderBlock):
-            return CarryingBlock(layer, reset_rate, seed, name=layer.name)
-        if isinstance(layer, keras.layers.RNN):
-            return FusedRNN(
-                layer.cell,
-                reset_rate,
-                seed,
-                return_sequences=True,
-                stateful=True,
-                name=layer.name,
-            )
-        return layer
+        found = stateful_layer(layer)
+        return found.carrying(reset_rate, seed) if found else layer
 
     inputs = keras.Input(batch_shape=(batch_size, length), dtype="int32")
     return keras.models.clone_model(model, inputs, clone_function=twin)
 
 
 def build_sampling_model(model: keras.Model) -> keras.Model:
-    """The stateful twin for one text and one character a call.
+    """The stateful twin for one text and one token a call.
 
     Returns:
         A functional model from ids int32 (1, 1) to logits float32 (1, 1, V).

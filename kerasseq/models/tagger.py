@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import keras
 
+from kerasseq.layers.checks import check_at_least, check_fraction
 from kerasseq.layers.recurrent import LSTM
 from kerasseq.layers.reverse import ReverseTokens
 from kerasseq.text.tags import tag_names
@@ -49,12 +50,16 @@ class TaggerConfig:
     def __post_init__(self) -> None:
         if not self.kinds:
             raise ValueError("kinds is empty; give at least one kind of entity")
-        sizes = "num_letters", "word_size", "letter_size", "num_filters", "units"
-        for name in ("vocabulary_size", *sizes):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)} must be at least 1")
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout={self.dropout} is not from 0 to below 1")
+        check_at_least(
+            1,
+            vocabulary_size=self.vocabulary_size,
+            num_letters=self.num_letters,
+            word_size=self.word_size,
+            letter_size=self.letter_size,
+            num_filters=self.num_filters,
+            units=self.units,
+        )
+        check_fraction(dropout=self.dropout)
 
     @property
     def tags(self) -> tuple[str, ...]:

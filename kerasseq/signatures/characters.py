@@ -1,22 +1,38 @@
-"""What both kinds of character model can do: carry their state, write text.
+"""What every character model can do: carry its state, write text.
 
-A kind is a module with a configuration and a function that builds the stateless model:
-`char_rnn` and `char_transformer`. Either goes with all that is here.
+A model is built by a module of its own, as `char_rnn` and `char_transformer`; its
+stateful layers answer for all in which the models differ.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import keras
 import tensorflow as tf
 
-from kerasseq.layers.blocks import DecoderBlock, Memory
-from kerasseq.signatures.decoder_step import DecoderStep, decoder_state_shapes
+from kerasseq.layers.blocks import DecoderBlock
+from kerasseq.layers.recurrent import FastLoop
+from kerasseq.models.stateful import stateful_layer, stateful_layers
+from kerasseq.signatures.decoder_step import DecoderStep
 from kerasseq.signatures.generation import CHUNK, Step, generate_chunk, generate_tokens
 from kerasseq.signatures.recurrent_step import InferenceStep
 from kerasseq.signatures.sampling import Settings
-from kerasseq.signatures.states import States, named_states, states_in_order
+from kerasseq.signatures.states import (
+    Shapes,
+    States,
+    named_states,
+    state_specs,
+    states_in_order,
+    zero_states,
+)
 from kerasseq.text.characters import Vocabulary
+
+# The step that a file holds, for each kind of stateful layer.
+FrozenStep: TypeAlias = InferenceStep | DecoderStep
+FROZEN_STEPS: dict[type, type[FrozenStep]] = {
+    FastLoop: InferenceStep,
+    DecoderBlock: DecoderStep,
+}
 
 
 class GeneratingModule(tf.Module):
@@ -33,7 +49,7 @@ class GeneratingModule(tf.Module):
         self,
         step: Step,
         variables: Sequence[tf.Variable],
-        state_shapes: Sequence[tuple[int, ...]],
+        state_shapes: Shapes,
         code_points: Sequence[int],
     ) -> None:
         super().__init__()
@@ -44,10 +60,7 @@ class GeneratingModule(tf.Module):
 
     def device_signatures(self) -> dict[str, tf.types.experimental.ConcreteFunction]:
         """`step` and `generate` on numbers alone: what a `.tflite` holds."""
-        states = {
-            f"state_{index}": tf.TensorSpec(shape, tf.float32)
-            for index, shape in enumerate(self._state_shapes)
-        }
+        states = state_specs(self._state_shapes)
         integer, number = tf.TensorSpec((1,), tf.int32), tf.TensorSpec((1,), tf.float32)
         return {
             "step": self.step.get_concrete_function(token=integer, **states),
@@ -127,16 +140,18 @@ class GeneratingModule(tf.Module):
 
         def one(prompt: tf.Tensor) -> tf.Tensor:
             tokens = generate_tokens(
-                self._step, self._encode(prompt), length, seed, settings, self._zeros()
+                self._step,
+                self._encode(prompt),
+                length,
+                seed,
+                settings,
+                zero_states(self._state_shapes),
             )
             points = tf.gather(self._code_points, tokens)
             return tf.strings.unicode_encode(points, "UTF-8")
 
         text = tf.map_fn(one, prompt, fn_output_signature=tf.TensorSpec((), tf.string))
         return {"text": text}
-
-    def _zeros(self) -> States:
-        return [tf.zeros(shape) for shape in self._state_shapes]
 
     def _encode(self, prompt: tf.Tensor) -> tf.Tensor:
         """Ids of the known characters of a UTF-8 string, or of what stands for none."""
@@ -149,67 +164,57 @@ class GeneratingModule(tf.Module):
         return tf.cond(tf.size(ids) > 0, lambda: ids, lambda: stand_in)
 
 
-def is_transformer(model: keras.Model) -> bool:
-    """Whether a character model is from `build_char_transformer`."""
-    return any(isinstance(layer, DecoderBlock) for layer in model.layers)
-
-
 def step_function(model: keras.Model) -> Step:
-    """The model as the step function that `generation` loops over."""
+    """The model as the step function that `generation` loops over.
+
+    The states are float32, whatever the layers compute in.
+    """
+    embedding, *layers = model.layers[1:]
+    steps = [(layer, stateful_layer(layer)) for layer in layers]
 
     def step(token: tf.Tensor, states: States) -> tuple[tf.Tensor, States]:
-        embedding, *layers = model.layers[1:]
-        x, remaining = embedding(token), list(states)
+        x = before = embedding(token)
+        remaining = list(states)
         new_states: States = []
-        for layer in layers:
-            if isinstance(layer, DecoderBlock):
-                count = len(Memory._fields)
-                x, after = layer.go_on(x[:, None], Memory(*remaining[:count]))
-                x = x[:, 0]
-            elif isinstance(layer, keras.layers.RNN):
-                count, before = len(layer.state_size), x
-                x, after = layer.cell(x, remaining[:count])
-            else:
+        for layer, stateful in steps:
+            if stateful is None:
                 x = layer([before, x] if isinstance(layer, keras.layers.Add) else x)
                 continue
-            new_states += after
+            count, before = len(stateful.state_shapes(1)), x
+            x, after = stateful.step(x, remaining[:count])
+            new_states += [tf.cast(state, tf.float32) for state in after]
             remaining = remaining[count:]
-        if is_transformer(model):
+        if isinstance(embedding, keras.layers.ReversibleEmbedding):
             x = embedding(x, reverse=True)
         return x, new_states
 
     return step
 
 
+def frozen_step(model: keras.Model) -> FrozenStep:
+    """The step function of an exported file, on a copy of the weights.
+
+    Raises:
+        ValueError: a layer is not covered.
+    """
+    first, *_ = stateful_layers(model)
+    (step,) = (step for kind, step in FROZEN_STEPS.items() if isinstance(first, kind))
+    return step(model)
+
+
 def state_shapes(model: keras.Model, *, frozen: bool = False) -> list[tuple[int, ...]]:
     """The shape of each state of the step function, batch 1; frozen is as exported."""
-    shapes: list[tuple[int, ...]] = []
-    if frozen and is_transformer(model):
-        return decoder_state_shapes(model)
-    for layer in model.layers:
-        if isinstance(layer, DecoderBlock):
-            shapes += layer.memory_shapes(1)
-        elif isinstance(layer, keras.layers.RNN):
-            shapes += [(1, size) for size in layer.state_size]
-    return shapes
+    if frozen:
+        return frozen_step(model).state_shapes
+    return [
+        shape for layer in stateful_layers(model) for shape in layer.state_shapes(1)
+    ]
 
 
 def describe_sizes(model: keras.Model) -> dict[str, Any]:
     """What a card says of a model's sizes."""
-    if is_transformer(model):
-        blocks = [each for each in model.layers if isinstance(each, DecoderBlock)]
-        return {
-            "model_size": model.get_layer("embedding").output_dim,
-            "heads": blocks[0].num_heads,
-            "blocks": len(blocks),
-            "context": blocks[0].context,
-        }
-    recurrent = [layer for layer in model.layers if isinstance(layer, keras.layers.RNN)]
-    return {
-        "cell": type(recurrent[0]).__name__,
-        "units": recurrent[0].units,
-        "layers": len(recurrent),
-    }
+    layers = stateful_layers(model)
+    return layers[0].describe(len(layers))
 
 
 def build_generating_module(
@@ -233,15 +238,13 @@ def build_generating_module(
             f"the vocabulary has {len(vocabulary)} characters but the model's logits "
             f"{vocabulary_size}; use the vocabulary.json written beside the model"
         )
-    step, weights = step_function(model), [each.value for each in model.variables]
+    code_points = vocabulary.code_points.tolist()
     if frozen:
-        step = DecoderStep(model) if is_transformer(model) else InferenceStep(model)
-        weights = []
+        step = frozen_step(model)
+        return GeneratingModule(step, [], step.state_shapes, code_points)
+    weights = [variable.value for variable in model.variables]
     return GeneratingModule(
-        step,
-        weights,
-        state_shapes(model, frozen=frozen),
-        vocabulary.code_points.tolist(),
+        step_function(model), weights, state_shapes(model), code_points
     )
 
 

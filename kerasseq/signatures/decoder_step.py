@@ -57,14 +57,6 @@ class Place(NamedTuple):
     sine: tf.Tensor
 
 
-def decoder_state_shapes(model: keras.Model) -> list[tuple[int, ...]]:
-    """The shape of each state of a `DecoderStep`."""
-    _, *blocks, _ = model.layers[1:]
-    attention = blocks[0].attention
-    buffer = (attention.num_heads, attention.head_size, attention.window)
-    return [buffer] * (2 * len(blocks)) + [(1,)]
-
-
 class DecoderStep(tf.Module):
     """A step function on a copy of a model's weights: further training changes nothing.
 
@@ -76,21 +68,25 @@ class DecoderStep(tf.Module):
 
     Args:
         model: from `build_char_transformer`.
-
-    Attributes:
-        state_shapes: the shape of each state.
     """
 
     def __init__(self, model: keras.Model) -> None:
         super().__init__()
         embedding, *blocks, norm = model.layers[1:]
-        self.state_shapes = decoder_state_shapes(model)
-        self._heads, self._head_size, self._context = self.state_shapes[0]
+        first = blocks[0]
+        self._heads, self._head_size = first.num_heads, first.attention.head_size
+        self._context = first.context
         # Fewer than W: then the count's remainder tells how many are on a page.
         self._page = min(PAGE, self._context - 1)
         self._embeddings = _copy(embedding.embeddings)
         self._scale, self._epsilon = _copy(norm.scale), norm.epsilon
         self._blocks = [_freeze(block) for block in blocks]
+
+    @property
+    def state_shapes(self) -> list[tuple[int, ...]]:
+        """The shape of each state."""
+        buffer = (self._heads, self._head_size, self._context)
+        return [buffer] * (2 * len(self._blocks)) + [(1,)]
 
     def __call__(self, token: tf.Tensor, states: States) -> tuple[tf.Tensor, States]:
         read, page, _ = self.open(states)

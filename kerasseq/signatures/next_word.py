@@ -9,10 +9,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kerasseq.signatures.characters import state_shapes
 from kerasseq.signatures.generation import read
 from kerasseq.signatures.recurrent_step import InferenceStep
-from kerasseq.signatures.states import States, named_states, states_in_order
+from kerasseq.signatures.states import (
+    named_states,
+    state_specs,
+    states_in_order,
+    zero_states,
+)
 from kerasseq.text.in_graph import WordTable, lower_case_in_graph, part_signs_in_graph
 from kerasseq.text.keyboard import SENTENCE_ENDS, TypedVocabulary, capitalized
 
@@ -30,15 +34,12 @@ class NextWordOnIds(tf.Module):
     def __init__(self, model: keras.Model) -> None:
         super().__init__()
         self.vocabulary_size = model.output_shape[-1]
-        self.state_shapes = state_shapes(model)
         self.read_word = InferenceStep(model)
+        self.state_shapes = self.read_word.state_shapes
 
     def device_signatures(self) -> dict[str, tf.types.experimental.ConcreteFunction]:
         """`step`, by that name."""
-        states = {
-            f"state_{index}": tf.TensorSpec(shape, tf.float32)
-            for index, shape in enumerate(self.state_shapes)
-        }
+        states = state_specs(self.state_shapes)
         token = tf.TensorSpec((1,), tf.int32)
         return {"step": self.step.get_concrete_function(token=token, **states)}
 
@@ -103,7 +104,7 @@ class NextWordOnText(tf.Module):
         """Words and probabilities for one text, which has a letter behind it."""
         words = tf.strings.split(text)
         ids = tf.concat([[self._start], self._table(text[None])[0, :-1]], 0)
-        zeros: States = [tf.zeros(shape) for shape in self._next_word.state_shapes]
+        zeros = zero_states(self._next_word.state_shapes)
         states = read(self._next_word.read_word, ids, tf.size(ids) - 1, zeros)
         logits, _ = self._next_word.read_word(ids[-1:], states)
 

@@ -91,6 +91,15 @@ class InferenceStep(tf.Module):
             self._words = _copy(embedding.embeddings) if folded else self._table
             self._word_bias = _copy(embedding.bias)
 
+    @property
+    def state_shapes(self) -> list[tuple[int, ...]]:
+        """The shape of each state."""
+        return [
+            (1, layer.recurrent_kernel.shape[0])
+            for layer in self._layers
+            for _ in range(layer.num_states)
+        ]
+
     def __call__(self, token: tf.Tensor, states: States) -> tuple[tf.Tensor, States]:
         x, remaining = tf.gather(self._table, token), tuple(states)
         new_states: States = []

@@ -391,10 +391,11 @@ def keras_layer(layer):
 @pytest.mark.parametrize("padded", [False, True])
 @pytest.mark.parametrize("in_graph", [False, True])
 def test_equals_the_layer_of_keras(use_bias, causal, padded, in_graph):
-    layer = random_layer(causal=causal, use_bias=use_bias)
+    layer = random_layer(use_bias=use_bias)
     mask = PADDING if padded else None
+    steps = causal_mask(STEPS) if causal else None
     run = tf.function(layer) if in_graph else layer
-    output, weights = run(tf.constant(sequence()), mask=mask)
+    output, weights = run(tf.constant(sequence()), mask=mask, attention_mask=steps)
     expected_output, expected_weights = keras_layer(layer)(
         sequence(),
         sequence(),
@@ -409,8 +410,9 @@ def test_equals_the_layer_of_keras(use_bias, causal, padded, in_graph):
 
 @pytest.mark.parametrize("window", [1, 2, 4, 9])
 def test_a_window_is_a_band_in_the_layer_of_keras(window):
-    layer = random_layer(causal=True, window=window, use_bias=False)
-    output, weights = layer(sequence())
+    layer = random_layer(use_bias=False)
+    band = causal_mask(STEPS, window=window)
+    output, weights = layer(sequence(), attention_mask=band)
     offsets = np.arange(STEPS)[:, None] - np.arange(STEPS)
     expected_output, expected_weights = keras_layer(layer)(
         sequence(),
@@ -423,28 +425,46 @@ def test_a_window_is_a_band_in_the_layer_of_keras(window):
     assert_allclose(weights, expected_weights, atol=1e-5)
 
 
-@pytest.mark.parametrize("rotary", [False, True])
-def test_the_last_steps_attend_to_those_before_as_in_the_whole(rotary):
-    layer = MultiHeadSelfAttention(3, 4, causal=True, window=3, rotary=rotary)
-    layer.build((None, None, MODEL_SIZE))
-    expected, _ = layer(sequence(), mask=PADDING)
-    query, key, value = layer.project(sequence())
-    found, weights = layer.attend(query[:, :, 2:], key, value, PADDING)
+@pytest.mark.parametrize("rank", [2, 3])
+def test_any_attention_mask_is_that_of_the_layer_of_keras(rank):
+    shape = (BATCH, STEPS, STEPS)[-rank:]
+    mask = np.random.default_rng(1).random(shape) < 0.5
+    mask |= np.eye(STEPS, dtype=bool)  # Keras gives the mean of all where there is none
+    layer = random_layer()
+    output, weights = layer(sequence(), attention_mask=mask)
+    expected_output, expected_weights = keras_layer(layer)(
+        sequence(),
+        sequence(),
+        attention_mask=np.broadcast_to(mask, (BATCH, STEPS, STEPS)),
+        return_attention_scores=True,
+    )
+    assert_allclose(output, expected_output, atol=1e-5)
+    assert_allclose(weights, expected_weights, atol=1e-5)
+
+
+def test_the_last_steps_attend_to_those_before_as_in_the_whole():
+    layer = random_layer()
+    band = causal_mask(STEPS, window=3)
+    expected, _ = layer(sequence(), mask=PADDING, attention_mask=band)
+    query = layer.project_queries(sequence()[:, 2:])
+    allowed = PADDING[:, None, None] & causal_mask(STEPS - 2, memory=2, window=3)
+    found, weights = layer.attend(
+        query, *layer.project_keys_and_values(sequence()), allowed
+    )
     assert_allclose(found, expected[:, 2:], atol=1e-6)
-    assert weights.shape == (BATCH, 3, STEPS - 2, STEPS)
+    assert weights.shape == (BATCH, HEADS, STEPS - 2, STEPS)
 
 
-def test_rotary_positions_tell_orders_apart():
-    arguments = {"num_heads": 3, "head_size": 4, "causal": True, "window": 9}
-    plain = MultiHeadSelfAttention(**arguments)
-    rotary = MultiHeadSelfAttention(**arguments, rotary=True)
-    for layer in (plain, rotary):
-        layer.build((None, None, MODEL_SIZE))
-    rotary.set_weights(plain.get_weights())
-    x = sequence()
-    swapped = x[:, [1, 0, 2, 3, 4]]
-    assert_allclose(plain(swapped)[0][:, 2:], plain(x)[0][:, 2:], atol=1e-6)
-    assert np.abs(rotary(swapped)[0] - rotary(x)[0])[:, 2:].max() > 1e-3
+def test_queries_of_one_sequence_attend_to_another_as_in_keras():
+    layer, other = random_layer(), sequence(1)[:, :3]
+    found, weights = layer.attend(
+        layer.project_queries(sequence()), *layer.project_keys_and_values(other)
+    )
+    expected_output, expected_weights = keras_layer(layer)(
+        sequence(), other, return_attention_scores=True
+    )
+    assert_allclose(found, expected_output, atol=1e-5)
+    assert_allclose(weights, expected_weights, atol=1e-5)
 
 
 @pytest.mark.parametrize("in_graph", [False, True])
@@ -469,6 +489,10 @@ def test_the_mask_of_an_embedding_arrives_and_goes_on(in_graph):
     rows = np.broadcast_to(PADDING[:, None], weights.shape[:-1])
     assert_allclose(weights[rows], expected[1][rows], atol=1e-5)
     explicit = layer(keras.ops.copy(embedding(ids)), mask=PADDING)
+    everywhere = np.ones((STEPS, STEPS), bool)
+    beside, _ = layer(embedding(ids), attention_mask=everywhere)
+    assert_allclose(output, beside, atol=1e-6)
+    assert_array_equal(beside._keras_mask, PADDING)
     assert_allclose(output, explicit[0], atol=1e-6)
     assert_array_equal(weights[1, ..., 3:], 0)
 
@@ -489,22 +513,28 @@ def test_compute_mask_and_output_shape():
 
 @pytest.mark.parametrize("causal", [False, True])
 def test_padding_changes_no_word(causal):
-    layer = random_layer(causal=causal)
+    layer = random_layer()
     x = sequence()
+
+    def run(x, mask=None):
+        steps = causal_mask(x.shape[1]) if causal else None
+        return layer(x, mask=mask, attention_mask=steps)
+
     other = np.where(PADDING[..., None], x, 1000 * sequence(1))
-    found, expected = layer(other, mask=PADDING), layer(x, mask=PADDING)
+    found, expected = run(other, PADDING), run(x, PADDING)
     assert_allclose(found[0][PADDING], expected[0][PADDING], atol=1e-6)
-    alone = layer(x[1:, :3])
+    alone = run(x[1:, :3])
     assert_allclose(found[0][1, :3], alone[0][0], atol=1e-5)
     assert_allclose(found[1][1, :, :3, :3], alone[1][0], atol=1e-5)
 
 
 def test_causal_output_depends_on_no_later_step():
-    layer = random_layer(causal=True)
+    layer = random_layer()
     x = sequence()
-    whole = layer(x)[0]
+    whole = layer(x, attention_mask=causal_mask(STEPS))[0]
     for length in range(1, STEPS):
-        assert_allclose(layer(x[:, :length])[0], whole[:, :length], atol=1e-5)
+        found, _ = layer(x[:, :length], attention_mask=causal_mask(length))
+        assert_allclose(found, whole[:, :length], atol=1e-5)
 
 
 @few
@@ -568,26 +598,43 @@ def test_config_round_trip():
         "num_heads": HEADS,
         "head_size": HEAD_SIZE + 1,
         "dropout": 0.25,
-        "causal": True,
         "use_bias": False,
-        "window": 6,
-        "rotary": True,
         "name": "reading",
         "dtype": "mixed_bfloat16",
     }
-    layer = MultiHeadSelfAttention(**arguments, output_initializer="zeros")
+    layer = MultiHeadSelfAttention(**arguments)
     twin = keras.saving.deserialize_keras_object(
         keras.saving.serialize_keras_object(layer)
     )
     assert type(twin) is MultiHeadSelfAttention
     assert twin.get_config() == layer.get_config()
-    twin.build((None, None, MODEL_SIZE))
-    assert not np.any(twin.merge.kernel)
     arguments["dtype"] = "float32"
     assert {name: getattr(twin, name) for name in arguments} == arguments
     assert twin.dtype_policy.name == "mixed_bfloat16"
     registered = keras.saving.get_registered_name(MultiHeadSelfAttention)
     assert registered == "kerasseq>MultiHeadSelfAttention"
+
+
+# What was saved before `attention_mask` came has these in its configuration.
+OLD = {"causal": False, "window": None, "rotary": False, "output_initializer": "zeros"}
+
+
+def test_a_configuration_of_before_loads_unless_it_had_a_mode():
+    config = random_layer(use_bias=False).get_config()
+    loaded = MultiHeadSelfAttention.from_config({**config, **OLD})
+    assert loaded.get_config() == config
+    with pytest.raises(ValueError, match=r"no longer has causal=True, window=4; build"):
+        MultiHeadSelfAttention.from_config(
+            {**config, **OLD, "causal": True, "window": 4}
+        )
+
+
+def test_an_attention_mask_is_boolean_and_fits():
+    layer = random_layer()
+    with pytest.raises(ValueError, match="has dtype float32, not bool"):
+        layer(sequence(), attention_mask=np.ones((STEPS, STEPS), "float32"))
+    with pytest.raises(ValueError, match="does not broadcast to the scores"):
+        layer(sequence(), attention_mask=np.ones((STEPS, STEPS + 1), bool))
 
 
 @pytest.mark.parametrize(
@@ -597,10 +644,6 @@ def test_config_round_trip():
         ({"head_size": 0}, "head_size=0 must be at least 1"),
         ({"dropout": 1.0}, "dropout=1.0 is not from 0 to below 1"),
         ({"dropout": -0.1}, "dropout=-0.1 is not from 0 to below 1"),
-        ({"window": 0, "causal": True}, "window=0 must be at least 1"),
-        ({"window": 4}, "window=4 is of steps before; set causal=True too"),
-        ({"rotary": True}, "not window=None and head_size=5"),
-        ({"rotary": True, "window": 4, "causal": True}, "not window=4 and head_size=5"),
     ],
 )
 def test_refuses_arguments_out_of_range(arguments, message):
@@ -633,4 +676,5 @@ def test_refuses_arguments_out_of_range(arguments, message):
 def test_layer_refuses_what_does_not_fit(shape, mask, message, symbolic):
     x = keras.KerasTensor(shape) if symbolic else np.zeros(shape, "float32")
     with pytest.raises(ValueError, match=message):
-        MultiHeadSelfAttention(HEADS, HEAD_SIZE, causal=True)(x, mask=mask)
+        layer = MultiHeadSelfAttention(HEADS, HEAD_SIZE)
+        layer(x, mask=mask, attention_mask=causal_mask(5))

@@ -12,8 +12,8 @@ import tensorflow as tf
 
 from kerasseq.data.streams import next_character_streams
 from kerasseq.files.keras_models import load_model, save_model
-from kerasseq.layers.blocks import DecoderBlock, Memory
-from kerasseq.layers.carrying import CarryingBlock
+from kerasseq.layers.blocks import DecoderBlock
+from kerasseq.layers.carrying import CarryingBlock, Memory
 from kerasseq.layers.rotary import rotary_turns
 from kerasseq.models.char_transformer import (
     CharTransformerConfig,
@@ -173,7 +173,7 @@ def test_what_is_not_known_yet_is_not_attended_to(model, ids):
     """A memory of numbers is nothing as long as it is not known."""
     block = model.get_layer("block_0")
     x = tf.random.stateless_normal((B, 5, C), (1, 2))
-    shapes = block.memory_shapes(B)
+    shapes = block.state_shapes(B)
     noise = [tf.random.stateless_normal(shape, (3, 4)) for shape in shapes]
     found, memory = block.go_on(x, Memory(noise[0], noise[1], tf.zeros(shapes.known)))
     np.testing.assert_allclose(found, block(x), atol=1e-5)
@@ -318,6 +318,28 @@ numpy.save({str(tmp_path / "logits.npy")!r}, model(numpy.array({ids.tolist()})))
         [sys.executable, "-c", program], cwd=ROOT, check=True, capture_output=True
     )
     np.testing.assert_allclose(np.load(tmp_path / "logits.npy"), model(ids), atol=1e-6)
+
+
+def test_the_order_of_what_came_before_matters():
+    """Rotary positions: without them, all that was read before would be a set."""
+    block = build(num_blocks=1).get_layer("block_0")
+    x = np.random.default_rng(4).normal(size=(B, 5, C)).astype("float32")
+    swapped = block(x[:, [1, 0, 2, 3, 4]])
+    assert np.abs(swapped - block(x))[:, 2:].max() > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ((0, 5), "num_heads=0 must be at least 1"),
+        ((2, 1), "context=1 must be at least 2"),
+        ((2, 5, 1.0), "dropout=1.0 is not from 0 to below 1"),
+        ((5, 5), "model_size=12 does not give num_heads=5 an even size each"),
+    ],
+)
+def test_a_block_refuses_what_makes_none(arguments, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        DecoderBlock(*arguments).build((None, None, C))
 
 
 def test_a_block_keeps_its_configuration():
