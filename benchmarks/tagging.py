@@ -15,7 +15,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 from kerasseq.data.tagged import find_kinds, read_tagged_sentences
 from kerasseq.pictures.tagger import plot_scores
-from kerasseq.runs.tagger import STEPS, fit_tagger
+from kerasseq.runs.tagger import fit_tagger
 from kerasseq.scores.entities import (
     OVERALL,
     EntityLookup,
@@ -24,6 +24,7 @@ from kerasseq.scores.entities import (
 )
 from kerasseq.signatures.tagger import TaggerOnIds, tag_sentences
 from kerasseq.text.tags import tag_names
+from kerasseq.training.presets import PRESETS
 
 
 def main() -> int:
@@ -32,7 +33,7 @@ def main() -> int:
     parser.add_argument("--train", required=True, metavar="FILE")
     parser.add_argument("--dev", required=True, metavar="FILE")
     parser.add_argument("--seeds", type=int, default=3, metavar="N")
-    parser.add_argument("--preset", choices=STEPS, default="default")
+    parser.add_argument("--preset", choices=PRESETS, default="default")
     parser.add_argument("--plot", metavar="FILE")
     options = parser.parse_args()
     try:
@@ -48,7 +49,7 @@ def main() -> int:
     runs, seconds = [], []
     for seed in range(options.seeds):
         start = time.perf_counter()
-        model, vocabulary = fit_tagger(learned, kinds, STEPS[options.preset], seed)
+        model, vocabulary = fit_tagger(learned, kinds, options.preset, seed)
         seconds.append(time.perf_counter() - start)
         module = TaggerOnIds(model, tag_names(kinds))
         runs.append(score_entities(actual, tag_sentences(module, tokens, vocabulary)))

@@ -1,9 +1,7 @@
 """The model that writes text: a text -> a plan -> training -> samples -> files."""
 
 import math
-import os
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import NamedTuple
 
 import keras
@@ -18,6 +16,7 @@ from kerasseq.models.char_transformer import (
     build_char_transformer,
 )
 from kerasseq.pictures.losses import plot_losses
+from kerasseq.runs.bookkeeping import describe_training, open_checkpoint
 from kerasseq.runs.options import Options
 from kerasseq.scores.windows import window_loss
 from kerasseq.signatures.characters import (
@@ -95,7 +94,7 @@ def plan_character_model(options: Options) -> Plan:
     dropout = options.dropout
     if dropout is None:
         passes = options.epochs or characters / num_characters
-        # For a Transformer, dropout costs more than it brings up to four readings.
+        # For a Transformer, dropout costs more than it brings up to four passes.
         dropout = dropout_for(passes / 4 if transformer else passes)
     config: CharRNNConfig | CharTransformerConfig
     if transformer:
@@ -124,16 +123,8 @@ def plan_character_model(options: Options) -> Plan:
         weight_decay=preset.weight_decay,
         optimizer="muon" if transformer else "adam",
     )
-    run = {
-        "text's SHA-256": corpus.sha256,
-        **asdict(config),
-        **asdict(training),
-        "seed": options.seed,
-    }
     name = f"char_{options.model}"
-    checkpoint = Checkpoint(options.out / name / "checkpoint.npz", run)
-    if options.resume:
-        checkpoint.read()
+    checkpoint = open_checkpoint(options, name, corpus.sha256, config, training)
     return Plan(name, corpus, config, training, checkpoint)
 
 
@@ -142,10 +133,10 @@ def train_character_model(
     plan: Plan,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> str:
-    """Train and sample the model that writes text.
+    """Train, measure and sample the model that writes text, and save it.
 
     Args:
-        options: of the command line.
+        options: of the run.
         plan: from `plan_character_model`.
         callbacks: further ones for the training.
 
@@ -185,30 +176,29 @@ def train_character_model(
         resume=options.resume,
     )
 
-    save_model(model, folder / f"{name}.keras")
-    vocabulary.save(folder / "vocabulary.json")
-    write_file(folder / "held_out.txt", vocabulary.decode(held_out[:20_001]))
     references = {"by the characters' frequencies": frequency_loss(ids)}
     if corpus.entropy is not None:
         references["true entropy"] = corpus.entropy
+    loss = min(history.history["val_loss"])
+    scores = {
+        "held-out loss": loss,
+        "held-out perplexity": math.exp(loss),
+        "held-out loss in windows of 256 without state": window_loss(model, held_out),
+        **references,
+    }
+
     plot_losses(history.history, folder / "loss.png", references)
     write_file(folder / "samples.md", sample_texts(options, module))
-    loss = min(history.history["val_loss"])
+    save_model(model, folder / f"{name}.keras")
+    vocabulary.save(folder / "vocabulary.json")
+    write_file(folder / "held_out.txt", vocabulary.decode(held_out[:20_001]))
     section = {
         "corpus": corpus.name,
         "corpus SHA-256": corpus.sha256,
         "characters": len(corpus.ids),
         **corpus.notes,
-        "parameters": model.count_params(),
-        "held-out loss": loss,
-        "held-out perplexity": math.exp(loss),
-        "held-out loss in windows of 256 without state": window_loss(model, held_out),
-        **references,
-        "seconds of training": round(seconds),
-        "cores": os.cpu_count(),
-        **asdict(config),
-        **asdict(training),
-        "seed": options.seed,
+        **scores,
+        **describe_training(options, model, seconds, config, training),
     }
     record(options.out, name, section)
     return name

@@ -1,10 +1,7 @@
 """The classifier: labelled sentences -> a model -> scores and pictures -> files."""
 
-import os
-import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,24 +26,24 @@ from kerasseq.pictures.classifier import (
     plot_weighted_words,
 )
 from kerasseq.pictures.losses import plot_losses
+from kerasseq.runs.bookkeeping import describe_training
 from kerasseq.runs.options import Options
 from kerasseq.scores.classes import accuracy, macro_f1
 from kerasseq.text.words import WordVocabulary, split_words
-from kerasseq.training.callbacks import HistoryFile
+from kerasseq.training.callbacks import HistoryFile, verbosity
 from kerasseq.training.compiling import compile_for_training
-from kerasseq.training.configuration import TrainingConfig
+from kerasseq.training.presets import (
+    CLASSIFIER_BATCH_SIZE,
+    CLASSIFIER_LEAST_COUNT,
+    MOST_WORDS,
+    classifier_batch_size,
+    classifier_training,
+)
 
-MOST_WORDS = 20_000
-# What a word that stands once has to say is the label of its one sentence.
-LEAST_COUNT = 2
-EPOCHS = 12
-MOST_IN_A_BATCH = 128
-LEARNING_RATE = 5e-3
 DRAWN_SENTENCES = 8
 HOW_TO = """
 To classify with the model, a text or each line of standard input:
   kerasseq classify {file} "a line of text\""""
-VERBOSE = 1 if sys.stdout.isatty() else 2
 
 
 class Plan(NamedTuple):
@@ -84,7 +81,9 @@ def plan_classifier(options: Options) -> Plan:
 
 def choose_words(sentences: Sequence[str]) -> WordVocabulary:
     """The words of some sentences that a classifier can learn from."""
-    return WordVocabulary.from_sentences(sentences, MOST_WORDS, least=LEAST_COUNT)
+    return WordVocabulary.from_sentences(
+        sentences, MOST_WORDS["classifier"], least=CLASSIFIER_LEAST_COUNT
+    )
 
 
 def train_classifier(
@@ -109,9 +108,9 @@ def train_classifier(
         class_ids[training],
         config,
         options.seed,
-        labelled_batches(tested, class_ids[held_out], MOST_IN_A_BATCH),
+        labelled_batches(tested, class_ids[held_out], CLASSIFIER_BATCH_SIZE),
         [history, *callbacks],
-        VERBOSE,
+        verbosity(),
     )
     seconds = time.perf_counter() - start
 
@@ -128,9 +127,6 @@ def train_classifier(
     }
     print("; ".join(f"{score}: {value:.3f}" for score, value in scores.items()))
 
-    save_model(classifier, folder / "classifier.keras")
-    vocabulary.save(folder / "vocabulary.json")
-    write_labels(labels, folder / "labels.json")
     answers = [
         Answer(
             data.sentences[place],
@@ -141,10 +137,13 @@ def train_classifier(
         )
         for place, prediction in zip(held_out, predictions, strict=True)
     ]
-    write_file(folder / "held_out.tsv", table(answers))
     plot_losses(history.history, folder / "loss.png", unit="nats a sentence")
     plot_confusion(matrix, labels, folder / "confusion.png")
     draw(answers, folder / "attention.png")
+    save_model(classifier, folder / "classifier.keras")
+    vocabulary.save(folder / "vocabulary.json")
+    write_labels(labels, folder / "labels.json")
+    write_file(folder / "held_out.tsv", table(answers))
     known = set(data.sentences[place] for place in training)
     section = {
         "file": name,
@@ -156,12 +155,8 @@ def train_classifier(
         "sentences cut to their first words": sum(
             len(split_words(sentence)) > length for sentence in data.sentences
         ),
-        "parameters": classifier.count_params(),
         **scores,
-        "seconds of training": round(seconds),
-        "cores": os.cpu_count(),
-        **asdict(config),
-        "seed": options.seed,
+        **describe_training(options, classifier, seconds, config),
     }
     record(options.out, "classifier", section)
     return "classifier"
@@ -194,16 +189,9 @@ def learn(
     keras.utils.set_random_seed(seed)
     classifier = build_classifier(config)
     learner = keras.Model(classifier.input, classifier.output["logits"])
-    # A small file gets small batches, or it would be learned in a few steps.
-    batch_size = max(1, min(MOST_IN_A_BATCH, len(sequences) // 32))
+    batch_size = classifier_batch_size(len(sequences))
     batches = labelled_batches(sequences, class_ids, batch_size, seed)
-    training = TrainingConfig(
-        batch_size,
-        config.max_length,
-        len(batches),
-        EPOCHS,
-        learning_rate=LEARNING_RATE,
-    )
+    training = classifier_training(batch_size, len(batches), config.max_length)
     # Batches have many shapes, and XLA would compile a program for each.
     compile_for_training(learner, training, jit_compile=False)
     learner.fit(

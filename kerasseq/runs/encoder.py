@@ -1,9 +1,9 @@
 """A small Transformer encoder: sentences -> masked words -> pictures -> files."""
 
 import math
-import sys
+import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -19,60 +19,71 @@ from kerasseq.models.encoder import (
     build_masked_word_model,
 )
 from kerasseq.pictures.encoder import write_demo
+from kerasseq.runs.bookkeeping import describe_training
 from kerasseq.runs.options import Options
 from kerasseq.text.words import SENTENCES, SPECIALS, WordVocabulary, read_sentences
+from kerasseq.training.callbacks import verbosity
 from kerasseq.training.compiling import compile_for_training
 from kerasseq.training.configuration import TrainingConfig
-from kerasseq.training.presets import PRESETS
+from kerasseq.training.presets import MOST_WORDS, encoder_training
 
-MOST_WORDS = 5000
 HOW_TO = """
 To see the vectors of a sentence, and who attends to whom:
   kerasseq encode {file} "the bank of the river\""""
-VERBOSE = 1 if sys.stdout.isatty() else 2
 
 
-def plan_encoder(options: Options) -> Sequence[str]:
-    """The sentences to learn from.
+class Plan(NamedTuple):
+    """The sentences to learn from, the model's sizes and the length of the training."""
+
+    sentences: Sequence[str]
+    vocabulary: WordVocabulary
+    config: EncoderConfig
+    training: TrainingConfig
+
+
+def plan_encoder(options: Options) -> Plan:
+    """Read the sentences and choose the length of the training.
 
     Raises:
         ValueError: their file cannot be used.
     """
-    return read_sentences(options.sentences) if options.sentences else SENTENCES
+    sentences = read_sentences(options.sentences) if options.sentences else SENTENCES
+    vocabulary = WordVocabulary.from_sentences(sentences, MOST_WORDS["encoder"])
+    config = EncoderConfig(len(vocabulary), model_size=32, max_length=64)
+    training = encoder_training(options.preset, config.max_length)
+    return Plan(sentences, vocabulary, config, training)
 
 
 def train_encoder(
     options: Options,
-    sentences: Sequence[str],
+    plan: Plan,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> str:
     """Train an encoder to guess hidden words, and show what it makes of them."""
     folder = options.out / "encoder"
-    steps = PRESETS[options.preset].encoder_steps
-    vocabulary = WordVocabulary.from_sentences(sentences, MOST_WORDS)
+    sentences, vocabulary, config, training = plan
     sequences = [vocabulary.encode(sentence) for sentence in sentences]
-    config = EncoderConfig(len(vocabulary), model_size=32, max_length=64)
-    training = TrainingConfig(
-        batch_size=32, length=64, steps_per_epoch=steps // 10, epochs=10
-    )
     print(f"\n{len(sentences)} sentences, {config}")
 
     keras.utils.set_random_seed(options.seed)
     encoder = build_encoder(config)
     learner = build_masked_word_model(encoder, len(vocabulary))
     compile_for_training(learner, training)
+    steps = training.epochs * training.steps_per_epoch
     passes = math.ceil(steps * training.batch_size / len(sequences))
-    batches = masked_word_batches(
-        sequences, training.batch_size, passes=passes, seed=options.seed
-    )
+    start = time.perf_counter()
     learner.fit(
-        batches,
+        masked_word_batches(
+            sequences, training.batch_size, passes=passes, seed=options.seed
+        ),
         epochs=training.epochs,
         steps_per_epoch=training.steps_per_epoch,
         callbacks=list(callbacks),
         shuffle=False,
-        verbose=VERBOSE,
+        verbose=verbosity(),
     )
+    seconds = time.perf_counter() - start
+
     others = masked_word_batches(
         sequences, training.batch_size, passes=20, seed=options.seed + 1
     )
@@ -83,16 +94,15 @@ def train_encoder(
     if loss > frequencies / 2:
         print("More than half of it: with fewer sentences the pictures would say more.")
 
+    write_demo(folder, encoder, vocabulary, sentences)
     save_model(encoder, folder / "encoder.keras")
     vocabulary.save(folder / "vocabulary.json")
     write_file(folder / "sentences.txt", "\n".join(sentences) + "\n")
-    write_demo(folder, encoder, vocabulary, sentences)
     section = {
         "sentences": len(sentences),
-        **asdict(config),
-        "parameters": encoder.count_params(),
         "loss of masked words": loss,
         "loss by the words' frequencies": frequencies,
+        **describe_training(options, encoder, seconds, config),
     }
     record(options.out, "encoder", section)
     return "encoder"

@@ -1,9 +1,7 @@
 """The model that suggests words: a text -> a plan -> training -> typing -> files."""
 
 import hashlib
-import os
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +15,7 @@ from kerasseq.files.writing import write_file
 from kerasseq.models.next_word import NextWordConfig, build_next_word_model, word_scores
 from kerasseq.pictures.losses import plot_losses
 from kerasseq.pictures.next_word import plot_savings, plot_typing
+from kerasseq.runs.bookkeeping import describe_training, open_checkpoint
 from kerasseq.runs.options import Options
 from kerasseq.scores.keystrokes import measure_keystrokes, typical_passage
 from kerasseq.scores.kneser_ney import KneserNey
@@ -26,20 +25,16 @@ from kerasseq.text.words import UNKNOWN
 from kerasseq.training.callbacks import HistoryFile
 from kerasseq.training.checkpoint import Checkpoint
 from kerasseq.training.configuration import TrainingConfig
-from kerasseq.training.presets import MOST_PASSES, dropout_for
+from kerasseq.training.presets import (
+    MOST_WORDS,
+    NEXT_WORD,
+    next_word_dropout,
+    next_word_training,
+)
 from kerasseq.training.streams import fit_streams
 
-# Sizes and rates are what was best on a tenth cut from the part to train on, of two
-# texts (docs/experiments.md).
-MOST_WORDS = 10_000
-WORDS_TO_READ = {"fast": 400_000, "default": 2_000_000, "best": 4_000_000}
-UNITS = {"fast": 128, "default": 512, "best": 512}
-LEARNING_RATE = 6e-3
-LEAST_DROPOUT = 0.2
-# Fewer, and a tenth of them says nothing about what is saved.
+# A tenth of fewer words is too little to measure on.
 LEAST_WORDS = 1_000
-LENGTH = 32
-WORDS_A_ROUND = 20_000, 500_000
 HELD_OUT_WORDS = 2_000
 HOW_TO = """
 To see what it suggests, for a text or for each line that you type:
@@ -75,7 +70,7 @@ def plan_next_word(options: Options) -> Plan:
         )
     train, _ = text.split()
     try:
-        vocabulary = TypedVocabulary.from_text(train, MOST_WORDS)
+        vocabulary = TypedVocabulary.from_text(train, MOST_WORDS["next_word"])
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
     if len(vocabulary) - vocabulary.first < 2:
@@ -83,30 +78,14 @@ def plan_next_word(options: Options) -> Plan:
             f"{path} holds the single word {vocabulary.words[-1]!r} more than once; a "
             "text to learn from has at least two"
         )
-    ids = vocabulary.encode_typed(train)
-    words = min(WORDS_TO_READ[options.preset], MOST_PASSES * len(ids))
-    training = TrainingConfig.for_text(
-        len(ids),
-        budget=words,
-        length=LENGTH,
-        a_round=WORDS_A_ROUND,
-        learning_rate=LEARNING_RATE,
-    )
+    num_words = len(train.ids)
+    preset = NEXT_WORD[options.preset]
     config = NextWordConfig(
-        len(vocabulary),
-        UNITS[options.preset],
-        dropout=max(LEAST_DROPOUT, dropout_for(words / len(ids))),
+        len(vocabulary), preset.units, dropout=next_word_dropout(preset, num_words)
     )
+    training = next_word_training(preset, num_words)
     sha256 = hashlib.sha256(content.encode()).hexdigest()
-    run = {
-        "text's SHA-256": sha256,
-        **asdict(config),
-        **asdict(training),
-        "seed": options.seed,
-    }
-    checkpoint = Checkpoint(options.out / "next_word" / "checkpoint.npz", run)
-    if options.resume:
-        checkpoint.read()
+    checkpoint = open_checkpoint(options, "next_word", sha256, config, training)
     return Plan(path.name, sha256, text, vocabulary, config, training, checkpoint)
 
 
@@ -141,11 +120,6 @@ def train_next_word(
         as_examples=next_word_batches,
     )
 
-    save_model(model, folder / "next_word.keras")
-    vocabulary.save(folder / "vocabulary.json")
-    forms = [held_out.forms[index] for index in held_out.ids[:HELD_OUT_WORDS]]
-    write_file(folder / "held_out.txt", " ".join(forms) + "\n")
-    plot_losses(history.history, folder / "loss.png", unit="nats a word")
     trigram = KneserNey(ids, len(vocabulary))
     typings = {
         "this model": measure_keystrokes(
@@ -154,10 +128,16 @@ def train_next_word(
         "trigram": measure_keystrokes(trigram, held_out, vocabulary),
     }
     figures = {name: typing.figures() for name, typing in typings.items()}
-    plot_savings(figures, folder / "savings.png")
-    plot_typing(typical_passage(held_out, typings), folder / "typing.png")
     for name, values in figures.items():
         print(name, *(f"{key}: {value:.1%}" for key, value in values.items()), sep="  ")
+
+    plot_losses(history.history, folder / "loss.png", unit="nats a word")
+    plot_savings(figures, folder / "savings.png")
+    plot_typing(typical_passage(held_out, typings), folder / "typing.png")
+    save_model(model, folder / "next_word.keras")
+    vocabulary.save(folder / "vocabulary.json")
+    forms = [held_out.forms[index] for index in held_out.ids[:HELD_OUT_WORDS]]
+    write_file(folder / "held_out.txt", " ".join(forms) + "\n")
     section = {
         "corpus": plan.name,
         "corpus SHA-256": plan.sha256,
@@ -165,15 +145,10 @@ def train_next_word(
         "part of the held-out words that the vocabulary lacks": float(
             (held_out_ids == UNKNOWN).mean()
         ),
-        "parameters": model.count_params(),
         "held-out loss, nats a known word": history.history["val_loss"][-1],
         **figures["this model"],
         **{f"{key}, trigram": value for key, value in figures["trigram"].items()},
-        "seconds of training": round(seconds),
-        "cores": os.cpu_count(),
-        **asdict(plan.config),
-        **asdict(training),
-        "seed": options.seed,
+        **describe_training(options, model, seconds, plan.config, training),
     }
     record(options.out, "next_word", section)
     return "next_word"

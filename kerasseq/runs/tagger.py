@@ -26,32 +26,22 @@ from kerasseq.pictures.tagger import (
     score_rows,
     write_entity_page,
 )
+from kerasseq.runs.bookkeeping import describe_training
 from kerasseq.runs.options import Options
 from kerasseq.scores.entities import OVERALL, EntityLookup, EntityScore, score_entities
 from kerasseq.signatures.tagger import TaggerOnIds, tag_sentences
 from kerasseq.text.tags import find_entities
 from kerasseq.text.words import WordVocabulary
-from kerasseq.training.callbacks import HistoryFile
+from kerasseq.training.callbacks import HistoryFile, verbosity
 from kerasseq.training.compiling import compile_for_training
-from kerasseq.training.configuration import TrainingConfig
+from kerasseq.training.presets import MOST_WORDS, tagger_training
 
-# Rarer words are told by their letters; their vectors would be learned by heart.
-MOST_WORDS = 4000
-# A longer sentence is learned as far as this.
-MOST_TOKENS = 64
-BATCH_SIZE = 32
-# Batches in all, fewer for a short file, which says nothing new when read again.
-STEPS = {"fast": 800, "default": 2000, "best": 4500}
-MOST_PASSES = 45
-ROUNDS = 10
-LEARNING_RATE = 6e-3
 SHOWN_SENTENCES = 40
 PRINTED_SENTENCES = 8
 LEAST_SENTENCES = 20
 HOW_TO = """
 To tag sentences:
   kerasseq tag {file} "Ada Lovelace was born in London\""""
-VERBOSE = 1 if sys.stdout.isatty() else 2
 
 
 class Plan(NamedTuple):
@@ -76,8 +66,8 @@ def plan_tagger(options: Options) -> Plan:
         )
     count = len(sentences) - len(sentences) // 10
     learned, held_out = sentences[:count], sentences[count:]
-    for part, name in ((learned, "first nine tenths"), (held_out, "last tenth")):
-        if not find_kinds(part):
+    for some, name in ((learned, "first nine tenths"), (held_out, "last tenth")):
+        if not find_kinds(some):
             raise ValueError(
                 f"{options.tags} has no entity in its {name}, so it cannot be learned "
                 "from or measured on; shuffle the sentences"
@@ -98,7 +88,11 @@ def train_tagger(
     history = HistoryFile(folder / "history.csv")
     start = time.perf_counter()
     model, vocabulary = fit_tagger(
-        learned, kinds, STEPS[options.preset], options.seed, [history, *callbacks]
+        learned,
+        kinds,
+        options.preset,
+        options.seed,
+        [history, *callbacks],
     )
     seconds = time.perf_counter() - start
 
@@ -110,10 +104,6 @@ def train_tagger(
     lookup = EntityLookup(learned)
     baseline = score_entities(actual, [lookup.tag(row) for row in tokens])
 
-    save_model(model, folder / "tagger.keras")
-    vocabulary.save(folder / "vocabulary.json")
-    write_labels(tags, folder / "tags.json")
-    write_tagged_sentences(folder / "held_out.conll", held_out)
     plot_losses(history.history, folder / "loss.png", unit="nats a token, weighed")
     plot_scores(
         {"tagger": f1_by_kind(scores), "lookup of known names": f1_by_kind(baseline)},
@@ -130,17 +120,20 @@ def train_tagger(
     print_sentences(tokens, predicted, kinds)
     overall = scores[OVERALL].f1, baseline[OVERALL].f1
     print(f"F1 {100 * overall[0]:.1f}; by lookup of known names {100 * overall[1]:.1f}")
+
+    save_model(model, folder / "tagger.keras")
+    vocabulary.save(folder / "vocabulary.json")
+    write_labels(tags, folder / "tags.json")
+    write_tagged_sentences(folder / "held_out.conll", held_out)
     section = {
         "file": name,
         "sentences learned from": len(learned),
         "sentences held out": len(held_out),
         "words": len(vocabulary),
         "tags": ", ".join(tags),
-        "parameters": model.count_params(),
         "F1": overall[0],
         "F1 by lookup of known names": overall[1],
-        "seconds of training": round(seconds),
-        "seed": options.seed,
+        **describe_training(options, model, seconds),
         "scores": score_rows(scores),
     }
     record(options.out, "tagger", section)
@@ -150,7 +143,7 @@ def train_tagger(
 def fit_tagger(
     sentences: Sequence[TaggedSentence],
     kinds: Sequence[str],
-    most_steps: int,
+    preset: str,
     seed: int = 0,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> tuple[keras.Model, WordVocabulary]:
@@ -159,25 +152,17 @@ def fit_tagger(
     Args:
         sentences: to learn from.
         kinds: of the entities that it is to know.
-        most_steps: batches; a short file gets fewer.
+        preset: decides the length of the training.
         seed: of weights, order and dropout.
         callbacks: for the training.
     """
     vocabulary = WordVocabulary.from_sentences(
-        (" ".join(sentence.tokens) for sentence in sentences), MOST_WORDS
+        (" ".join(sentence.tokens) for sentence in sentences), MOST_WORDS["tagger"]
     )
     config = TaggerConfig(len(vocabulary), tuple(kinds))
-    batch_size = min(BATCH_SIZE, max(1, len(sentences) // 8))
-    steps = min(most_steps, MOST_PASSES * len(sentences) // batch_size)
     longest = max(len(sentence.tokens) for sentence in sentences)
-    training = TrainingConfig(
-        batch_size=batch_size,
-        length=min(longest, MOST_TOKENS),
-        steps_per_epoch=max(1, steps // ROUNDS),
-        epochs=ROUNDS,
-        learning_rate=LEARNING_RATE,
-        clip_norm=5.0,
-    )
+    length = min(longest, config.device_length)
+    training = tagger_training(preset, len(sentences), length)
     keras.utils.set_random_seed(seed)
     model = build_tagger(config)
     compile_for_training(model, training)
@@ -187,7 +172,7 @@ def fit_tagger(
             vocabulary,
             config.tags,
             config.num_letters,
-            batch_size,
+            training.batch_size,
             training.length,
             seed=seed,
         ),
@@ -195,7 +180,7 @@ def fit_tagger(
         steps_per_epoch=training.steps_per_epoch,
         callbacks=list(callbacks),
         shuffle=False,
-        verbose=VERBOSE,
+        verbose=verbosity(),
     )
     return model, vocabulary
 

@@ -6,6 +6,7 @@ import io
 import json
 import math
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -73,6 +74,11 @@ class SampleTexts(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         print(f"\n{self._write()}\n", flush=True)
+
+
+def verbosity() -> int:
+    """How `fit` reports: 1, a progress bar, in a terminal; 2, a line an epoch, else."""
+    return 1 if sys.stdout.isatty() else 2
 
 
 def tensorboard(directory: str | os.PathLike) -> keras.callbacks.Callback:

@@ -1,12 +1,12 @@
 """Training with `model.fit`: how to compile, what to watch, when to stop."""
 
-import sys
 import time
 from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
 
+from kerasseq.training.callbacks import verbosity
 from kerasseq.training.checkpoint import Checkpoint
 from kerasseq.training.configuration import TrainingConfig
 from kerasseq.training.divergence import Diverged
@@ -61,7 +61,7 @@ def fit(
                 steps_per_epoch=config.steps_per_epoch,
                 callbacks=[*callbacks, checkpoint],
                 shuffle=False,
-                verbose=1 if sys.stdout.isatty() else 2,
+                verbose=verbosity(),
             )
             return time.perf_counter() - start
         except Diverged as error:

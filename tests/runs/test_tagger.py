@@ -22,7 +22,7 @@ from kerasseq.data.tagged_batches import encode_tokens
 from kerasseq.files.keras_models import load_model
 from kerasseq.files.labels import read_labels
 from kerasseq.files.tflite import read_tflite
-from kerasseq.runs.tagger import MOST_TOKENS
+from kerasseq.models.tagger import TaggerConfig
 from kerasseq.signatures.tagger import TaggerOnIds, tag_sentences
 from kerasseq.text.words import WordVocabulary
 
@@ -61,7 +61,8 @@ def run(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("tagger")
     sentences = made_up(180)
     # Held out, one that is longer than what a device reads at once.
-    long = TaggedSentence(("word",) * (2 * MOST_TOKENS), ("O",) * (2 * MOST_TOKENS))
+    length = 2 * TaggerConfig.device_length
+    long = TaggedSentence(("word",) * length, ("O",) * length)
     path = folder / "names.conll"
     write_tagged_sentences(path, [*sentences, long])
     arguments = ["--quick", "--only", "tagger", "--tags", str(path)]

@@ -313,8 +313,8 @@ def test_a_full_disk_ends_in_one_line_and_the_resumed_run_in_the_same_weights(
     """A limit on the size of files, which every writer meets, stands for the disk."""
     full = [
         (Checkpoint, "on_epoch_end", "checkpoint.npz"),
-        (story, "save_model", "char_rnn.keras"),
         (story, "plot_losses", "loss.png"),
+        (story, "save_model", "char_rnn.keras"),
         (shipping, "write_saved_model", "saved_model"),
         (shipping, "write_tflite", "char_rnn_float32.tflite"),
     ]

@@ -1,0 +1,63 @@
+"""What runs record alike: where a text's training was, and what it took."""
+
+import os
+from dataclasses import asdict
+from typing import Any
+
+import keras
+
+from kerasseq.runs.options import Options
+from kerasseq.training.checkpoint import Checkpoint
+from kerasseq.training.configuration import TrainingConfig
+
+
+def open_checkpoint(
+    options: Options,
+    name: str,
+    sha256: str,
+    config: Any,
+    training: TrainingConfig,
+) -> Checkpoint:
+    """The checkpoint of a run that reads one text; with --resume it is read.
+
+    Args:
+        options: of the run.
+        name: of the model, which is that of its folder.
+        sha256: of the text.
+        config: the model's sizes, a dataclass.
+        training: how it is trained.
+
+    Raises:
+        ValueError: the run to resume is damaged, or had other settings.
+    """
+    run = {
+        "text's SHA-256": sha256,
+        **asdict(config),
+        **asdict(training),
+        "seed": options.seed,
+    }
+    checkpoint = Checkpoint(options.out / name / "checkpoint.npz", run)
+    if options.resume:
+        checkpoint.read()
+    return checkpoint
+
+
+def describe_training(
+    options: Options, model: keras.Model, seconds: float, *settings: Any
+) -> dict[str, Any]:
+    """What the report of any run says of the training.
+
+    Args:
+        options: of the run.
+        model: the trained one.
+        seconds: that the training took.
+        *settings: dataclasses whose fields are reported.
+    """
+    section = {
+        "parameters": model.count_params(),
+        "seconds of training": round(seconds),
+        "cores": os.cpu_count(),
+    }
+    for each in settings:
+        section |= asdict(each)
+    return {**section, "seed": options.seed}
