@@ -220,7 +220,8 @@ def open_onnxruntime(path: Path) -> Callable[[int], str]:
 
 def open_tflite(path: Path) -> Callable[[int], str]:
     """What generate.py does, but for the printing."""
-    from kerasseq.on_device.generate import Model, write_tokens
+    from kerasseq.on_device.generate import write_tokens
+    from kerasseq.on_device.model_file import Model
 
     model = Model(path)
     loop, shapes = model.signatures()["generate"], model.state_shapes()

@@ -33,6 +33,7 @@ from kerasseq.models.next_word import build_next_word_model as build_next_word_m
 from kerasseq.models.stateful import build_stateful_model as build_stateful_model
 from kerasseq.models.tagger import TaggerConfig as TaggerConfig
 from kerasseq.models.tagger import build_tagger as build_tagger
+from kerasseq.on_device.opening import open_tflite as open_tflite
 from kerasseq.parts import train as train
 from kerasseq.signatures.characters import (
     build_generating_module as build_generating_module,

@@ -2,6 +2,10 @@
 
 import os
 import shutil
+import subprocess
+import sys
+import venv
+from importlib.metadata import version
 from pathlib import Path
 
 import hypothesis
@@ -42,3 +46,20 @@ def built_page():
         pytest.skip("chromium is not installed")
     if not (PAGE / "dist" / "worker.js").exists():
         pytest.skip(f"the page is not built: npm ci && npm run build, in {PAGE}")
+
+
+@pytest.fixture(scope="session")
+def bare_python(tmp_path_factory):
+    """An environment that holds numpy and ai-edge-litert, and what they bring."""
+    folder = tmp_path_factory.mktemp("bare")
+    venv.create(folder)
+    python = folder / "bin" / "python"
+    packages = [f"{name}=={version(name)}" for name in ("numpy", "ai-edge-litert")]
+    install = [sys.executable, "-m", "pip", "--python", python, "install", *packages]
+    try:
+        result = subprocess.run(install, capture_output=True, text=True, timeout=300)
+    except subprocess.TimeoutExpired:
+        pytest.skip("pip did not finish within five minutes")
+    if result.returncode:
+        pytest.skip(f"pip cannot install: {result.stderr.strip().splitlines()[-1]}")
+    return python

@@ -1,34 +1,35 @@
-"""Tell what a line of text is: `python classify.py FILE.tflite "a line of text"`.
+"""Classify a text with an exported model: `python classify.py FILE.tflite "a line"`.
 
-Without a text it classifies each line of standard input. It needs numpy and
-ai-edge-litert, nothing else. A line of output has the label, its probability and the
-text, in which the words that the model looked at most stand in brackets.
+It needs numpy, ai-edge-litert and the programs beside it; README.md beside this file
+describes the format. Without a text, it reads lines from standard input. A line of
+output has the label, its probability and the text, with the words that the model looked
+at most in brackets.
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 if __package__:
-    from .generate import Model, OneLineParser, read_lines
+    from .command import Command, read_lines
+    from .model_file import CLASSIFIER, Model
     from .words import encode_words, split_words
 else:  # copied: beside one another
-    from generate import Model, OneLineParser, read_lines  # type: ignore[no-redef]
+    from command import Command, read_lines  # type: ignore[no-redef]
+    from model_file import CLASSIFIER, Model  # type: ignore[no-redef]
     from words import encode_words, split_words  # type: ignore[no-redef]
-
-CLASSIFIER = "classifier"
 
 
 class Answer(NamedTuple):
-    """What a model says of a text.
+    """What a classifier says about a text.
 
     Attributes:
-        label: the likeliest class's name, of equally likely ones the first.
+        label: of the most probable class, at a tie the first.
         probability: of that class, 0 to 1.
-        words: the text's words in lower case, as many as the model read.
-        weights: how much it looked at each, float32 (words,), together 1.
+        words: the words that the model read, in lower case.
+        weights: how much it looked at each, float32 (words,); they sum to 1.
     """
 
     label: str
@@ -38,37 +39,33 @@ class Answer(NamedTuple):
 
 
 class Classifier:
-    """A model that tells what a text is.
+    """Classifies texts.
 
     Args:
-        path: a `.tflite` of a classifier.
+        model: an opened file.
 
     Attributes:
-        length: how many words it reads; those after them are left out.
+        labels: the names of the classes.
+        length: how many words of a text it reads.
 
     Raises:
-        ValueError: the file is missing, damaged, or holds no classifier.
+        ValueError: it holds another kind of model, or does not match its card.
     """
 
-    def __init__(self, path: str) -> None:
-        model = Model(path)
-        if model.kind != CLASSIFIER:
-            raise ValueError(
-                f"{path} holds a {model.kind}, which has no classes; show.py tells "
-                "how to call it"
-            )
+    def __init__(self, model: Model) -> None:
+        model.require(CLASSIFIER)
         self._words = model.vocabulary.get("words", [])
-        self._labels = model.card.get("labels")
-        self.length = model.card.get("length")
+        self.labels: Any = model.card.get("labels")
+        self.length: Any = model.card.get("length")
         self._run: Any = model.signatures().get("classify")
         if not self._run or not self._fits():
             raise ValueError(
-                f"{path} has a model that does not fit its card; export it again"
+                f"{model.path} has a model that does not fit its card; export it again"
             )
 
     def _fits(self) -> bool:
         """Whether words, labels and shapes belong together."""
-        if not isinstance(self._labels, list) or not self._words:
+        if not isinstance(self.labels, list) or not self._words:
             return False
         inputs, outputs = self._run.get_input_details(), self._run.get_output_details()
         found = {
@@ -77,25 +74,24 @@ class Classifier:
         }
         return found == {
             "token_ids": (1, self.length),
-            "probabilities": (1, len(self._labels)),
+            "probabilities": (1, len(self.labels)),
             "weights": (1, self.length),
         }
 
-    def __call__(self, text: str) -> Answer:
-        """Classify one text.
+    def classify(self, text: str) -> Answer:
+        """Classify one text; words beyond `length` are left out.
 
         Raises:
-            ValueError: it holds no word.
+            ValueError: the text has no words.
         """
         words = split_words(text)[: self.length]
         if not words:
             raise ValueError(f"there is no word in {text[:40]!r}; give a line of text")
-        token_ids = encode_words(words, self._words, self.length)
-        outputs = self._run(token_ids=token_ids)
+        outputs = self._run(token_ids=encode_words(words, self._words, self.length))
         probabilities = outputs["probabilities"][0]
         best = int(probabilities.argmax())
         weights = outputs["weights"][0, : len(words)]
-        return Answer(self._labels[best], float(probabilities[best]), words, weights)
+        return Answer(self.labels[best], float(probabilities[best]), words, weights)
 
 
 def marked(words: Sequence[str], weights: np.ndarray) -> str:
@@ -107,51 +103,37 @@ def marked(words: Sequence[str], weights: np.ndarray) -> str:
     )
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; gives the exit code."""
-    parser = OneLineParser(
-        prog="classify.py",
-        description="Tell what a line of text is, with a model that kerasseq exported.",
+def main(arguments: Sequence[str] | None = None, prog: str = "classify.py") -> int:
+    """Run the command line.
+
+    Returns:
+        The exit code.
+    """
+    command = Command(
+        prog=prog, description="Classify text with a model that kerasseq exported."
     )
-    parser.add_argument("file", help="a .tflite file of a classifier")
-    parser.add_argument(
+    command.add_argument("file", help="a .tflite file of a classifier")
+    command.add_argument(
         "text",
         nargs="?",
         help="to classify (default: each line of standard input)",
     )
-    options = parser.parse_args(arguments)
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(encoding="utf-8", errors="replace")
-    try:
-        classify = Classifier(options.file)
-        if options.text is not None:
-            print(line_of(classify, options.text))
-            return 0
-        for text in read_lines():
-            # An empty line answers one without words, so that lines stay in step.
-            print(line_of(classify, text) if split_words(text) else "", flush=True)
-    except ValueError as error:
-        print(f"classify.py: {error}", file=sys.stderr)
-        return 2
-    except BrokenPipeError:
-        # Whoever reads has enough; nothing more can be written, also not at exit.
-        sys.stdout = None
-    except KeyboardInterrupt:
-        return 130
-    return 0
+    options = command.parse_args(arguments)
 
+    def answers() -> Iterator[str]:
+        classifier = Classifier(Model(options.file))
+        for text in read_lines() if options.text is None else [options.text]:
+            count = len(split_words(text))
+            if not count and options.text is None:
+                yield "\n"  # so that output and input stay in step
+                continue
+            answer = classifier.classify(text)
+            if count > classifier.length:
+                command.say(f"read the first {classifier.length} of {count} words")
+            shown = marked(answer.words, answer.weights)
+            yield f"{answer.label}\t{answer.probability:.3f}\t{shown}\n"
 
-def line_of(classify: Classifier, text: str) -> str:
-    """Label, probability and the text with its marks, parted by tabs."""
-    answer = classify(text)
-    if (count := len(split_words(text))) > classify.length:
-        print(
-            f"classify.py: read the first {classify.length} of {count} words",
-            file=sys.stderr,
-        )
-    shown = marked(answer.words, answer.weights)
-    return f"{answer.label}\t{answer.probability:.3f}\t{shown}"
+    return command.run(answers())
 
 
 if __name__ == "__main__":

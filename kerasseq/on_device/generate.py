@@ -1,28 +1,26 @@
 """Write text with an exported model: `python generate.py FILE.tflite --prompt TEXT`.
 
-It needs numpy and ai-edge-litert, nothing else; what a `.tflite` speaks is in README.md
-beside this file. The text goes to standard output as it is made, all else to standard
-error.
+It needs numpy, ai-edge-litert and the programs beside it; README.md beside this file
+describes the format. The text goes to standard output as it is made, all else to
+standard error.
 """
 
 import argparse
-import hashlib
-import io
-import json
 import sys
-import zipfile
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
-from typing import Any, NoReturn
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-CONTRACT_VERSION = 2
-CHARACTERS = "character model"
-# What a generating model of each kind has to have.
-SIGNATURES = {CHARACTERS: ("step", "generate"), "next-word model": ("step",)}
+if __package__:
+    from .command import Command, read_all
+    from .model_file import CHARACTERS, Model
+else:  # copied: beside one another
+    from command import Command, read_all  # type: ignore[no-redef]
+    from model_file import CHARACTERS, Model  # type: ignore[no-redef]
+
 CHUNK = 256
-# Written between two looks at the screen: soon enough to be read as it is made.
+# Few enough that a person sees the text being made.
 TOKENS_AT_ONCE = 64
 RANGES = {
     "length": (0, 2**31 - 1),
@@ -30,118 +28,91 @@ RANGES = {
     "top_k": (0, 2**31 - 1),
     "top_p": (0, 1),
     "min_p": (0, 1),
+    "seed": (0, 2**31 - 1),
 }
 
 
-class Model:
-    """An exported model: its card, its characters and its signatures.
+class Writer:
+    """Writes text with a character model.
 
     Args:
-        path: a `.tflite` of this project.
+        model: an opened file.
+
+    Attributes:
+        characters: that the model knows; an id is an index in this list.
 
     Raises:
-        ValueError: the file is missing, damaged or speaks another contract.
+        ValueError: it holds another kind of model, or does not match its card.
     """
 
-    def __init__(self, path: str | Path) -> None:
-        try:
-            content = Path(path).read_bytes()
-        except OSError as error:
-            raise ValueError(f"{path} cannot be read: {error.strerror}") from None
-        try:
-            with zipfile.ZipFile(io.BytesIO(content)) as archive:
-                start = min(info.header_offset for info in archive.infolist())
-                self.card = json.loads(archive.read("card.json"))
-                vocabulary = archive.read("vocabulary.json")
-            kind, version = self.card["kind"], self.card["contract"]
-            expected = self.card["sha256"]
-            expected_vocabulary = self.card["attachments"]["vocabulary.json"]
-        except Exception as error:  # zipfile has many for flipped bits
-            raise ValueError(
-                f"{path} is not a whole .tflite of this project ({error}); "
-                "copy or export it again"
-            ) from None
-        if version != CONTRACT_VERSION:
-            raise ValueError(
-                f"{path} speaks contract {version}, this program {CONTRACT_VERSION}; "
-                "take the program that came with the file"
-            )
-        self.kind, self.flatbuffer = kind, content[:start]
-        for part, wanted in (
-            (self.flatbuffer, expected),
-            (vocabulary, expected_vocabulary),
-        ):
-            found = hashlib.sha256(part).hexdigest()
-            if found != wanted:
-                raise ValueError(
-                    f"{path} is damaged: SHA-256 {found[:12]}... where its card says "
-                    f"{str(wanted)[:12]}...; copy or export it again"
-                )
-        try:
-            self.vocabulary = json.loads(vocabulary)
-            ((name, entries),) = self.vocabulary.items()
-            singles = "".join(entries) and {len(entry) for entry in entries} == {1}
-        except (AttributeError, TypeError, ValueError) as error:
-            raise ValueError(
-                f"{path} has no list of texts in vocabulary.json ({error}); "
-                "export it again"
-            ) from None
-        if kind == CHARACTERS and not (name == "characters" and singles):
-            raise ValueError(
-                f"{path} has no list of single characters in vocabulary.json; "
-                "export it again"
-            )
-        if len(entries) != self.card.get("vocabulary_size"):
-            raise ValueError(
-                f"{path} has a vocabulary of {len(entries)}, its model one of "
-                f"{self.card.get('vocabulary_size')}; export it again"
-            )
+    def __init__(self, model: Model) -> None:
+        model.require(CHARACTERS)
+        self.characters: list[str] = model.vocabulary["characters"]
+        self._defaults = model.card.get("sampling_defaults")
+        self._generate = model.signatures()["generate"]
+        self._state_shapes = model.state_shapes()
 
-    def signatures(self) -> dict[str, Any]:
-        """The model's functions on arrays, by name, run by LiteRT's Interpreter.
+    def write(self, prompt: str = "", length: int | None = None, **options: Any) -> str:
+        """Write text at once; the arguments are those of `stream`."""
+        return "".join(self.stream(prompt, length, **options))
+
+    def stream(
+        self,
+        prompt: str = "",
+        length: int | None = None,
+        *,
+        temperature: float | None = None,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        min_p: float | None = None,
+        seed: int = 0,
+        stop: Sequence[str] = (),
+    ) -> Iterator[str]:
+        """Write text and give it out as it is made.
+
+        Args:
+            prompt: text to go on from; characters that the model does not know are
+                dropped.
+            length: how many characters to write. None is the card's default, here and
+                below.
+            temperature: 0 is the likeliest text, 1 the model's own distribution.
+            top_k: keep the k likeliest characters; 0 keeps all.
+            top_p: keep the likeliest characters up to this sum of probabilities.
+            min_p: drop what is less probable than this fraction of the likeliest.
+            seed: the same seed gives the same text.
+            stop: the text ends before the first of these.
+
+        Yields:
+            The text in pieces, without the prompt.
 
         Raises:
-            ValueError: LiteRT cannot open the model, or it is not what the card says.
+            ValueError: a setting is out of its range.
         """
-        # Here, since opening the file should fail before a runtime is loaded.
-        from ai_edge_litert.interpreter import Interpreter
-
-        try:
-            interpreter = Interpreter(model_content=self.flatbuffer, num_threads=1)
-            runners = {
-                name: interpreter.get_signature_runner(name)
-                for name in interpreter.get_signature_list()
-            }
-        except (RuntimeError, ValueError) as error:
-            raise ValueError(f"LiteRT cannot open the model: {error}") from None
-        if self.kind in SIGNATURES:
-            self._check_shapes(runners, SIGNATURES[self.kind])
-        return runners
-
-    def _check_shapes(self, runners: dict[str, Any], names: Sequence[str]) -> None:
-        """Check that the model behind a card has what the contract wants."""
-        for name in names:
-            if name not in runners:
-                raise ValueError(f"the model has no signature {name}; export it again")
-        logits = runners["step"].get_output_details().get("logits", {})
-        inputs = runners[names[-1]].get_input_details()
-        count = sum(name.startswith("state_") for name in inputs)
-        states = [inputs.get(f"state_{index}", {}) for index in range(count)]
-        shapes = [list(map(int, each.get("shape", ()))) for each in (logits, *states)]
-        found = shapes[0], shapes[1:]
-        promised = [1, self.card["vocabulary_size"]], self.card.get("state_shapes")
-        if found != promised:
-            raise ValueError(
-                f"the model's logits and states have the shapes {found}, where its "
-                f"card says {promised}; export it again"
-            )
-
-    def state_shapes(self) -> dict[str, list[int]]:
-        """Shape of each state by its name."""
-        return {
-            f"state_{index}": shape
-            for index, shape in enumerate(self.card["state_shapes"])
+        settings: dict[str, Any] = {
+            "length": length,
+            "temperature": temperature,
+            "top_k": top_k,
+            "top_p": top_p,
+            "min_p": min_p,
         }
+        for name, value in {**settings, "seed": seed}.items():
+            if value is not None and (complaint := out_of_range(name, value)):
+                raise ValueError(f"{name}={value}: {complaint}")
+        for name, value in settings.items():
+            if value is None:
+                settings[name] = default_setting(self._defaults, name)
+        ids, _ = encode_prompt(prompt, self.characters)
+        chunks = write_tokens(
+            self._generate,
+            self._state_shapes,
+            ids,
+            settings.pop("length"),
+            seed,
+            **settings,
+            tokens_a_call=TOKENS_AT_ONCE,
+        )
+        texts = ("".join(self.characters[id] for id in chunk) for chunk in chunks)
+        return until_stop(texts, stop)
 
 
 def encode_prompt(prompt: str, characters: Sequence[str]) -> tuple[list[int], str]:
@@ -207,8 +178,8 @@ def write_tokens(
     }
     waiting, written = list(prompt), 0
     while written < length:
-        # A prompt that is longer than the signature takes is read in parts; the last
-        # token of each part is read at the beginning of the next.
+        # A prompt that is longer than the signature takes is read in chunks; the last
+        # token of each chunk is read at the beginning of the next.
         reads = len(waiting) > CHUNK
         now = waiting[:CHUNK]
         count = 0 if reads else min(tokens_a_call, length - written)
@@ -230,7 +201,7 @@ def write_tokens(
 
 
 def until_stop(texts: Iterator[str], stops: Sequence[str]) -> Iterator[str]:
-    """Pass texts on up to the first of `stops`, which may come in pieces."""
+    """Pass texts on up to the first of `stops`, which may be split between texts."""
     longest = max(map(len, stops), default=0)
     held = ""
     for text in texts:
@@ -246,167 +217,92 @@ def until_stop(texts: Iterator[str], stops: Sequence[str]) -> Iterator[str]:
     yield held
 
 
-class OneLineParser(argparse.ArgumentParser):
-    """An argument parser whose errors are one line, without the usage before it."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: error: {message}; --help explains\n")
-
-
-def read_lines() -> Iterator[str]:
-    """Lines of standard input.
-
-    Raises:
-        ValueError: it is not UTF-8.
-    """
-    if hasattr(sys.stdin, "reconfigure"):
-        sys.stdin.reconfigure(encoding="utf-8")
-    try:
-        yield from sys.stdin
-    except UnicodeDecodeError as error:
-        raise ValueError(
-            f"standard input is not UTF-8 (byte 0x{error.object[error.start]:02x}); "
-            "convert it, for example with iconv"
-        ) from None
-
-
-def out_of_range(name: str, value: Any) -> str | None:
+def out_of_range(name: str, value: float) -> str | None:
     """What to give instead, where a setting is out of its range."""
-    low, high = (0, 2**31 - 1) if name == "seed" else RANGES[name]
+    low, high = RANGES[name]
     if low <= value <= high:
         return None
     return f"give {low} {f'to {high}' if high < 1e300 else 'up'}"
 
 
-def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+def default_setting(defaults: Any, name: str) -> Any:
+    """A setting of the card.
+
+    Raises:
+        ValueError: it is missing or out of its range.
+    """
+    value = defaults.get(name) if isinstance(defaults, Mapping) else None
+    kind = int if name in ("length", "top_k") else (int, float)
+    complaint: str | None = "give a number"
+    if isinstance(value, kind) and not isinstance(value, bool):
+        complaint = out_of_range(name, value)
+    if complaint:
+        raise ValueError(
+            f"the card's default {name}={value!r} cannot be used; {complaint} "
+            f"with --{name.replace('_', '-')}"
+        )
+    return value
+
+
+def parse_arguments(
+    arguments: Sequence[str] | None = None, prog: str = "generate.py"
+) -> tuple[Command, argparse.Namespace]:
     """Read the command line; exits with 2 and one line where it is wrong."""
-    parser = OneLineParser(
-        prog="generate.py",
-        description="Write text with a model that kerasseq exported.",
+    command = Command(
+        prog=prog, description="Write text with a model that kerasseq exported."
     )
-    parser.add_argument("file", help="a .tflite file of a character model")
-    parser.add_argument(
-        "--prompt", help="text to go on from (default: what comes on standard input)"
+    command.add_argument("file", help="a .tflite file of a character model")
+    command.add_argument(
+        "--prompt", help="text to go on from (default: standard input)"
     )
-    parser.add_argument("--length", type=int, help="characters to write")
-    parser.add_argument(
+    command.add_argument("--length", type=int, help="characters to write")
+    command.add_argument(
         "--temperature", type=float, help="0 is the likeliest text, 1 the model's own"
     )
-    parser.add_argument("--top-k", type=int, help="keep the k likeliest, 0 keeps all")
-    parser.add_argument("--top-p", type=float, help="keep the likeliest up to this sum")
-    parser.add_argument("--min-p", type=float, help="drop under this part of the best")
-    parser.add_argument("--seed", type=int, default=0, help="same seed, same text")
-    parser.add_argument(
+    command.add_argument("--top-k", type=int, help="keep the k likeliest; 0 keeps all")
+    command.add_argument(
+        "--top-p", type=float, help="keep the likeliest up to this sum"
+    )
+    command.add_argument(
+        "--min-p", type=float, help="drop what is below this fraction of the likeliest"
+    )
+    command.add_argument("--seed", type=int, default=0, help="same seed, same text (0)")
+    command.add_argument(
         "--stop", action="append", default=[], help="end before this text; repeatable"
     )
-    options = parser.parse_args(arguments)
-    for name in (*RANGES, "seed"):
+    options = command.parse_args(arguments)
+    for name in RANGES:
         value = getattr(options, name)
         complaint = None if value is None else out_of_range(name, value)
         if complaint:
-            parser.error(f"--{name.replace('_', '-')} {value}: {complaint}")
+            command.error(f"--{name.replace('_', '-')} {value}: {complaint}")
     if "" in options.stop:
-        parser.error("--stop '': give a text of at least one character")
-    return options
+        command.error("--stop '': give a text of at least one character")
+    return command, options
 
 
-def chosen_settings(
-    card: dict[str, Any], options: argparse.Namespace
-) -> dict[str, Any]:
-    """Length and settings: the command line's, or else the card's.
-
-    Raises:
-        ValueError: one of the card's is out of its range.
-    """
-    settings = {}
-    defaults = card.get("sampling_defaults")
-    for name in RANGES:
-        value = getattr(options, name)
-        if value is None:
-            value = defaults.get(name) if isinstance(defaults, dict) else None
-            kind = int if name in ("length", "top_k") else (int, float)
-            usable = isinstance(value, kind) and not isinstance(value, bool)
-            complaint = out_of_range(name, value) if usable else "give a number"
-            if complaint:
-                raise ValueError(
-                    f"the card's default {name}={value!r} cannot be used; {complaint} "
-                    f"with --{name.replace('_', '-')}"
-                )
-        settings[name] = value
-    return settings
-
-
-def read_prompt() -> str:
-    """What comes on standard input, or nothing where that is a terminal.
-
-    Raises:
-        ValueError: it is not UTF-8.
-    """
-    if sys.stdin.isatty():
-        return ""
-    if hasattr(sys.stdin, "reconfigure"):
-        sys.stdin.reconfigure(encoding="utf-8")
-    try:
-        return sys.stdin.read()
-    except UnicodeDecodeError as error:
-        raise ValueError(
-            f"standard input is not UTF-8 at byte {error.start}; convert it, for "
-            "example with iconv"
-        ) from None
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, prog: str = "generate.py") -> int:
     """Run the command line.
 
     Returns:
         The exit code.
     """
-    options = parse_arguments(arguments)
-    try:
-        model = Model(options.file)
-        if model.kind != CHARACTERS:
-            raise ValueError(
-                f"{options.file} holds a {model.kind}, which writes no text; "
-                "show.py tells how to call it"
+    command, options = parse_arguments(arguments, prog)
+
+    def texts() -> Iterator[str]:
+        writer = Writer(Model(options.file))
+        prompt = read_all() if options.prompt is None else options.prompt
+        settings = {name: getattr(options, name) for name in RANGES}
+        text = writer.stream(prompt, **settings, stop=options.stop)
+        _, unknown = encode_prompt(prompt, writer.characters)
+        if unknown:
+            more = f" and {len(unknown) - 50} more" if len(unknown) > 50 else ""
+            command.say(
+                f"left out, since the model does not know them: {unknown[:50]!r}{more}"
             )
-        settings = chosen_settings(model.card, options)
-        generate = model.signatures()["generate"]
-        prompt = read_prompt() if options.prompt is None else options.prompt
-    except ValueError as error:
-        print(f"generate.py: {error}", file=sys.stderr)
-        return 2
-    characters = model.vocabulary["characters"]
-    ids, unknown = encode_prompt(prompt, characters)
-    if unknown:
-        more = f" and {len(unknown) - 50} more" if len(unknown) > 50 else ""
-        print(
-            "generate.py: left out, since the model does not know them: "
-            f"{unknown[:50]!r}{more}",
-            file=sys.stderr,
-        )
-    length = settings.pop("length")
-    tokens = write_tokens(
-        generate,
-        model.state_shapes(),
-        ids,
-        length,
-        options.seed,
-        **settings,
-        tokens_a_call=TOKENS_AT_ONCE,
-    )
-    texts = ("".join(characters[token] for token in part) for part in tokens)
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(encoding="utf-8", newline="")
-    try:
-        for text in until_stop(texts, options.stop):
-            sys.stdout.write(text)
-            sys.stdout.flush()
-    except BrokenPipeError:
-        # Whoever reads has enough; nothing more can be written, also not at exit.
-        sys.stdout = None
-    except KeyboardInterrupt:
-        return 130
-    return 0
+        yield from text
+
+    return command.run(texts())
 
 
 if __name__ == "__main__":

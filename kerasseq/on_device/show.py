@@ -1,23 +1,27 @@
 """Print what a `.tflite` holds: `python show.py FILE.tflite`.
 
-Its card, its vocabulary and its signatures; numpy and ai-edge-litert are all it needs.
+It prints the card, the vocabulary, the signatures and the operators. It needs numpy,
+ai-edge-litert and the programs beside it.
 """
 
 import json
 import sys
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 if __package__:
-    from .generate import Model
+    from .command import Command
+    from .model_file import Model
+    from .operators import list_operators
 else:  # copied: beside one another
-    from generate import Model  # type: ignore[no-redef]
+    from command import Command  # type: ignore[no-redef]
+    from model_file import Model  # type: ignore[no-redef]
+    from operators import list_operators  # type: ignore[no-redef]
 
 WIDTH = 76
 
 
 def describe(model: Model) -> str:
-    """Card, vocabulary and signatures of a model, for people."""
+    """Card, vocabulary, signatures and operators of a model, for people."""
     card = json.dumps(model.card, indent=1, ensure_ascii=False)
     (name, entries), *_ = model.vocabulary.items()
     lines = ["card.json", card, "", f"vocabulary.json: {len(entries)} {name}"]
@@ -25,6 +29,7 @@ def describe(model: Model) -> str:
     for signature, tensors in _signatures(model).items():
         lines += ["", f"signature {signature}"]
         lines += [f"  {row}" for row in tensors]
+    lines += ["", "operators", *_wrapped(" ".join(list_operators(model.flatbuffer)))]
     return "\n".join(lines)
 
 
@@ -45,28 +50,27 @@ def _signatures(model: Model) -> dict[str, list[str]]:
 def _wrapped(text: str) -> list[str]:
     """Lines of at most WIDTH characters, broken at spaces."""
     lines = [""]
-    for part in text.split(" "):
-        if len(lines[-1]) + len(part) >= WIDTH:
+    for word in text.split(" "):
+        if len(lines[-1]) + len(word) >= WIDTH:
             lines.append("")
-        lines[-1] += f" {part}"
+        lines[-1] += f" {word}"
     return lines
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; gives the exit code."""
-    paths: Any = sys.argv[1:] if arguments is None else arguments
-    if len(paths) != 1 or paths[0].startswith("-"):
-        print("usage: python show.py FILE.tflite", file=sys.stderr)
-        return 0 if paths and paths[0] in ("-h", "--help") else 2
-    try:
-        text = describe(Model(paths[0]))
-    except ValueError as error:
-        print(f"show.py: {error}", file=sys.stderr)
-        return 2
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(encoding="utf-8")
-    print(text)
-    return 0
+def main(arguments: Sequence[str] | None = None, prog: str = "show.py") -> int:
+    """Run the command line.
+
+    Returns:
+        The exit code.
+    """
+    command = Command(prog=prog, description="Print what a .tflite file holds.")
+    command.add_argument("file", help="a .tflite file that kerasseq exported")
+    options = command.parse_args(arguments)
+
+    def texts() -> Iterator[str]:
+        yield describe(Model(options.file)) + "\n"
+
+    return command.run(texts())
 
 
 if __name__ == "__main__":

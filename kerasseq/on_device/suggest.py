@@ -1,20 +1,24 @@
 """Suggest words with an exported model: `python suggest.py FILE.tflite "The king of "`.
 
-It needs numpy and ai-edge-litert, nothing else; what a `.tflite` speaks is in README.md
-beside this file. Without a text, each line of standard input is one. `Keyboard` is what
-an app copies.
+It needs numpy, ai-edge-litert and the programs beside it; README.md beside this file
+describes the format. Without a text, it reads lines from standard input. `Keyboard` is
+what an app copies.
 """
 
-import argparse
 import re
 import sys
 from bisect import bisect_left
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-WORDS = "next-word model"
+if __package__:
+    from .command import Command, read_lines
+    from .model_file import WORDS, Model
+else:  # copied: beside one another
+    from command import Command, read_lines  # type: ignore[no-redef]
+    from model_file import WORDS, Model  # type: ignore[no-redef]
+
 SIGNS = '!"#$%&()*+,./:;<=>?@[\\]^`{|}~…‘“”„«»–—¡¿'  # noqa: RUF001
 SENTENCE_ENDS = (".", "!", "?", "…")
 UNKNOWN = 1
@@ -22,24 +26,21 @@ MOST = 1000
 
 
 class Keyboard:
-    """Suggestions at the end of a text.
+    """Suggests words at the end of a text.
 
-    What was read stays read: a letter more costs no step of the model, a word more or
-    less one, and another text as many as it has words behind what it shares.
+    It remembers what it has read: one more letter costs no step of the model, one more
+    or one fewer word costs one step, and another text costs one step for each word
+    after the beginning that both texts share.
 
     Args:
-        model: a `Model` of generate.py.
+        model: an opened file.
 
     Raises:
-        ValueError: it is no next-word model, or not what its card says.
+        ValueError: it holds another kind of model, or does not match its card.
     """
 
-    def __init__(self, model: Any) -> None:
-        if model.kind != WORDS:
-            raise ValueError(
-                f"the file holds a {model.kind}, which suggests no words; show.py "
-                "tells how to call it"
-            )
+    def __init__(self, model: Model) -> None:
+        model.require(WORDS)
         self._words = model.vocabulary.get("words", [])
         first = model.card.get("first_word")
         if type(first) is not int or not 0 <= first < len(self._words):
@@ -65,19 +66,19 @@ class Keyboard:
         """The likeliest words at the end of a text.
 
         Args:
-            text: after a space or a sign the next word is asked for, otherwise one that
-                begins as the text ends.
+            text: after a space or a punctuation mark, the next word is suggested;
+                otherwise words that start with the unfinished one.
             k: how many words at most, 1 or more.
 
         Returns:
-            The words, likeliest first, each with its probability among those that
-            begin so; none where the model knows no such word.
+            The words, likeliest first, each with its probability among the words that
+            start so; an empty list where the model knows no such word.
         """
-        # With a letter behind it, the text ends in an unfinished word in any case.
+        # With a letter added, the text always ends in an unfinished word.
         *words, last = split_words(text + "x")
         unfinished = last[:-1]
         before = [lower_case(word) for word in words]
-        # A text begins as if after a full stop.
+        # A text starts as if after a full stop.
         self._read_words([self._ids.get(word, UNKNOWN) for word in (".", *before)])
         beginning = lower_case(unfinished)
         here = slice(
@@ -101,13 +102,13 @@ class Keyboard:
         ]
 
     def _read_words(self, ids: list[int]) -> None:
-        """Let the model read a text, as far as it is another than the last one."""
+        """Let the model read a text from where it differs from the last one."""
         if ids == self._read:
             return
         pairs = zip(ids, self._read, strict=False)
         same = next((i for i, (a, b) in enumerate(pairs) if a != b), None)
         if same is None:
-            # The last word is read again where words were taken back.
+            # Where words were deleted, the last one that is left is read again.
             same = min(len(ids) - 1, len(self._read))
         del self._read[same:], self._states[same + 1 :]
         for id in ids[same:]:
@@ -119,9 +120,10 @@ class Keyboard:
 
 
 def split_words(text: str) -> list[str]:
-    """The words of a text, capitals as they are, each of SIGNS a word of its own."""
-    parted = re.sub(f"([{re.escape(SIGNS)}])", r" \1 ", text.replace("\u2019", "'"))
-    return re.findall("[^ \t\n\v\f\r]+", parted)
+    """The words of a text in their case, each of SIGNS a word of its own."""
+    marks = f"([{re.escape(SIGNS)}])"
+    spaced = re.sub(marks, r" \1 ", text.replace("\u2019", "'"))
+    return re.findall("[^ \t\n\v\f\r]+", spaced)
 
 
 def lower_case(text: str) -> str:
@@ -130,12 +132,12 @@ def lower_case(text: str) -> str:
 
 
 def with_capitals(word: str, unfinished: str, starts: bool) -> str:
-    """A suggested word with the capitals that suit its place.
+    """A suggested word with the capitals that suit its position.
 
     Args:
         word: as the vocabulary has it.
-        unfinished: its beginning as it is written so far.
-        starts: whether a sentence begins with it.
+        unfinished: the letters of it that are written so far.
+        starts: whether it is the first word of a sentence.
     """
     capitals = [letter != letter.lower() for letter in unfinished]
     if len(capitals) > 1 and all(capitals):
@@ -145,67 +147,38 @@ def with_capitals(word: str, unfinished: str, starts: bool) -> str:
     return word
 
 
-def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    """Read the command line; exits with 2 and one line where it is wrong."""
-    if __package__:
-        from .generate import OneLineParser
-    else:
-        from generate import OneLineParser  # type: ignore[no-redef]
-
-    parser = OneLineParser(
-        prog="suggest.py",
-        description="Suggest words with a model that kerasseq exported.",
-    )
-    parser.add_argument("file", help="a .tflite file of a next-word model")
-    parser.add_argument(
-        "text",
-        nargs="?",
-        help="ends after a space or in a word's middle (default: each line of standard "
-        "input)",
-    )
-    parser.add_argument("-k", type=int, default=3, help="how many words (3)")
-    options = parser.parse_args(arguments)
-    if not 1 <= options.k <= MOST:
-        parser.error(f"-k {options.k}: give 1 to {MOST}")
-    return options
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, prog: str = "suggest.py") -> int:
     """Run the command line.
 
     Returns:
         The exit code.
     """
-    # Here, since who copies or imports what is above needs no program beside it.
-    if __package__:
-        from .generate import Model
-    else:
-        from generate import Model  # type: ignore[no-redef]
+    command = Command(
+        prog=prog, description="Suggest words with a model that kerasseq exported."
+    )
+    command.add_argument("file", help="a .tflite file of a next-word model")
+    command.add_argument(
+        "text",
+        nargs="?",
+        help="ends after a space or inside a word (default: each line of standard "
+        "input)",
+    )
+    command.add_argument("-k", type=int, default=3, help="how many words (3)")
+    options = command.parse_args(arguments)
+    if not 1 <= options.k <= MOST:
+        command.error(f"-k {options.k}: give 1 to {MOST}")
 
-    options = parse_arguments(arguments)
-    streams: tuple[Any, ...] = (sys.stdin, sys.stdout)
-    for stream in streams:
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(encoding="utf-8", errors="replace")
-    try:
+    def suggestions() -> Iterator[str]:
         keyboard = Keyboard(Model(options.file))
-    except ValueError as error:
-        print(f"suggest.py: {error}", file=sys.stderr)
-        return 2
-    try:
         if options.text is not None:
             for word, probability in keyboard.suggest(options.text, options.k):
-                print(f"{probability:.3f} {word}")
-            return 0
-        for line in sys.stdin:
-            found = keyboard.suggest(line.removesuffix("\n"), options.k)
-            print("  ".join(f"{word} {p:.3f}" for word, p in found), flush=True)
-    except BrokenPipeError:
-        # Whoever reads has enough; nothing more can be written, also not at exit.
-        sys.stdout = None
-    except KeyboardInterrupt:
-        return 130
-    return 0
+                yield f"{probability:.3f} {word}\n"
+            return
+        for line in read_lines():
+            found = keyboard.suggest(line, options.k)
+            yield "  ".join(f"{word} {p:.3f}" for word, p in found) + "\n"
+
+    return command.run(suggestions())
 
 
 if __name__ == "__main__":

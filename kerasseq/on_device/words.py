@@ -1,4 +1,4 @@
-"""From a sentence to the numbers that a model of words reads; only numpy is needed."""
+"""From a sentence to the ids that a model of words reads."""
 
 import re
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ UNKNOWN = 1
 
 
 def split_words(sentence: str) -> list[str]:
-    """Words in lower case, each character by itself, parted at ASCII white space."""
+    """Words in lower case, character by character, split at ASCII whitespace only."""
     lowered = "".join(character.lower() for character in sentence)
     return re.findall("[^ \t\n\v\f\r]+", lowered)
 
@@ -17,15 +17,15 @@ def split_words(sentence: str) -> list[str]:
 def encode_words(
     sentence: Sequence[str], words: Sequence[str], length: int
 ) -> np.ndarray:
-    """What a signature takes for one sentence.
+    """The input of a signature for one sentence.
 
     Args:
         sentence: from `split_words`; words beyond `length` are left out.
-        words: of the vocabulary; a word's id is its index, that of others `UNKNOWN`.
+        words: the vocabulary; the id of a word is its index, of any other `UNKNOWN`.
         length: T, of the signature.
 
     Returns:
-        Ids, int32 (1, T), padded with zeros.
+        int32 (1, T), padded with zeros.
     """
     known = {word: index for index, word in enumerate(words)}
     ids = [known.get(word, UNKNOWN) for word in sentence[:length]]

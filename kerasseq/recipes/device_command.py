@@ -33,7 +33,7 @@ def run_command(path: Path, prompt: str, length: int, seed: int) -> Run:
     # It is asked for more than is read, so that it still runs when it is looked at.
     arguments = f"--length {length + 10**6} --seed {seed} --temperature 1"
     process = subprocess.Popen(
-        [sys.executable, "-I", str(PROGRAM), str(path), *arguments.split()],
+        [sys.executable, "-E", "-s", str(PROGRAM), str(path), *arguments.split()],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

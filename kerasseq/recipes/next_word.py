@@ -12,8 +12,9 @@ import numpy as np
 from kerasseq.files.formats import FORMATS
 from kerasseq.files.report import Check
 from kerasseq.models.next_word import word_scores
+from kerasseq.on_device.model_file import WORDS
 from kerasseq.on_device.sampling import choose_token
-from kerasseq.on_device.suggest import WORDS, Keyboard
+from kerasseq.on_device.suggest import Keyboard
 from kerasseq.recipes.made_up import OWN_TEXT
 from kerasseq.recipes.shipping import Measured, OpenFile, about, ship
 from kerasseq.recipes.stepping import (

@@ -10,12 +10,12 @@ import tensorflow as tf
 
 import kerasseq
 from kerasseq.files.formats import FORMATS
-from kerasseq.files.operators import list_operators
 from kerasseq.files.report import Check, record, require
 from kerasseq.files.runtimes import Runtime, Signature, open_signatures
 from kerasseq.files.saved_model import write_saved_model
 from kerasseq.files.tflite import convert, write_tflite
-from kerasseq.on_device.generate import CONTRACT_VERSION, Model
+from kerasseq.on_device.model_file import CONTRACT_VERSION, Model
+from kerasseq.on_device.operators import list_operators
 
 
 class OpenFile(NamedTuple):

@@ -13,7 +13,7 @@ from benchmarks.same_text import (
 )
 from kerasseq.files.tflite import convert, write_tflite
 from kerasseq.models.char_rnn import CELLS
-from kerasseq.on_device.generate import Model
+from kerasseq.on_device.model_file import Model
 from kerasseq.recipes.characters import describe
 from kerasseq.signatures.characters import build_generating_module
 

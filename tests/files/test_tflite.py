@@ -17,12 +17,12 @@ from ai_edge_litert.interpreter import Interpreter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kerasseq.files.operators import list_operators
 from kerasseq.files.runtimes import open_signatures
 from kerasseq.files.saved_model import write_saved_model
 from kerasseq.files.tflite import convert, read_tflite, write_tflite
 from kerasseq.models.char_rnn import CharRNNConfig, build_char_rnn
 from kerasseq.on_device.generate import uniform_numbers, write_tokens
+from kerasseq.on_device.operators import list_operators
 from kerasseq.signatures.characters import (
     build_generating_module,
     generate,

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from kerasseq.data.streams import next_character_streams, next_word_batches
 from kerasseq.files.keras_models import load_model, save_model
-from kerasseq.files.operators import list_operators
 from kerasseq.files.runtimes import open_signatures
 from kerasseq.files.saved_model import write_saved_model
 from kerasseq.files.tflite import convert
@@ -23,6 +22,7 @@ from kerasseq.models.next_word import (
     build_next_word_model,
     word_scores,
 )
+from kerasseq.on_device.operators import list_operators
 from kerasseq.signatures.next_word import NextWordOnIds, NextWordOnText, suggest
 from kerasseq.text.keyboard import Caret, TypedVocabulary
 from kerasseq.text.words import SPECIALS

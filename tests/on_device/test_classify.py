@@ -1,8 +1,7 @@
 """The runner for classifiers, as the command that it is and as functions."""
 
+import functools
 import json
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
@@ -18,8 +17,8 @@ from kerasseq.on_device import words
 from kerasseq.recipes.shipping import about
 from kerasseq.signatures.classifier import ClassifierOnIds
 from kerasseq.text.words import WordVocabulary, split_words
+from tests.support.programs import run_program
 
-PROGRAM = Path(__file__).parents[2] / "kerasseq" / "on_device" / "classify.py"
 LENGTH = 7
 LABELS = ["γ", "a b", "c", "好"]
 VOCABULARY = WordVocabulary.from_sentences(["the cat sat οδοσ", "好 dog i\u0307"])
@@ -63,17 +62,7 @@ def exported(tmp_path_factory, flatbuffer, card) -> Path:
     return write(tmp_path_factory.mktemp("exported") / "m.tflite", flatbuffer, card)
 
 
-def run(*arguments: object, **options: object) -> subprocess.CompletedProcess:
-    """Run the program alone: nothing of the checkout can be imported."""
-    # -I would leave out the program's own folder, where its neighbours are.
-    command = [sys.executable, "-E", "-s", str(PROGRAM), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, timeout=120, cwd="/", **options)
-
-
-def said(errors: bytes) -> list[str]:
-    """The program's lines on standard error, without those of LiteRT."""
-    lines = errors.decode().splitlines()
-    return [line for line in lines if not line.startswith("INFO: ")]
+run = functools.partial(run_program, "classify")
 
 
 def expected_line(classifier, text: str) -> str:
@@ -93,7 +82,7 @@ def test_a_text_gets_label_probability_and_marks(exported, classifier):
     result = run(exported, text)
     assert result.stdout.decode() == expected_line(classifier, text) + "\n"
     assert "[" in result.stdout.decode()
-    assert (result.returncode, said(result.stderr)) == (0, [])
+    assert (result.returncode, result.stderr) == (0, b"")
 
 
 def test_each_line_of_standard_input_gets_one(exported, classifier):
@@ -109,7 +98,7 @@ def test_words_beyond_the_longest_are_left_out_and_said(exported, classifier):
     text = "the cat sat the cat sat dog 好 好"
     result = run(exported, text)
     assert result.stdout.decode().strip() == expected_line(classifier, text)
-    assert said(result.stderr) == ["classify.py: read the first 7 of 9 words"]
+    assert result.stderr == b"classify.py: read the first 7 of 9 words\n"
 
 
 @pytest.mark.parametrize(
@@ -122,7 +111,7 @@ def test_words_beyond_the_longest_are_left_out_and_said(exported, classifier):
 )
 def test_what_cannot_be_read_is_one_line(arguments, text, reason, exported):
     result = run(exported, *arguments, input=text)
-    [line] = said(result.stderr)
+    [line] = result.stderr.decode().splitlines()
     assert line.startswith("classify.py: ") and reason in line
     assert result.returncode == 2
 
@@ -130,7 +119,7 @@ def test_what_cannot_be_read_is_one_line(arguments, text, reason, exported):
 def test_files_that_are_no_classifier_are_one_line(tmp_path, flatbuffer, card):
     path = tmp_path / "m.tflite"
     changes = {
-        "holds a encoder, which has no classes": {"kind": "encoder"},
+        "of the kind 'encoder', not 'classifier'": {"kind": "encoder"},
         "speaks contract 99": {"contract": 99},
         "has a vocabulary of 10, its model one of 3": {"vocabulary_size": 3},
         "a model that does not fit its card": {"labels": LABELS[:3]},
@@ -140,7 +129,7 @@ def test_files_that_are_no_classifier_are_one_line(tmp_path, flatbuffer, card):
     for reason, change in changes.items():
         write(path, flatbuffer, card | change)
         result = run(path, "dog")
-        [line] = said(result.stderr)
+        [line] = result.stderr.decode().splitlines()
         assert reason in line and result.returncode == 2
     with zipfile.ZipFile(write(path, flatbuffer, card)) as archive:
         assert json.loads(archive.read("card.json"))["labels"] == LABELS
@@ -148,7 +137,7 @@ def test_files_that_are_no_classifier_are_one_line(tmp_path, flatbuffer, card):
     for content in (whole[:-30], whole[:100], b"", whole.replace(b"TFL3", b"TFL4", 1)):
         path.write_bytes(content)
         result = run(path, "dog")
-        [line] = said(result.stderr)
+        [line] = result.stderr.decode().splitlines()
         assert line.startswith("classify.py: ") and result.returncode == 2
     assert run(tmp_path / "missing.tflite", "x").returncode == 2
 

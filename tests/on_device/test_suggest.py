@@ -1,8 +1,6 @@
 """The keyboard for devices, as the command that it is and as a class."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +10,14 @@ from hypothesis import strategies as st
 
 from kerasseq.files.tflite import convert, write_tflite
 from kerasseq.models.next_word import NextWordConfig, build_next_word_model
-from kerasseq.on_device.generate import CONTRACT_VERSION, Model
-from kerasseq.on_device.suggest import WORDS as KIND
+from kerasseq.on_device.model_file import CONTRACT_VERSION, Model
+from kerasseq.on_device.model_file import WORDS as KIND
 from kerasseq.on_device.suggest import Keyboard
 from kerasseq.signatures.next_word import NextWordOnIds, NextWordOnText, suggest
 from kerasseq.text.keyboard import TypedVocabulary
 from kerasseq.text.words import SPECIALS
+from tests.support.programs import run_program
 
-PROGRAM = Path(__file__).parents[2] / "kerasseq" / "on_device" / "suggest.py"
 WORDS = (*SPECIALS, ".", "3", "a", "I", "I'm", "king", "kin", "Rome", "of", "the", "ß")
 VOCABULARY = TypedVocabulary(WORDS)
 
@@ -133,15 +131,9 @@ def test_at_a_tie_the_lower_id_comes_first(exported):
     assert found == ["the", "a", "I", "I'm", "king", "kin"]
 
 
-def said(errors: bytes) -> list[str]:
-    lines = errors.decode().splitlines()
-    return [line for line in lines if not line.startswith("INFO: ")]
-
-
 def test_the_command_prints_a_word_a_line(exported, module):
-    command = [sys.executable, str(PROGRAM), str(exported), "The k", "-k", "2"]
-    done = subprocess.run(command, capture_output=True, timeout=120)
-    assert (done.returncode, said(done.stderr)) == (0, [])
+    done = run_program("suggest", exported, "The k", "-k", "2")
+    assert (done.returncode, done.stderr) == (0, b"")
     expected = suggest(module, "The k", 2)
     lines = [f"{probability:.3f} {word}" for word, probability in expected]
     assert done.stdout.decode().splitlines() == lines
@@ -149,23 +141,20 @@ def test_the_command_prints_a_word_a_line(exported, module):
 
 def test_each_line_of_standard_input_is_a_text(exported, module):
     texts = ["the ", "the k", "", "zzz", "ΟΔΟΣ i'"]
-    lines = "\n".join(texts).encode() + b"\n\xff\xfe of"
-    command = [sys.executable, str(PROGRAM), str(exported)]
-    done = subprocess.run(command, input=lines, capture_output=True, timeout=120)
-    assert (done.returncode, said(done.stderr)) == (0, [])
+    done = run_program("suggest", exported, input="\n".join(texts).encode())
+    assert (done.returncode, done.stderr) == (0, b"")
     expected = [
         "  ".join(f"{word} {p:.3f}" for word, p in suggest(module, text))
-        for text in (*texts, "\ufffd\ufffd of")
+        for text in texts
     ]
     assert done.stdout.decode().split("\n") == [*expected, ""]
 
 
 def refused(path: Path, *arguments: str) -> str:
     """The one line that the program says where it exits with 2."""
-    command = [sys.executable, str(PROGRAM), str(path), "the ", *arguments]
-    done = subprocess.run(command, capture_output=True, timeout=120)
+    done = run_program("suggest", path, "the ", *arguments)
     assert (done.returncode, done.stdout) == (2, b"")
-    (line,) = said(done.stderr)
+    (line,) = done.stderr.decode().splitlines()
     assert line.startswith("suggest.py: ")
     return line
 
@@ -173,7 +162,10 @@ def refused(path: Path, *arguments: str) -> str:
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
-        ({"kind": "encoder"}, "holds a encoder, which suggests no words"),
+        (
+            {"kind": "encoder"},
+            "of the kind 'encoder', not 'next-word model'",
+        ),
         ({"first_word": 99}, "first_word=99 is no id of 14 words"),
         ({"first_word": None}, "first_word=None is no id"),
         ({"first_word": True}, "first_word=True is no id"),

@@ -24,12 +24,8 @@ from kerasseq.models.char_transformer import (
     CharTransformerConfig,
     build_char_transformer,
 )
-from kerasseq.on_device.generate import (
-    CONTRACT_VERSION,
-    Model,
-    encode_prompt,
-    write_tokens,
-)
+from kerasseq.on_device.generate import encode_prompt, write_tokens
+from kerasseq.on_device.model_file import CONTRACT_VERSION, Model
 from kerasseq.signatures.characters import (
     build_generating_module,
     describe_sizes,

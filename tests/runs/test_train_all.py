@@ -18,8 +18,8 @@ import train_all
 from kerasseq.commands import export_again
 from kerasseq.files.formats import FORMATS
 from kerasseq.files.keras_models import load_model
-from kerasseq.files.operators import list_operators
 from kerasseq.files.tflite import read_tflite
+from kerasseq.on_device.operators import list_operators
 from kerasseq.recipes import shipping
 from kerasseq.training.checkpoint import Checkpoint
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kerasseq.files.operators import list_operators
 from kerasseq.files.runtimes import open_signatures
 from kerasseq.files.saved_model import write_saved_model
 from kerasseq.files.tflite import convert
 from kerasseq.models.classifier import ClassifierConfig, build_classifier, predict
+from kerasseq.on_device.operators import list_operators
 from kerasseq.signatures.classifier import ClassifierOnIds, ClassifierOnText
 from kerasseq.text.words import WordVocabulary
 

@@ -6,7 +6,6 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kerasseq.files.operators import list_operators
 from kerasseq.files.runtimes import open_signatures
 from kerasseq.files.saved_model import write_saved_model
 from kerasseq.files.tflite import convert
@@ -15,6 +14,7 @@ from kerasseq.models.char_transformer import (
     build_char_transformer,
 )
 from kerasseq.on_device.generate import write_tokens
+from kerasseq.on_device.operators import list_operators
 from kerasseq.signatures.characters import (
     build_generating_module,
     generate,

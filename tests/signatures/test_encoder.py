@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kerasseq.files.operators import list_operators
 from kerasseq.files.runtimes import open_signatures
 from kerasseq.files.saved_model import write_saved_model
 from kerasseq.files.tflite import convert
 from kerasseq.models.encoder import EncoderConfig, build_encoder
+from kerasseq.on_device.operators import list_operators
 from kerasseq.recipes.encoder import encode_by_keras
 from kerasseq.signatures.encoder import EncoderOnIds, EncoderOnText
 from kerasseq.text.words import WordVocabulary

@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kerasseq.data.tagged_batches import encode_tokens
-from kerasseq.files.operators import list_operators
 from kerasseq.files.runtimes import open_signatures
 from kerasseq.files.saved_model import write_saved_model
 from kerasseq.files.tflite import convert
 from kerasseq.models.tagger import TaggerConfig, build_tagger
+from kerasseq.on_device.operators import list_operators
 from kerasseq.signatures.tagger import (
     TaggerOnIds,
     TaggerOnText,

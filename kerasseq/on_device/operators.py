@@ -1,4 +1,4 @@
-"""The operations in a TFLite flatbuffer."""
+"""The operations in a TFLite flatbuffer; it needs ai-edge-litert alone."""
 
 from ai_edge_litert import schema_py_generated as schema
 

@@ -1,0 +1,66 @@
+"""Open any exported file; it needs numpy, ai-edge-litert and the programs beside it."""
+
+from pathlib import Path
+from typing import TypeAlias
+
+if __package__:
+    from .classify import Classifier
+    from .encode import Encoder
+    from .generate import Writer
+    from .model_file import CHARACTERS, CLASSIFIER, ENCODER, TAGGER, WORDS, Model
+    from .suggest import Keyboard
+    from .tag import Tagger
+else:  # copied: beside one another
+    from classify import Classifier  # type: ignore[no-redef]
+    from encode import Encoder  # type: ignore[no-redef]
+    from generate import Writer  # type: ignore[no-redef]
+    from model_file import (  # type: ignore[no-redef]
+        CHARACTERS,
+        CLASSIFIER,
+        ENCODER,
+        TAGGER,
+        WORDS,
+        Model,
+    )
+    from suggest import Keyboard  # type: ignore[no-redef]
+    from tag import Tagger  # type: ignore[no-redef]
+
+Opened: TypeAlias = Writer | Keyboard | Classifier | Tagger | Encoder
+
+
+def open_tflite(path: str | Path) -> Opened:
+    """Open an exported file, without TensorFlow and Keras.
+
+    Args:
+        path: a `.tflite` of this project.
+
+    Returns:
+        What the model is for: a character model has
+        `write(prompt, length, temperature=..., seed=...)`, a next-word model
+        `suggest(text)`, a classifier `classify(text)`, a tagger `tag(text)` and an
+        encoder `encode(text)`.
+
+    Raises:
+        ValueError: the file is missing or damaged, or holds another kind of model.
+
+    Example:
+        >>> writer = open_tflite("char_rnn_int8.tflite")
+        >>> text = writer.write("Once upon", 40, temperature=0.7, seed=1)
+        >>> len(text)
+        40
+    """
+    model = Model(path)
+    if model.kind == CHARACTERS:
+        return Writer(model)
+    if model.kind == WORDS:
+        return Keyboard(model)
+    if model.kind == CLASSIFIER:
+        return Classifier(model)
+    if model.kind == TAGGER:
+        return Tagger(model)
+    if model.kind == ENCODER:
+        return Encoder(model)
+    raise ValueError(
+        f"{path} holds a model of the kind {model.kind!r}, which is none of "
+        f"{CHARACTERS!r}, {WORDS!r}, {CLASSIFIER!r}, {TAGGER!r}, {ENCODER!r}"
+    )
