@@ -14,9 +14,10 @@ import numpy as np
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
+from kerasseq.files.formats import FORMATS
 from kerasseq.files.runtimes import Runtime, Signature, open_signatures
 from kerasseq.files.saved_model import write_saved_model
-from kerasseq.files.tflite import Quantization, convert, write_tflite
+from kerasseq.files.tflite import convert, write_tflite
 from kerasseq.models.char_rnn import CELLS, CharRNNConfig, build_char_rnn
 from kerasseq.models.stateful import build_sampling_model
 from kerasseq.on_device.generate import uniform_numbers, write_tokens
@@ -101,7 +102,7 @@ def write_files(model: keras.Model, directory: Path) -> dict[str, Path]:
             {"generate": module.generate, "step": signatures["step"]},
         )
     }
-    for quantization in get_args(Quantization):
+    for quantization in FORMATS:
         paths[quantization] = write_tflite(
             directory / f"char_rnn_{quantization}.tflite",
             convert(module, signatures, quantization),
@@ -116,9 +117,7 @@ def our_writers(model: keras.Model, paths: dict[str, Path]) -> Iterator[Writer]:
     shapes = {
         f"state_{index}": list(shape) for index, shape in enumerate(state_shapes(model))
     }
-    for weights, runtime in itertools.product(
-        get_args(Quantization), get_args(Runtime)
-    ):
+    for weights, runtime in itertools.product(FORMATS, get_args(Runtime)):
         signatures = open_signatures(paths[weights].read_bytes(), runtime)
         step, loop = signatures["step"], signatures["generate"]
 
