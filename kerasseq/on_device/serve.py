@@ -1,21 +1,31 @@
 """Serve the page on this machine alone: `python serve.py FILE.tflite`.
 
-It needs the standard library, and dist/, which `npm ci && npm run build` makes. Nothing
-but dist/ and the file can be read from it.
+It needs the standard library, and the built page, which `npm ci && npm run build` makes
+in the folder of its sources. Only the page and the given files can be read from it.
 """
 
-import argparse
 import errno
 import os
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 from urllib.parse import quote, urlsplit
 
+if __package__:
+    from .command import Command
+else:  # copied: beside one another
+    from command import Command  # type: ignore[no-redef]
+
 HOST = "127.0.0.1"
-DIST = Path(__file__).resolve().parents[2] / "export" / "web" / "dist"
+HERE = Path(__file__).resolve().parent
+# The sources of the page: in a checkout, and in the installed package.
+CHECKOUT, PACKAGED = HERE.parents[1] / "export" / "web", HERE / "web"
+DIST = (CHECKOUT if CHECKOUT.is_dir() else PACKAGED) / "dist"
 TYPES = {
     ".css": "text/css; charset=utf-8",
     ".html": "text/html; charset=utf-8",
@@ -31,27 +41,39 @@ WORKER_POLICY = (
 
 
 class Server(ThreadingHTTPServer):
-    """A server of the files in a table.
+    """A server of the page and of models beside it.
 
     Args:
         port: 0 takes a free one.
-        model: a file to serve beside the page, or None.
+        models: files to serve beside the page.
+        dist: the folder of the built page.
+
+    Attributes:
+        addresses: of the page with each of the models open, or of the page alone.
+
+    Raises:
+        OSError: the port is taken or not allowed.
     """
 
     daemon_threads = True
     # On Windows two servers would share the port.
     allow_reuse_address = os.name != "nt"
 
-    def __init__(self, port: int, model: Path | None) -> None:
+    def __init__(
+        self, port: int, models: Sequence[Path] = (), dist: Path = DIST
+    ) -> None:
         super().__init__((HOST, port), Handler)
-        # What is asked for is looked up here and never read as a path.
-        self.files = {f"/{path.name}": path for path in DIST.iterdir()}
-        self.files["/"] = DIST / "index.html"
-        self.address = f"http://{HOST}:{self.server_port}/"
-        if model:
-            place = f"/model/{quote(model.name, safe='')}"
-            self.files[place] = model
-            self.address += f"?model={quote(place)}"
+        # Requests are looked up here and never read as a path.
+        self.files = {f"/{path.name}": path for path in dist.iterdir()}
+        self.files["/"] = dist / "index.html"
+        root = f"http://{HOST}:{self.server_port}/"
+        self.addresses = [] if models else [root]
+        for index, model in enumerate(models):
+            path = f"/model/{quote(model.name, safe='')}"
+            if path in self.files:
+                path = f"/model/{index}/{quote(model.name, safe='')}"
+            self.files[path] = model
+            self.addresses.append(f"{root}?model={quote(path)}")
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -91,50 +113,67 @@ class Handler(BaseHTTPRequestHandler):
         """Say nothing of each request."""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def _end(number: int, frame: FrameType | None) -> NoReturn:
+    """End quietly on SIGTERM, as a service is asked to."""
+    sys.exit(0)
+
+
+def main(
+    arguments: Sequence[str] | None = None, prog: str = "serve.py", dist: Path = DIST
+) -> int:
     """Run the command line.
+
+    Args:
+        arguments: None for those of the process.
+        prog: the name in messages.
+        dist: the folder of the built page.
 
     Returns:
         The exit code.
     """
-    parser = argparse.ArgumentParser(
-        prog="serve.py", description="Serve the page that writes text with a model."
+    command = Command(
+        prog=prog, description="Serve the page that writes text with a model."
     )
-    parser.add_argument(
-        "file", nargs="?", type=Path, help="a .tflite to open in the page"
+    command.add_argument(
+        "files", nargs="*", type=Path, help=".tflite files to open in the page"
     )
-    parser.add_argument("--port", type=int, default=8000, help="0 takes a free one")
-    options = parser.parse_args(arguments)
-    complaint = None
-    if not (DIST / "index.html").is_file():
-        complaint = (
-            f"{DIST} is not built; run `npm ci && npm run build` in {DIST.parent}"
-        )
-    elif options.file and not options.file.is_file():
-        complaint = f"{options.file} is no file; give a .tflite, or none"
-    elif not 0 <= options.port < 2**16:
-        complaint = f"--port {options.port}: give 0 to 65535"
-    if complaint:
-        print(f"serve.py: {complaint}", file=sys.stderr)
-        return 2
-    try:
-        server = Server(options.port, options.file)
-    except OSError as error:
-        taken = error.errno in (errno.EADDRINUSE, errno.EACCES)
-        reason = "is taken or not allowed" if taken else f"fails: {error.strerror}"
-        print(
-            f"serve.py: port {options.port} {reason}; give another with --port, "
-            "0 for any",
-            file=sys.stderr,
-        )
-        return 2
-    with server:
+    command.add_argument(
+        "--port", type=int, default=8000, help="0 takes a free one (8000)"
+    )
+    options = command.parse_args(arguments)
+
+    def lines() -> Iterator[str]:
+        if not (dist / "index.html").is_file():
+            raise ValueError(
+                f"{dist} is not built; run `npm ci && npm run build` in {dist.parent}"
+            )
+        for path in options.files:
+            if not path.is_file():
+                raise ValueError(f"{path} is no file; give a .tflite, or none")
+        if not 0 <= options.port < 2**16:
+            raise ValueError(f"--port {options.port}: give 0 to 65535")
         try:
-            print(f"{server.address} (Ctrl-C ends)", flush=True)
-            server.serve_forever()
-        except KeyboardInterrupt:
-            print()
-    return 0
+            server = Server(options.port, options.files, dist)
+        except OSError as error:
+            taken = error.errno in (errno.EADDRINUSE, errno.EACCES)
+            reason = "is taken or not allowed" if taken else f"fails: {error.strerror}"
+            raise ValueError(
+                f"port {options.port} {reason}; give another with --port, 0 for any"
+            ) from None
+        with server:
+            before = signal.signal(signal.SIGTERM, _end)
+            try:
+                *others, last = server.addresses
+                for address in others:
+                    yield f"{address}\n"
+                yield f"{last} (Ctrl-C ends)\n"
+                server.serve_forever()
+            except KeyboardInterrupt:
+                yield "\n"
+            finally:
+                signal.signal(signal.SIGTERM, before)
+
+    return command.run(lines())
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from kerasseq.models.char_transformer import (
 )
 from kerasseq.on_device.generate import encode_prompt, write_tokens
 from kerasseq.on_device.model_file import CONTRACT_VERSION, Model
+from kerasseq.on_device.serve import Server
 from kerasseq.signatures.characters import (
     build_generating_module,
     describe_sizes,
@@ -33,8 +34,9 @@ from kerasseq.signatures.characters import (
     state_shapes,
 )
 from kerasseq.text.characters import Vocabulary
+from tests.support.programs import FOLDER, run_program
 
-SERVE = Path(__file__).parents[2] / "kerasseq" / "on_device" / "serve.py"
+SERVE = FOLDER / "serve.py"
 WEB = Path(__file__).parents[2] / "export" / "web"
 CHARACTERS = "\n abcdé𝄞"
 DEFAULTS = {"length": 37, "temperature": 0.9, "top_k": 6, "top_p": 0.95, "min_p": 0.01}
@@ -116,12 +118,14 @@ def dist(packages):
 class Serving:
     """serve.py in a process of its own."""
 
-    def __init__(self, *arguments):
+    def __init__(self, *arguments, ignored=signal.SIG_DFL):
         self.process = subprocess.Popen(
-            [sys.executable, "-I", str(SERVE), "--port=0", *arguments],
+            [sys.executable, "-E", "-s", str(SERVE), "--port=0", *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            # A shell's background jobs, and what they start, ignore Ctrl-C.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, ignored),
         )
         assert select.select([self.process.stdout], [], [], 20)[0]
         self.line = self.process.stdout.readline()
@@ -132,10 +136,10 @@ class Serving:
         with urllib.request.urlopen(self.root.rstrip("/") + path, timeout=10) as reply:
             return reply.headers, reply.read()
 
-    def end(self):
-        self.process.send_signal(signal.SIGINT)
+    def end(self, number=signal.SIGTERM):
+        self.process.send_signal(number)
         output, errors = self.process.communicate(timeout=10)
-        return self.process.returncode, output.strip(), errors
+        return self.process.returncode, output, errors
 
 
 @pytest.fixture(scope="module")
@@ -660,6 +664,18 @@ def test_the_page_fits_a_phone_and_keeps_the_rules_of_access(
     context.close()
 
 
+def test_models_of_one_name_have_addresses_of_their_own(dist, exported, tmp_path):
+    other = tmp_path / exported.name
+    other.write_bytes(b"another")
+    with Server(0, [exported, other], dist) as server:
+        paths = [
+            urllib.parse.unquote(address.partition("?model=")[2])
+            for address in server.addresses
+        ]
+        found = [server.files[path] for path in paths]
+    assert found == [exported, other]
+
+
 def test_the_server_serves_the_page_and_the_file_and_nothing_else(served, exported):
     for path, kind in (
         ("/", "text/html; charset=utf-8"),
@@ -692,12 +708,22 @@ def _place(served):
     return parts.hostname, parts.port
 
 
-def test_the_server_answers_this_machine_alone_and_ends_quietly(dist):
-    serving = Serving()
+@pytest.mark.parametrize(
+    ("number", "ignored", "last"),
+    [
+        (signal.SIGINT, signal.SIG_DFL, "\n"),
+        (signal.SIGTERM, signal.SIG_DFL, ""),
+        (signal.SIGTERM, signal.SIG_IGN, ""),
+    ],
+)
+def test_the_server_answers_this_machine_alone_and_ends_quietly(
+    dist, number, ignored, last
+):
+    serving = Serving(ignored=ignored)
     port = _place(serving)[1]
     table = Path("/proc/net/tcp")
     rows = table.read_text().splitlines()[1:] if table.exists() else []
-    assert serving.end() == (0, "", "")
+    assert serving.end(number) == (0, last, "")
     assert serving.line == f"http://127.0.0.1:{port}/ (Ctrl-C ends)\n"
     places = [row.split()[1] for row in rows if row.split()[3] == "0A"]  # listening
     here = [place for place in places if place.endswith(f":{port:04X}")]
@@ -716,27 +742,19 @@ def test_a_server_that_cannot_start_says_why_in_a_line(dist, arguments, complain
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         arguments = [text.replace("TAKEN", port) for text in arguments]
-        result = start(SERVE, *arguments)
+        result = run_program("serve", *arguments, text=True)
     assert (result.returncode, result.stdout) == (2, "")
     (line,) = result.stderr.splitlines()
     assert line.startswith("serve.py: ") and complaint in line
 
 
 def test_a_page_that_is_not_built_is_named_with_the_command(tmp_path):
-    shutil.copy(SERVE, tmp_path)
-    result = start(tmp_path / "serve.py")
+    for name in ("serve.py", "command.py"):
+        shutil.copy(FOLDER / name, tmp_path)
+    result = run_program("serve", folder=tmp_path, text=True)
     assert (result.returncode, result.stdout) == (2, "")
     (line,) = result.stderr.splitlines()
     assert "is not built; run `npm ci && npm run build` in" in line
-
-
-def start(program, *arguments):
-    return subprocess.run(
-        [sys.executable, "-I", str(program), *arguments],
-        capture_output=True,
-        text=True,
-        timeout=20,
-    )
 
 
 def test_what_needs_no_browser_passes_in_node(node, packages, exported):
