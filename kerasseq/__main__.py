@@ -23,10 +23,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
-    arguments = sys.argv[1:] if arguments is None else arguments
-    if arguments and arguments[0] in PROGRAMS:
-        program = import_module(f"kerasseq.on_device.{PROGRAMS[arguments[0]]}")
-        return program.main(arguments[1:])
+    name, *others = (sys.argv[1:] if arguments is None else arguments) or [""]
+    if name in PROGRAMS:
+        program = import_module(f"kerasseq.on_device.{PROGRAMS[name]}")
+        return program.main(others)
     from kerasseq import commands  # typer is not on every device
 
     return commands.main(arguments)

@@ -49,11 +49,19 @@ ON_DEVICE = {
 HELP_NAMES = {"help_option_names": ["-h", "--help"]}
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run `kerasseq` with some arguments; gives the exit code."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run `kerasseq`.
+
+    Args:
+        arguments: of the command line; None for those of the process.
+
+    Returns:
+        The exit code.
+    """
+    prepare, arguments = _from_process(arguments)
     app = _new_app("Small sequence models, from your text to files for devices.")
-    _add_train(app, "kerasseq train", ())
-    _add_export(app, "kerasseq export")
+    _add_train(app, "kerasseq train", prepare, ())
+    _add_export(app, "kerasseq export", prepare)
     for name, help in ON_DEVICE.items():
         # `__main__` runs these without typer; here they are for the help.
         app.command(name, help=help, rich_help_panel="With a file, on any device")(
@@ -77,26 +85,29 @@ def train(
     Returns:
         The exit code; see `exit_code`.
     """
+    prepare, arguments = _from_process(arguments)
     app = _new_app(None)
-    _add_train(app, program, callbacks)
-    return _run(app, sys.argv[1:] if arguments is None else arguments, program)
+    _add_train(app, program, prepare, callbacks)
+    return _run(app, arguments, program)
 
 
-def export_again(name: str) -> int:
+def export_again(name: str, arguments: Sequence[str] | None = None) -> int:
     """Export a saved model again: `python -m export.NAME DIR`, DIR of a run.
 
     Args:
         name: of the model.
+        arguments: of the command line; None for those of the process.
 
     Returns:
         The exit code; see `exit_code`.
     """
-    hush()
     program = f"export.{name}"
-    if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
+    prepare, arguments = _from_process(arguments)
+    if len(arguments) != 1 or arguments[0].startswith("-"):
         print(f"usage: python -m {program} DIR, a run's folder", file=sys.stderr)
         return 2
-    return _export(Path(sys.argv[1]), name, program)
+    prepare()
+    return _export(Path(arguments[0]), name, program)
 
 
 def parse_options(
@@ -108,6 +119,16 @@ def parse_options(
     app.command(help=TRAIN.format(program))(_with_options(found.append))
     code = _run(app, arguments, program)
     return found[0] if found else code
+
+
+def _from_process(
+    arguments: Sequence[str] | None,
+) -> tuple[Callable[[], None], Sequence[str]]:
+    """What to do before the work, and the arguments."""
+    # Only a command that has the process for itself may change its standard error.
+    if arguments is None:
+        return hush, sys.argv[1:]
+    return lambda: None, arguments
 
 
 def _new_app(help: str | None) -> typer.Typer:
@@ -122,7 +143,6 @@ def _new_app(help: str | None) -> typer.Typer:
 
 def _run(app: typer.Typer, arguments: Sequence[str], program: str) -> int:
     """Run a typer application; what is wrong with the arguments is said in one line."""
-    hush()
     try:
         return app(list(arguments), prog_name=program, standalone_mode=False) or 0
     except typer.TyperException as error:
@@ -135,8 +155,14 @@ def _run(app: typer.Typer, arguments: Sequence[str], program: str) -> int:
         return 2
 
 
-def _add_train(app: typer.Typer, program: str, callbacks: Sequence[Any]) -> None:
+def _add_train(
+    app: typer.Typer,
+    program: str,
+    prepare: Callable[[], None],
+    callbacks: Sequence[Any],
+) -> None:
     def work(options: Options) -> int:
+        prepare()
         from kerasseq.parts import train_all
 
         again = "go on with --resume"
@@ -147,7 +173,7 @@ def _add_train(app: typer.Typer, program: str, callbacks: Sequence[Any]) -> None
     )
 
 
-def _add_export(app: typer.Typer, program: str) -> None:
+def _add_export(app: typer.Typer, program: str, prepare: Callable[[], None]) -> None:
     @app.command(help=EXPORT, rich_help_panel="Make models")
     def export(
         out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of a run.")],
@@ -163,6 +189,7 @@ def _add_export(app: typer.Typer, program: str) -> None:
     ) -> int:
         if part not in (None, *MODELS):
             raise typer.BadParameter(f"{part!r} is none of {', '.join(MODELS)}")
+        prepare()
         return _export(out, part, program)
 
 

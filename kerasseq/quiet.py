@@ -1,8 +1,58 @@
-"""Silence for what a user cannot act on."""
+"""Lines of TensorFlow and LiteRT that a user cannot act on stay off the screen.
+
+Most of them are written before or after any log level applies: while TensorFlow is
+being loaded and, by LiteRT, while the process ends. So a process of its own reads what
+native code writes to standard error and passes on all but those lines. What Python
+writes does not go through it, and what native code says when it crashes still arrives.
+"""
 
 import os
+import re
+import signal
+import subprocess
+import sys
+
+NOISE = re.compile(
+    rb"WARNING: All log messages before absl::InitializeLog"
+    rb"|I\d{4} [\d:.]+ "  # absl's information
+    rb"|[WE]\d{4} [\d:.]+ .*(failed call to cuInit|already (been )?registered)"
+    rb"|W\d{4} [\d:.]+ .*tf_tfl_flatbuffer_helpers.*Ignored "
+    rb"|To enable the following instructions: "
+    rb"|INFO: "  # LiteRT's information
+)
 
 
 def hush() -> None:
-    """Keep TensorFlow's start-up quiet; call it before TensorFlow is loaded."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    """Filter what native code writes to standard error, until the process ends.
+
+    For a command's own process, before TensorFlow is loaded.
+    """
+    if sys.stderr is None:
+        return  # it was closed
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")  # warnings and errors
+    sys.stderr.flush()
+    screen = os.dup(2)
+    # It ends when the last process that may write has ended.
+    reader = subprocess.Popen(
+        [sys.executable, "-I", "-S", __file__], stdin=subprocess.PIPE, stdout=screen
+    )
+    assert reader.stdin  # a pipe was asked for
+    os.dup2(reader.stdin.fileno(), 2)
+    reader.stdin.close()
+    reader.returncode = 0  # it outlives this process, which is no fault
+    sys.stderr = os.fdopen(
+        screen, "w", 1, encoding=sys.stderr.encoding, errors="backslashreplace"
+    )
+
+
+def pass_on() -> None:
+    """Copy standard input to standard output without the noise."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the command
+    for line in sys.stdin.buffer:
+        if not NOISE.match(line):
+            sys.stdout.buffer.write(line)
+            sys.stdout.buffer.flush()
+
+
+if __name__ == "__main__":
+    pass_on()

@@ -114,7 +114,8 @@ def suggest_by_keras(
     """Each word that fits the end of a text, with its probability by Keras's logits."""
     caret = Caret.after(text)
     ids = [vocabulary.start, *vocabulary.lower_cased.encode(" ".join(caret.words))]
-    logits = model.predict_on_batch(np.array([ids]))[0, -1].astype(np.float64)
+    # Called, since `predict` would trace anew for each length.
+    logits = np.asarray(model(np.array([ids])), np.float64)[0, -1]
     beginning = Caret.after(text.lower()).unfinished
     fits = [
         index

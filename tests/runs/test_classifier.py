@@ -134,9 +134,8 @@ def test_a_check_that_fails_ends_the_recipe_with_1(run, monkeypatch, capsys):
     from kerasseq.commands import export_again
     from kerasseq.recipes import classifier as recipe
 
-    monkeypatch.setattr(sys, "argv", ["export", str(run)])
     monkeypatch.setitem(recipe.ALLOWED_DIFFERENCE, "int8", -1.0)
-    assert export_again("classifier") == 1
+    assert export_again("classifier", [str(run)]) == 1
     error = capsys.readouterr().err
     assert "classifier_int8.tflite: largest difference of a probability" in error
     assert "saved_model" not in error

@@ -109,10 +109,9 @@ def test_the_held_out_words_are_the_same_read_again(run, expected):
 
 @pytest.mark.slow
 def test_a_check_that_fails_ends_the_export_with_1(run, monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["export", str(run)])
     monkeypatch.setitem(recipe.ALLOWED_HITS, "int8", -1.0)
     monkeypatch.setattr(recipe, "ALLOWED_MILLISECONDS", 0.0)
-    assert export_again("next_word") == 1
+    assert export_again("next_word", [str(run)]) == 1
     error = capsys.readouterr().err
     assert "next_word_int8.tflite: hit rate at 3 worse than Keras's" in error
     assert "next_word_float32.tflite: hit rate" not in error
@@ -127,8 +126,7 @@ def test_a_vocabulary_that_does_not_fit_is_refused(run, tmp_path, monkeypatch, c
     (folder / "vocabulary.json").write_text(
         '{"words": ["<PAD>", "<UNK>", "<MASK>", "a"]}'
     )
-    monkeypatch.setattr(sys, "argv", ["export", str(tmp_path)])
-    assert export_again("next_word") == 2
+    assert export_again("next_word", [str(tmp_path)]) == 2
     error = capsys.readouterr().err.strip()
     assert "has 4 words but the model" in error and "\n" not in error
 

@@ -210,9 +210,8 @@ def copied(run, tmp_path) -> Path:
 
 def refuse_export(directory: Path, monkeypatch, capsys) -> str:
     """Run the recipe in this process; gives the one line that it says."""
-    monkeypatch.setattr(sys, "argv", ["export", str(directory)])
     before = {path.name for path in (directory / "char_rnn").iterdir()}
-    assert export_again("char_rnn") == 2
+    assert export_again("char_rnn", [str(directory)]) == 2
     assert {path.name for path in (directory / "char_rnn").iterdir()} == before
     error = capsys.readouterr().err.strip()
     assert "\n" not in error
@@ -341,11 +340,10 @@ def test_a_full_disk_ends_in_one_line_and_the_resumed_run_in_the_same_weights(
 
 
 def test_a_check_that_fails_ends_the_run_with_1(run, monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["export", str(run)])
     monkeypatch.setitem(FORMATS, "int8", FORMATS["int8"]._replace(loss=-1.0))
     for name in ("float16", "int4"):
         monkeypatch.delitem(FORMATS, name)
-    assert export_again("char_rnn") == 1
+    assert export_again("char_rnn", [str(run)]) == 1
     error = capsys.readouterr().err
     assert "char_rnn_int8.tflite: held-out loss above Keras's" in error
     assert "char_rnn_float32.tflite" not in error

@@ -1,0 +1,70 @@
+"""What reaches the screen of a command, and what does not."""
+
+import os
+import subprocess
+import sys
+
+NATIVE = """
+import os, warnings
+import numpy as np
+from kerasseq.quiet import hush
+hush()
+import tensorflow as tf
+tf.config.list_physical_devices()
+tf.constant(1.0) + 1
+from kerasseq.files.runtimes import open_signatures
+from kerasseq.files.tflite import convert
+module = tf.Module()
+double = tf.function(lambda x: {"y": x + x}).get_concrete_function(
+    tf.TensorSpec((3,), name="x")
+)
+flatbuffer = convert(module, {"double": double})
+for runtime in ("interpreter", "compiled_model"):
+    open_signatures(flatbuffer, runtime)["double"](x=np.ones(3, "float32"))
+"""
+
+
+def errors_of(program: str, **options) -> subprocess.CompletedProcess:
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "1"}
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        stderr=subprocess.PIPE,
+        env=environment,
+        text=True,
+        **options,
+    )
+
+
+def test_nothing_of_the_libraries_reaches_the_screen_and_warnings_do():
+    program = NATIVE + (
+        "warnings.warn('a warning of Python')\n"
+        "tf.get_logger().warning('a warning of TensorFlow')\n"
+        "os.write(2, b'W0000 00:00:1 1 f.cc:1] a warning of native code\\n')\n"
+    )
+    lines = errors_of(program).stderr.splitlines()
+    # A logger of Python may have two handlers.
+    kept = set(lines)
+    assert len(kept) == 3, lines
+    # Native code has a way of its own to the screen.
+    for words in ("of Python", "of TensorFlow", "of native code"):
+        assert any(line.endswith(f"a warning {words}") for line in kept), kept
+
+
+def test_what_native_code_says_when_it_crashes_arrives():
+    program = (
+        "import os; from kerasseq.quiet import hush; hush()\n"
+        "os.write(2, b'F0000 check failed: the last words'); os.abort()"
+    )
+    done = errors_of(program)
+    assert done.returncode < 0
+    assert done.stderr == "F0000 check failed: the last words"
+
+
+def test_a_closed_standard_error_is_no_fault():
+    program = "from kerasseq.quiet import hush; hush(); print('done')"
+    done = subprocess.run(
+        ["sh", "-c", f'{sys.executable} -c "{program}" 2>&-'],
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout) == (0, "done\n")
