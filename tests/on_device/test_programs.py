@@ -1,0 +1,407 @@
+"""What all programs for devices share: streams, errors, exit codes, ways to run."""
+
+import doctest
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from kerasseq.files.tflite import convert, write_tflite
+from kerasseq.models.char_rnn import CharRNNConfig, build_char_rnn
+from kerasseq.models.classifier import ClassifierConfig, build_classifier, predict
+from kerasseq.models.encoder import EncoderConfig, build_encoder
+from kerasseq.models.next_word import NextWordConfig, build_next_word_model
+from kerasseq.models.tagger import TaggerConfig, build_tagger
+from kerasseq.on_device import encode
+from kerasseq.on_device.model_file import CONTRACT_VERSION
+from kerasseq.on_device.opening import open_tflite
+from kerasseq.signatures.characters import (
+    build_generating_module,
+    generate,
+    state_shapes,
+)
+from kerasseq.signatures.classifier import ClassifierOnIds
+from kerasseq.signatures.encoder import EncoderOnIds
+from kerasseq.signatures.next_word import NextWordOnIds, NextWordOnText, suggest
+from kerasseq.signatures.tagger import TaggerOnIds, tag_sentences
+from kerasseq.text.characters import Vocabulary
+from kerasseq.text.keyboard import TypedVocabulary
+from kerasseq.text.words import SPECIALS, WordVocabulary
+from tests.support.programs import FOLDER, run_program
+
+ROOT = FOLDER.parents[1]
+CHARACTERS = Vocabulary.from_text("\n abcdé")
+WORDS = WordVocabulary.from_sentences(["the cat sat οδοσ", "好 dog"])
+KEYBOARD = TypedVocabulary((*SPECIALS, ".", "a", "king", "kin", "the"))
+LABELS, TAGS = ["γ", "a b", "c"], ["O", "B-x", "I-x"]
+DEFAULTS = {"length": 37, "temperature": 0.9, "top_k": 6, "top_p": 0.95, "min_p": 0.01}
+LENGTH, SEED = 7, 3
+TEXT = "The ΟΔΟΣ cat"
+
+
+def with_weights(model: keras.Model) -> keras.Model:
+    """The model with large weights by chance, so that all outputs differ."""
+    numbers = np.random.default_rng(17)
+    model.set_weights([numbers.normal(0, 0.7, w.shape) for w in model.get_weights()])
+    return model
+
+
+@pytest.fixture(scope="module")
+def models() -> dict[str, keras.Model]:
+    """A small model for each program, by its name."""
+    size = len(WORDS)
+    return {
+        "generate": with_weights(
+            build_char_rnn(CharRNNConfig(7, units=5, embedding_size=3))
+        ),
+        "suggest": with_weights(
+            build_next_word_model(
+                NextWordConfig(len(KEYBOARD.words), units=7, embedding_size=3)
+            )
+        ),
+        "classify": with_weights(build_classifier(ClassifierConfig(size, 3, 8))),
+        "tag": with_weights(build_tagger(TaggerConfig(size, ("x",), num_letters=5))),
+        "encode": with_weights(build_encoder(EncoderConfig(size, 12, 3, 2, 17, 13))),
+    }
+
+
+@pytest.fixture(scope="module")
+def modules(models) -> dict:
+    """What each file is made from."""
+    return {
+        "generate": build_generating_module(models["generate"], CHARACTERS),
+        "suggest": NextWordOnIds(models["suggest"]),
+        "classify": ClassifierOnIds(models["classify"]),
+        "tag": TaggerOnIds(models["tag"], TAGS),
+        "encode": EncoderOnIds(models["encode"]),
+    }
+
+
+@pytest.fixture(scope="module")
+def files(models, modules, tmp_path_factory) -> dict[str, Path]:
+    """A file for each program."""
+    folder = tmp_path_factory.mktemp("files")
+    cards = {
+        "generate": {
+            "kind": "character model",
+            "state_shapes": state_shapes(models["generate"]),
+            "sampling_defaults": DEFAULTS,
+        },
+        "suggest": {
+            "kind": "next-word model",
+            "state_shapes": modules["suggest"].state_shapes,
+            "first_word": KEYBOARD.first,
+        },
+        "classify": {"kind": "classifier", "length": LENGTH, "labels": LABELS},
+        "tag": {"kind": "tagger", "length": LENGTH, "num_letters": 5, "tags": TAGS},
+        "encode": {"kind": "encoder", "length": LENGTH},
+    }
+    written = {}
+    for name, card in cards.items():
+        stateful = name in ("generate", "suggest")
+        signatures = modules[name].device_signatures(*([] if stateful else [LENGTH]))
+        vocabulary = {"generate": CHARACTERS, "suggest": KEYBOARD}.get(name, WORDS)
+        ((_, entries),) = json.loads(vocabulary.to_json()).items()
+        size = {"contract": CONTRACT_VERSION, "vocabulary_size": len(entries)}
+        written[name] = write_tflite(
+            folder / f"{name}.tflite",
+            convert(modules[name], signatures),
+            size | card,
+            {"vocabulary.json": vocabulary.to_json()},
+        )
+    return written | {"show": written["encode"]}
+
+
+COMMANDS = {
+    "generate": ("write", ["--prompt=a bad cab", "--seed=5"]),
+    "suggest": ("suggest", ["the k"]),
+    "classify": ("classify", [TEXT]),
+    "tag": ("tag", [TEXT]),
+    "encode": ("encode", [TEXT]),
+    "show": ("show", []),
+}
+# Runs a program as it is run otherwise, then says what it has loaded.
+WATCHED = """
+import runpy, sys
+sys.argv = sys.argv[1:]
+try:
+    if sys.argv[0].endswith(".py"):
+        sys.path.insert(0, sys.argv[0].rpartition("/")[0])
+        runpy.run_path(sys.argv[0], run_name="__main__")
+    else:
+        runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+except SystemExit as ended:
+    assert not ended.code, ended.code
+heavy = {"tensorflow", "keras", "typer", "h5py", "matplotlib"} & set(sys.modules)
+assert not heavy, heavy
+assert "numpy" in sys.modules
+"""
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_three_ways_to_run_a_program_with_numpy_and_litert_alone(
+    name, files, bare_python
+):
+    command, arguments = COMMANDS[name]
+    outputs = set()
+    for program in (
+        [str(FOLDER / f"{name}.py"), files[name]],
+        [f"kerasseq.on_device.{name}", files[name]],
+        ["kerasseq", command, files[name]],
+    ):
+        copied = program[0].endswith(".py")
+        done = subprocess.run(
+            [bare_python, "-s", "-c", WATCHED, *program, *arguments],
+            capture_output=True,
+            cwd="/",
+            env={} if copied else {"PYTHONPATH": str(ROOT)},
+            timeout=120,
+        )
+        assert (done.returncode, done.stderr) == (0, b"")
+        outputs.add(done.stdout)
+    (output,) = outputs
+    assert output.strip()
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_messages_have_the_name_that_was_typed(name, files):
+    command, _ = COMMANDS[name]
+    for program, said in (
+        ([str(FOLDER / f"{name}.py")], f"{name}.py"),
+        (["-m", "kerasseq", command], f"kerasseq {command}"),
+    ):
+        for arguments, complaint in (
+            (["none.tflite"], f"{said}: none.tflite cannot be read: "),
+            ([], f"{said}: error: the following arguments are required: file"),
+        ):
+            done = subprocess.run(
+                [sys.executable, *program, *arguments],
+                capture_output=True,
+                cwd=ROOT,
+                timeout=120,
+            )
+            assert (done.returncode, done.stdout) == (2, b"")
+            (line,) = done.stderr.decode().splitlines()
+            assert line.startswith(complaint)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_output_that_cannot_be_written_ends_a_program_in_a_line(name, files):
+    _, arguments = COMMANDS[name]
+    with Path("/dev/full").open("wb") as full:
+        done = run_program(
+            name,
+            files[name],
+            *arguments,
+            capture_output=False,
+            stdout=full,
+            stderr=subprocess.PIPE,
+        )
+    assert done.returncode == 1
+    assert done.stderr.decode() == (
+        f"{name}.py: standard output cannot be written: {os.strerror(errno.ENOSPC)}\n"
+    )
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_output_that_is_closed(name, files):
+    _, arguments = COMMANDS[name]
+    done = run_program(name, files[name], *arguments, preexec_fn=lambda: os.close(1))
+    assert done.returncode == 1
+    assert done.stderr.decode() == (
+        f"{name}.py: standard output cannot be written: it is closed\n"
+    )
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = run_program(
+        name,
+        files[name],
+        *arguments,
+        capture_output=False,
+        stdout=writing,
+        stderr=subprocess.PIPE,
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, b""), "the reader has enough"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_messages_do_not_reach_the_output_where_standard_error_is_closed(name, files):
+    _, arguments = COMMANDS[name]
+    done = run_program(name, "none.tflite", preexec_fn=lambda: os.close(2))
+    assert (done.returncode, done.stdout) == (2, b"")
+    whole = run_program(name, files[name], *arguments)
+    closed = run_program(name, files[name], *arguments, preexec_fn=lambda: os.close(2))
+    assert (closed.returncode, closed.stdout) == (0, whole.stdout)
+
+
+LINES = ("suggest", "classify", "tag", "encode")
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_input_that_cannot_be_read_is_one_line(name, files):
+    done = run_program(name, files[name], preexec_fn=lambda: os.close(0))
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr.decode() == (
+        f"{name}.py: standard input is closed; give the text as an argument\n"
+    )
+    done = run_program(name, files[name], input=b"the\nna\xefve\n")
+    assert done.returncode == 2
+    (line,) = done.stderr.decode().splitlines()
+    assert line.startswith(f"{name}.py: standard input is not UTF-8 (byte 0xef)")
+    folder = os.open("/", os.O_RDONLY)
+    done = run_program(name, files[name], stdin=folder)
+    os.close(folder)
+    assert done.returncode == 2
+    (line,) = done.stderr.decode().splitlines()
+    assert "standard input cannot be read: " in line
+
+
+def test_without_standard_input_a_text_starts_as_after_a_newline(files, modules):
+    done = run_program("generate", files["generate"], preexec_fn=lambda: os.close(0))
+    expected = generate(modules["generate"], "\n", **DEFAULTS)
+    assert (done.stdout.decode(), done.returncode) == (expected, 0)
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_lines_are_answered_one_by_one_and_ctrl_c_ends(name, files):
+    program = [sys.executable, "-E", "-s", str(FOLDER / f"{name}.py"), str(files[name])]
+    with subprocess.Popen(
+        program,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as process:
+        for _ in range(2):
+            process.stdin.write(f"{TEXT}\n".encode())
+            process.stdin.flush()
+            assert process.stdout.readline(), "an answer before the next line"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 130
+        assert process.stderr.read() == b""
+
+
+def test_each_file_opens_as_what_it_is_for(files, models, modules):
+    writer = open_tflite(files["generate"])
+    expected = generate(modules["generate"], "a bad", **DEFAULTS, seed=SEED)
+    assert writer.write("Xa bad", seed=SEED) == expected
+    assert "".join(writer.stream("a bad", seed=SEED)) == expected
+    changed = DEFAULTS | {"length": 283, "temperature": 1.5, "top_k": 4}
+    assert writer.write("a bad", seed=SEED, **changed) == generate(
+        modules["generate"], "a bad", **changed, seed=SEED
+    )
+    assert (
+        writer.write("a", 300, stop=["b"]) == (writer.write("a", 300).partition("b")[0])
+    )
+
+    found = open_tflite(files["suggest"]).suggest("the k", 2)
+    wanted = suggest(NextWordOnText(modules["suggest"], KEYBOARD), "the k", 2)
+    assert [word for word, _ in found] == [word for word, _ in wanted]
+
+    answer = open_tflite(files["classify"]).classify(TEXT)
+    [prediction] = predict(models["classify"], [WORDS.encode(TEXT)])
+    assert answer.label == LABELS[prediction.probabilities.argmax()]
+    assert answer.words == ["the", "οδοσ", "cat"]
+    np.testing.assert_allclose(answer.weights, prediction.weights, atol=1e-5)
+
+    [tags] = tag_sentences(modules["tag"], [TEXT.split()], WORDS)
+    pairs = list(zip(TEXT.split(), tags, strict=True))
+    assert open_tflite(files["tag"]).tag(TEXT) == pairs
+
+    encoding = open_tflite(files["encode"]).encode(TEXT)
+    outputs = models["encode"].predict_on_batch(WORDS.encode(TEXT)[None])
+    assert encoding.tokens == ["the", "οδοσ", "cat"]
+    np.testing.assert_allclose(encoding.embeddings, outputs["embeddings"][0], atol=1e-5)
+    for block in range(2):
+        np.testing.assert_allclose(
+            encoding.weights[block], outputs[f"attention_{block}"][0], atol=1e-5
+        )
+
+
+def test_what_cannot_be_opened_is_named(files, tmp_path):
+    path = tmp_path / "m.tflite"
+    card = {"contract": CONTRACT_VERSION, "kind": "seer", "vocabulary_size": 1}
+    write_tflite(path, b"FLATBUFFER", card, {"vocabulary.json": '{"words": ["a"]}'})
+    with pytest.raises(
+        ValueError, match="a model of the kind 'seer', which is none of"
+    ):
+        open_tflite(path)
+    with pytest.raises(ValueError, match="cannot be read"):
+        open_tflite(tmp_path / "none.tflite")
+    writer = open_tflite(files["generate"])
+    with pytest.raises(ValueError, match=r"temperature=-1: give 0 up"):
+        writer.write("a", temperature=-1)
+    with pytest.raises(ValueError, match="seed=-1: give 0 to 2147483647"):
+        writer.write("a", seed=-1)
+
+
+def test_the_example_of_opening_runs(files, tmp_path, monkeypatch):
+    (tmp_path / "char_rnn_int8.tflite").write_bytes(files["generate"].read_bytes())
+    monkeypatch.chdir(tmp_path)
+    tests = doctest.DocTestFinder().find(
+        open_tflite, globs={"open_tflite": open_tflite}
+    )
+    results = [doctest.DocTestRunner().run(test) for test in tests]
+    assert [(each.failed, each.attempted) for each in results] == [(0, 3)]
+
+
+def test_json_has_all_that_keras_gives_of_a_sentence(files, models):
+    sentences = [TEXT, "", "dog zebra"]
+    done = run_program(
+        "encode", files["encode"], "--json", input="\n".join(sentences).encode()
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [each["tokens"] for each in found] == [
+        sentence.lower().replace("ς", "σ").split() for sentence in sentences
+    ]
+    assert found[1] == {
+        "tokens": [],
+        "embeddings": [],
+        "weights": [[[], [], []], [[], [], []]],
+    }
+    for sentence, each in zip(sentences, found, strict=True):
+        if not sentence:
+            continue
+        outputs = models["encode"].predict_on_batch(WORDS.encode(sentence)[None])
+        np.testing.assert_allclose(
+            each["embeddings"], outputs["embeddings"][0], atol=1e-5
+        )
+        weights = [outputs["attention_0"][0], outputs["attention_1"][0]]
+        np.testing.assert_allclose(each["weights"], weights, atol=1e-5)
+
+
+def test_the_table_of_a_sentence_worked_by_hand():
+    weights = np.zeros((1, 2, 3, 3), np.float32)
+    weights[0, 0] = np.eye(3)
+    weights[0, 1] = [[0, 1, 0], [0, 0.25, 0.75], [0.5, 0, 0.5]]
+    vectors = np.arange(21, dtype=np.float32).reshape(3, 7) - 10
+    found = encode.table(encode.Encoding(["the", "οδοσ", "the"], vectors, weights))
+    assert found == (
+        "vectors of 7 numbers\n"
+        "  1 the  -10.00  -9.00  -8.00  -7.00  -6.00  -5.00 ...\n"
+        "  2 οδοσ  -3.00  -2.00  -1.00   0.00   1.00   2.00 ...\n"
+        "  3 the    4.00   5.00   6.00   7.00   8.00   9.00 ...\n"
+        "\n"
+        "attention in block 1 of 1, mean of 2 heads\n"
+        "  1 the  ->  0.50   1 the   0.50   2 οδοσ  0.00   3 the\n"
+        "  2 οδοσ ->  0.62   2 οδοσ  0.38   3 the   0.00   1 the\n"
+        "  3 the  ->  0.75   3 the   0.25   1 the   0.00   2 οδοσ\n"
+    )
+
+
+def test_words_that_an_encoder_does_not_read_are_said(files):
+    done = run_program("encode", files["encode"], "cat " * 9)
+    assert done.stderr == b"encode.py: read the first 7 of 9 words\n"
+    done = run_program("encode", files["encode"], " ")
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr == b"encode.py: there is no word in ' '; give a sentence\n"
