@@ -10,6 +10,7 @@ PROGRAMS = {
     "suggest": "suggest",
     "classify": "classify",
     "tag": "tag",
+    "encode": "encode",
     "show": "show",
 }
 
@@ -26,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     name, *others = (sys.argv[1:] if arguments is None else arguments) or [""]
     if name in PROGRAMS:
         program = import_module(f"kerasseq.on_device.{PROGRAMS[name]}")
-        return program.main(others)
+        return program.main(others, f"kerasseq {name}")
     from kerasseq import commands  # typer is not on every device
 
     return commands.main(arguments)

@@ -256,12 +256,6 @@ def test_input_that_cannot_be_read_is_one_line(name, files):
     assert done.returncode == 2
     (line,) = done.stderr.decode().splitlines()
     assert line.startswith(f"{name}.py: standard input is not UTF-8 (byte 0xef)")
-    folder = os.open("/", os.O_RDONLY)
-    done = run_program(name, files[name], stdin=folder)
-    os.close(folder)
-    assert done.returncode == 2
-    (line,) = done.stderr.decode().splitlines()
-    assert "standard input cannot be read: " in line
 
 
 def test_without_standard_input_a_text_starts_as_after_a_newline(files, modules):
