@@ -44,8 +44,10 @@ ON_DEVICE = {
     "suggest": "Suggest the next words, as a keyboard does.",
     "classify": "Say which class a sentence is of.",
     "tag": "Find the names in a sentence.",
+    "encode": "Print a sentence's vectors and which words attend to which.",
     "show": "Print a file's card, vocabulary and signatures.",
 }
+DEVICES = "Use files, on any device"
 HELP_NAMES = {"help_option_names": ["-h", "--help"]}
 
 
@@ -62,11 +64,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     app = _new_app("Small sequence models, from your text to files for devices.")
     _add_train(app, "kerasseq train", prepare, ())
     _add_export(app, "kerasseq export", prepare)
+    _add_helpers(app)
     for name, help in ON_DEVICE.items():
         # `__main__` runs these without typer; here they are for the help.
-        app.command(name, help=help, rich_help_panel="With a file, on any device")(
-            lambda: None
-        )
+        app.command(name, help=help, rich_help_panel=DEVICES)(lambda: None)
     return _run(app, arguments or ["--help"], "kerasseq")
 
 
@@ -191,6 +192,53 @@ def _add_export(app: typer.Typer, program: str, prepare: Callable[[], None]) -> 
             raise typer.BadParameter(f"{part!r} is none of {', '.join(MODELS)}")
         prepare()
         return _export(out, part, program)
+
+
+def _add_helpers(app: typer.Typer) -> None:
+    @app.command(rich_help_panel=DEVICES)
+    def page(
+        files: Annotated[
+            list[Path] | None,
+            typer.Argument(
+                metavar="[OUT or FILES]", help="Folder of a run, or .tflite files."
+            ),
+        ] = None,
+        port: Annotated[
+            str, typer.Option(metavar="N", help="Port; 0 takes a free one.")
+        ] = "8000",
+    ) -> int:
+        """Serve the page that writes in a browser; build it when it is not yet built."""
+        from kerasseq.on_device import serve
+        from kerasseq.page import build_page, find_models
+
+        found: list[str] = []
+
+        def work() -> None:
+            models = [str(path) for path in find_models(files or ())]
+            found.extend([str(build_page()), *models])
+
+        code = exit_code("kerasseq page", work, "run this again")
+        if code:
+            return code
+        dist, *models = found
+        arguments = ["--port", port, *models]
+        return serve.main(arguments, "kerasseq page", Path(dist))
+
+    @app.command(rich_help_panel=DEVICES)
+    def runner(
+        directory: Annotated[
+            Path, typer.Argument(metavar="DIR", help="Folder, made if missing.")
+        ],
+    ) -> int:
+        """Copy the programs below beside a model, for a machine without kerasseq."""
+        from kerasseq.runner import copy_runner
+
+        def work() -> None:
+            copies = [path.name for path in copy_runner(directory)]
+            print(f"copied to {directory}: {', '.join(copies)}")
+            print(f"with numpy and ai-edge-litert: python {directory / 'generate.py'}")
+
+        return exit_code("kerasseq runner", work, "run this again")
 
 
 def _export(out: Path, name: str | None, program: str) -> int:

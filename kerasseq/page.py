@@ -1,0 +1,93 @@
+"""The page that writes in the browser: where it is, and how it is built once."""
+
+import hashlib
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from kerasseq.text.cache import cache_folder
+
+HERE = Path(__file__).resolve().parent
+# Its sources: in a checkout, and in the installed package.
+CHECKOUT, PACKAGED = HERE.parent / "export" / "web", HERE / "on_device" / "web"
+SOURCES = ("build.js", "package.json", "package-lock.json", ".npmrc", "src")
+
+
+def find_models(paths: Iterable[Path]) -> Iterator[Path]:
+    """The files that the page can open.
+
+    Args:
+        paths: files, which are passed on, and folders of runs, of which the files of
+            character models are taken.
+
+    Raises:
+        ValueError: a folder has none.
+    """
+    for path in paths:
+        if not path.exists():
+            raise ValueError(f"{path} does not exist; give a .tflite or a run's folder")
+        if not path.is_dir():
+            yield path
+            continue
+        found = sorted(path.glob("char_*/*.tflite"))
+        if not found:
+            raise ValueError(
+                f"{path} holds no .tflite of a character model; train one first"
+            )
+        yield from found
+
+
+def build_page(cache: Path | None = None) -> Path:
+    """The folder of the built page, which is built when it is not there yet.
+
+    Args:
+        cache: where it is built; the user's cache where that is None.
+
+    Raises:
+        ValueError: it cannot be built; the message says why.
+        OSError: it cannot be written.
+    """
+    sources = CHECKOUT if CHECKOUT.is_dir() else PACKAGED
+    if (sources / "dist" / "index.html").is_file():
+        return sources / "dist"
+    cache = cache or cache_folder()
+    built = cache / f"page-{_hash(sources)[:16]}"
+    if built.is_dir():
+        return built
+    npm = shutil.which("npm")
+    if npm is None:
+        raise ValueError(
+            "the page is built with npm, which is not installed; install Node.js 20.19 "
+            "or newer"
+        )
+    print(f"building the page, once, into {built}", flush=True)
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".partial-", dir=cache) as name:
+        for each in SOURCES:
+            source, copy = sources / each, Path(name) / each
+            (shutil.copytree if source.is_dir() else shutil.copyfile)(source, copy)
+        for step in (["ci"], ["run", "build"]):
+            done = subprocess.run([npm, *step], cwd=name, capture_output=True)
+            if done.returncode:
+                said = (done.stderr or done.stdout).decode(errors="replace").split("\n")
+                reason = next(
+                    (line for line in said if line.strip()), "no reason given"
+                )
+                raise ValueError(f"npm {' '.join(step)} failed: {reason.strip()}")
+        if not built.is_dir():  # another command may have been faster
+            (Path(name) / "dist").rename(built)
+    return built
+
+
+def _hash(folder: Path) -> str:
+    """A hash of the sources, so that a changed page is built again."""
+    digest = hashlib.sha256()
+    for each in SOURCES:
+        path = folder / each
+        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+            content = file.read_bytes()
+            digest.update(f"{file.relative_to(folder)} {len(content)}\n".encode())
+            digest.update(content)
+    return digest.hexdigest()

@@ -1,0 +1,43 @@
+"""`kerasseq runner` copies programs that run alone."""
+
+import subprocess
+import sys
+
+import pytest
+
+from kerasseq.__main__ import main
+
+
+def test_the_copies_run_without_the_package(tmp_path, capsys):
+    assert main(["runner", str(tmp_path)]) == 0
+    assert "generate.py" in capsys.readouterr().out
+    names = {path.name for path in tmp_path.iterdir()}
+    programs = {f"{name}.py" for name in "generate suggest classify tag show".split()}
+    assert programs | {"CONTRACT.md"} <= names
+    assert not names & {"__init__.py", "serve.py"}
+    for name in programs:
+        done = subprocess.run(
+            [sys.executable, "-I", "-S", tmp_path / name, "--help"],
+            capture_output=True,
+            text=True,
+            env={"PYTHONPATH": ""},
+        )
+        # Without site-packages there is no numpy, which is all that they miss.
+        assert done.returncode == 0 or "No module named 'numpy'" in done.stderr
+    assert main(["runner", str(tmp_path)]) == 0, "the same again is no fault"
+
+
+def test_a_file_of_another_content_is_kept(tmp_path, capsys):
+    (tmp_path / "show.py").write_text("print('mine')")
+    assert main(["runner", str(tmp_path)]) == 2
+    assert "show.py is there and differs" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["show.py"]
+
+
+@pytest.mark.parametrize("name", ["writ", "sugest", "trian", "exprot"])
+def test_a_command_that_is_misspelt_gets_a_suggestion(name, capsys):
+    wanted = {"writ": "write", "sugest": "suggest", "trian": "train"}
+    assert main([name]) == 2
+    error = capsys.readouterr().err
+    assert f"'{name}'" in error and error.count("\n") == 1
+    assert f"'{wanted.get(name, 'export')}'" in error
