@@ -28,8 +28,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if name in PROGRAMS:
         program = import_module(f"kerasseq.on_device.{PROGRAMS[name]}")
         return program.main(others, f"kerasseq {name}")
-    from kerasseq import commands  # typer is not on every device
-
+    try:
+        from kerasseq import commands
+    except ModuleNotFoundError as error:
+        print(
+            f"kerasseq: error: {error.name} is not installed, which all commands but "
+            f"{', '.join(PROGRAMS)} need; pip install kerasseq",
+            file=sys.stderr,
+        )
+        return 2
     return commands.main(arguments)
 
 

@@ -207,7 +207,7 @@ def _add_helpers(app: typer.Typer) -> None:
             str, typer.Option(metavar="N", help="Port; 0 takes a free one.")
         ] = "8000",
     ) -> int:
-        """Serve the page that writes in a browser; build it when it is not yet built."""
+        """Serve the page in the browser, and build it where it is not built yet."""
         from kerasseq.on_device import serve
         from kerasseq.page import build_page, find_models
 
