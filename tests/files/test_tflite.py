@@ -3,8 +3,6 @@
 import hashlib
 import io
 import json
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
@@ -364,78 +362,6 @@ def test_what_is_no_tflite_of_ours_is_refused(tmp_path, written):
             archive.writestr(name, text)
         with pytest.raises(ValueError, match=r"not a whole \.tflite"):
             read_tflite(tmp_path / "a.tflite")
-
-
-# Keras and the package are made impossible to import before the model is loaded.
-ALONE = """
-import json, sys
-import tensorflow as tf
-
-class Refuse:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in ("keras", "kerasseq", "export"):
-            raise ImportError(f"{name} is not here")
-
-for name in list(sys.modules):
-    if name.partition(".")[0] == "keras":
-        del sys.modules[name]
-sys.meta_path.insert(0, Refuse())
-try:
-    import keras
-except ImportError:
-    pass
-else:
-    raise SystemExit("keras is still there")
-loaded = tf.saved_model.load(sys.argv[1])
-answers = []
-for case in json.loads(sys.argv[2]):
-    inputs = {
-        name: tf.constant(value, dtype)
-        for (name, value), dtype in zip(case.items(), (
-            tf.string, tf.int32, tf.float32, tf.int32, tf.float32, tf.float32, tf.int32
-        ))
-    }
-    for generate in (loaded.generate, loaded.signatures["generate"]):
-        texts = generate(**inputs)["text"].numpy()
-        answers.append([text.decode() for text in texts])
-step = loaded.signatures["step"]
-outputs = step(token=tf.constant([3]), state_0=tf.zeros((1, 5)))
-state = outputs["state_0"]
-logits = step(token=tf.constant([7]), state_0=state)["logits"]
-print(json.dumps([answers, logits.numpy().tolist()]))
-"""
-
-
-def test_a_saved_model_writes_the_text_of_keras_where_keras_is_not(tmp_path):
-    model, module = build()
-    signatures = {
-        "generate": module.generate,
-        "step": module.device_signatures()["step"],
-    }
-    path = write_saved_model(module, tmp_path / "saved_model", signatures)
-    prompts = ["a bad cab", "", "?é😀"]
-    settings = [
-        {"temperature": 1.0, "top_k": 0, "top_p": 1.0, "min_p": 0.0, "seed": 3},
-        {
-            "temperature": 0.7,
-            "top_k": 7,
-            "top_p": 0.9,
-            "min_p": 0.05,
-            "seed": 2**31 - 1,
-        },
-    ]
-    cases = [{"prompt": prompts, "length": 283, **values} for values in settings]
-    command = [sys.executable, "-c", ALONE, str(path), json.dumps(cases)]
-    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-    assert result.returncode == 0, result.stderr
-    answers, logits = json.loads(result.stdout)
-    expected = [
-        [generate(module, prompt, 283, **values) for prompt in prompts]
-        for values in settings
-        for _ in ("attribute", "signature")
-    ]
-    assert answers == expected
-    np.testing.assert_allclose(logits, model(np.array([[3, 7]]))[:, 1], atol=1e-5)
 
 
 def test_a_saved_model_is_replaced_whole(tmp_path, monkeypatch):

@@ -1,6 +1,5 @@
 """The next-word model: Keras, the exported step and the strings beside one another."""
 
-import json
 import subprocess
 import sys
 
@@ -14,7 +13,6 @@ from hypothesis import strategies as st
 from kerasseq.data.streams import next_character_streams, next_word_batches
 from kerasseq.files.keras_models import load_model, save_model
 from kerasseq.files.runtimes import open_signatures
-from kerasseq.files.saved_model import write_saved_model
 from kerasseq.files.tflite import convert
 from kerasseq.models.next_word import (
     PLACES_AT_ONCE,
@@ -251,35 +249,6 @@ def test_a_count_that_is_none_is_refused(module, k):
 
 def test_a_text_that_holds_the_special_words_reads_ordinary_ones(module):
     assert suggest(module, "<UNK> <mask> ", 3) == suggest(module, "< zz > < zz > ", 3)
-
-
-FRESH_TENSORFLOW = """
-import json, sys
-import tensorflow as tf
-class Refuse:
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in ("keras", "kerasseq"):
-            raise ImportError(name)
-sys.meta_path.insert(0, Refuse())
-model = tf.saved_model.load(sys.argv[1])
-texts = tf.constant(json.loads(sys.argv[2]))
-found = model.signatures["suggest"](text=texts, k=tf.constant(3))
-rows = found["words"].numpy()
-json.dump([[word.decode() for word in row] for row in rows], sys.stdout)
-"""
-
-
-def test_a_saved_model_needs_neither_keras_nor_this_package(module, tmp_path):
-    path = write_saved_model(module, tmp_path / "model", {"suggest": module.suggest})
-    texts = ["", "the ki", "of the ", "ΟΔΟΣ I"]
-    command = [sys.executable, "-c", FRESH_TENSORFLOW, str(path), json.dumps(texts)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr[-2000:]
-    for text, words in zip(texts, json.loads(done.stdout), strict=True):
-        expected = [word for word, _ in suggest(module, text, 3)]
-        assert words == expected + [""] * (3 - len(expected))
-    loaded = tf.saved_model.load(str(path))
-    assert suggest(loaded, "the ki", 2) == suggest(module, "the ki", 2)
 
 
 def test_a_vocabulary_that_does_not_fit_is_refused(plain):

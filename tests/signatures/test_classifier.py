@@ -1,8 +1,4 @@
-"""The exported classifier, in a fresh process and in both of LiteRT's runtimes."""
-
-import json
-import subprocess
-import sys
+"""The exported classifier in both of LiteRT's runtimes."""
 
 import keras
 import numpy as np
@@ -10,7 +6,6 @@ import pytest
 import tensorflow as tf
 
 from kerasseq.files.runtimes import open_signatures
-from kerasseq.files.saved_model import write_saved_model
 from kerasseq.files.tflite import convert
 from kerasseq.models.classifier import ClassifierConfig, build_classifier, predict
 from kerasseq.on_device.operators import list_operators
@@ -71,48 +66,6 @@ def test_only_built_in_operations(flatbuffer):
     operators = list_operators(flatbuffer)
     assert operators
     assert not [name for name in operators if "CUSTOM" in name or "Flex" in name]
-
-
-FRESH = """
-import json, sys
-import tensorflow as tf
-class Refuse:
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in ("keras", "kerasseq"):
-            raise ImportError(name)
-sys.meta_path.insert(0, Refuse())
-model = tf.saved_model.load(sys.argv[1])
-found = model.signatures["classify"](sentences=tf.constant(json.loads(sys.argv[2])))
-json.dump({
-    "labels": [label.decode() for label in found["labels"].numpy()],
-    "tokens": [[word.decode() for word in row] for row in found["tokens"].numpy()],
-    "probabilities": found["probabilities"].numpy().tolist(),
-    "weights": found["weights"].numpy().tolist(),
-}, sys.stdout)
-"""
-
-
-def test_a_saved_model_needs_neither_keras_nor_this_package(classifier, tmp_path):
-    module = ClassifierOnText(ClassifierOnIds(classifier), VOCABULARY, LABELS, LENGTH)
-    path = write_saved_model(module, tmp_path / "model", {"classify": module.classify})
-    done = subprocess.run(
-        [sys.executable, "-c", FRESH, str(path), json.dumps(SENTENCES)],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    found = json.loads(done.stdout)
-    sequences = [VOCABULARY.encode(sentence) for sentence in SENTENCES]
-    for row, expected in enumerate(predict(classifier, sequences)):
-        probabilities, count = found["probabilities"][row], len(sequences[row])
-        np.testing.assert_allclose(probabilities, expected.probabilities, atol=1e-5)
-        assert found["labels"][row] == LABELS[expected.probabilities.argmax()]
-        weights = found["weights"][row]
-        np.testing.assert_allclose(weights[:count], expected.weights, atol=1e-5)
-        assert not any(weights[count:])
-        tokens = found["tokens"][row][:count]
-        assert tokens == [VOCABULARY.words[index] for index in sequences[row]]
 
 
 def test_words_beyond_the_longest_are_left_out_and_none_are_no_fault(classifier):

@@ -1,8 +1,4 @@
-"""The exported encoder, in a fresh process and in both of LiteRT's runtimes."""
-
-import json
-import subprocess
-import sys
+"""The exported encoder in both of LiteRT's runtimes."""
 
 import keras
 import numpy as np
@@ -10,7 +6,6 @@ import pytest
 import tensorflow as tf
 
 from kerasseq.files.runtimes import open_signatures
-from kerasseq.files.saved_model import write_saved_model
 from kerasseq.files.tflite import convert
 from kerasseq.models.encoder import EncoderConfig, build_encoder
 from kerasseq.on_device.operators import list_operators
@@ -76,48 +71,6 @@ def test_only_built_in_operations(flatbuffer):
     operators = list_operators(flatbuffer)
     assert operators
     assert not [name for name in operators if "CUSTOM" in name or "Flex" in name]
-
-
-FRESH = """
-import json, sys
-import tensorflow as tf
-class Refuse:
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in ("keras", "kerasseq"):
-            raise ImportError(name)
-sys.meta_path.insert(0, Refuse())
-model = tf.saved_model.load(sys.argv[1])
-found = model.signatures["encode"](sentences=tf.constant(json.loads(sys.argv[2])))
-json.dump({
-    "tokens": [[word.decode() for word in row] for row in found["tokens"].numpy()],
-    "token_mask": found["token_mask"].numpy().tolist(),
-    "embeddings": found["embeddings"].numpy().tolist(),
-    "weights": found["weights"].numpy().tolist(),
-}, sys.stdout)
-assert not [name for name in sys.modules if name.split(".")[0] == "kerasseq"]
-"""
-
-
-def test_a_saved_model_needs_neither_keras_nor_this_package(encoder, tmp_path):
-    module = EncoderOnText(EncoderOnIds(encoder), VOCABULARY)
-    path = write_saved_model(module, tmp_path / "model", {"encode": module.encode})
-    done = subprocess.run(
-        [sys.executable, "-c", FRESH, str(path), json.dumps(SENTENCES)],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    found = json.loads(done.stdout)
-    ids = keras.utils.pad_sequences(
-        [VOCABULARY.encode(sentence) for sentence in SENTENCES], padding="post"
-    )
-    assert found["tokens"] == np.array(VOCABULARY.words)[ids].tolist()
-    assert found["token_mask"] == (ids != 0).tolist()
-    expected = encoder.predict_on_batch(ids)
-    np.testing.assert_allclose(found["embeddings"], expected["embeddings"], atol=1e-5)
-    weights = np.stack([expected["attention_0"], expected["attention_1"]], axis=1)
-    np.testing.assert_allclose(found["weights"], weights, atol=1e-5)
 
 
 def test_words_beyond_the_longest_sentence_are_left_out(encoder):

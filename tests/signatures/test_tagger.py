@@ -1,9 +1,6 @@
-"""The exported tagger: in a fresh process, on a device, in both of its runtimes."""
+"""The exported tagger on a device, in both of its runtimes."""
 
-import json
 import re
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -14,7 +11,6 @@ from hypothesis import strategies as st
 
 from kerasseq.data.tagged_batches import encode_tokens
 from kerasseq.files.runtimes import open_signatures
-from kerasseq.files.saved_model import write_saved_model
 from kerasseq.files.tflite import convert
 from kerasseq.models.tagger import TaggerConfig, build_tagger
 from kerasseq.on_device.operators import list_operators
@@ -90,41 +86,6 @@ def test_only_built_in_operations(flatbuffer):
     operators = list_operators(flatbuffer)
     assert operators
     assert not [name for name in operators if "CUSTOM" in name or "Flex" in name]
-
-
-FRESH = """
-import json, sys
-import tensorflow as tf
-class Refuse:
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in ("keras", "kerasseq"):
-            raise ImportError(name)
-sys.meta_path.insert(0, Refuse())
-model = tf.saved_model.load(sys.argv[1])
-found = model.signatures["tag"](sentences=tf.constant(json.loads(sys.argv[2])))
-json.dump({
-    "tokens": [[word.decode() for word in row] for row in found["tokens"].numpy()],
-    "token_mask": found["token_mask"].numpy().tolist(),
-    "tags": [[tag.decode() for tag in row] for row in found["tags"].numpy()],
-}, sys.stdout)
-"""
-
-
-def test_a_saved_model_needs_neither_keras_nor_this_package(tagging, module, tmp_path):
-    path = write_saved_model(module, tmp_path / "model", {"tag": module.tag})
-    done = subprocess.run(
-        [sys.executable, "-c", FRESH, str(path), json.dumps(SENTENCES)],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    found = json.loads(done.stdout)
-    for row, expected in enumerate(expected_tags(tagging)):
-        count = len(expected)
-        assert found["tokens"][row][:count] == SENTENCES[row].split()
-        assert found["tags"][row] == expected + ["O"] * (9 - count)
-        assert found["token_mask"][row] == [True] * count + [False] * (9 - count)
 
 
 @pytest.mark.parametrize("sentences", [[""], ["", " \t"]])

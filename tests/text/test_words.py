@@ -1,9 +1,6 @@
 """Words: the same in Python and in a graph."""
 
 import json
-import os
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -205,42 +202,6 @@ def test_table_is_encode_and_pad(sentences):
         [VOCABULARY.encode(sentence) for sentence in sentences], padding="post"
     )
     np.testing.assert_array_equal(ids, expected)
-
-
-# None in sys.modules makes an import fail, and -I keeps the checkout off the path.
-LOADER = """
-import sys
-sys.modules["kerasseq"] = sys.modules["keras"] = None
-import tensorflow as tf
-serve = tf.saved_model.load(sys.argv[1]).signatures["serving_default"]
-sentences = tf.constant([b"The BANK lends", b"", b"\\xff R\\xc4\\xb0VER river"])
-print(serve(sentences=sentences)["ids"].numpy().tolist())
-"""
-
-
-def test_table_in_a_saved_model_needs_only_tensorflow(tmp_path):
-    class Server(tf.Module):
-        def __init__(self):
-            super().__init__()
-            self.table = WordTable(VOCABULARY)
-
-        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "sentences")])
-        def serve(self, sentences):
-            return {"ids": self.table(sentences)}
-
-    server = Server()
-    tf.saved_model.save(server, str(tmp_path / "model"), signatures=server.serve)
-    run = subprocess.run(
-        [sys.executable, "-I", "-c", LOADER, str(tmp_path / "model")],
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    the, bank, lends, river = VOCABULARY.encode("the bank lends river").tolist()
-    expected = [[the, bank, lends], [PAD] * 3, [UNKNOWN, UNKNOWN, river]]
-    assert run.returncode == 0, run.stderr
-    assert run.stdout == f"{expected}\n"
 
 
 # --- sentences
