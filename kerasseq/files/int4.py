@@ -9,9 +9,9 @@ from kerasseq.files.slim import pack
 def quantize_recurrent_kernels(flatbuffer: bytes) -> bytes:
     """Store in four bits what is multiplied by a state, which is most of the weights.
 
-    What a state is multiplied by bears the rounding best: over many steps it averages
-    out. Each row has the scale, between its largest weight and 0.6 of it, at which the
-    sum of the squared errors is least.
+    The matrices that multiply a state tolerate rounding best: over many steps it
+    averages out. Each row has the scale, between 0.6 of its largest weight and all of
+    it, that gives the smallest sum of squared errors.
 
     Args:
         flatbuffer: in eight bits, with a signature `step` whose states are `state_0`
@@ -27,8 +27,11 @@ def quantize_recurrent_kernels(flatbuffer: bytes) -> bytes:
         if operator.inputs[0] in states
         and graph.tensors[operator.inputs[1]].type == schema.TensorType.INT8
     }
+    tensors = [tensor for graph in model.subgraphs for tensor in graph.tensors]
+    # A constant of the same bytes and another type can share a kernel's buffer.
+    kernels -= {each.buffer for each in tensors if each.type != schema.TensorType.INT8}
     scales = {}
-    for tensor in (tensor for graph in model.subgraphs for tensor in graph.tensors):
+    for tensor in tensors:
         if tensor.buffer not in kernels:
             continue
         if tensor.buffer not in scales:
@@ -46,8 +49,8 @@ def _four_bits(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     largest = np.abs(weights).max(axis=1, keepdims=True)
     least = np.full_like(largest, np.inf)
     best, scales = np.zeros_like(weights), np.ones_like(largest)
-    for part in np.linspace(0.6, 1, 17):
-        scale = np.maximum(part * largest / 7, np.float32(1e-30))
+    for fraction in np.linspace(0.6, 1, 17):
+        scale = np.maximum(fraction * largest / 7, np.float32(1e-30))
         rounded = np.clip(np.round(weights / scale), -8, 7)
         error = np.square(rounded * scale - weights).sum(axis=1, keepdims=True)
         better = error < least

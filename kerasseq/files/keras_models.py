@@ -1,4 +1,4 @@
-"""Keras models in `.keras` files, which load without running code."""
+"""Keras models in `.keras` files, loaded without running code from them."""
 
 import json
 import os
@@ -21,13 +21,13 @@ def save_model(model: keras.Model, path: str | os.PathLike) -> Path:
 
 
 def load_model(path: str | os.PathLike) -> keras.Model:
-    """Read a model from a `.keras` file without running code that the file names.
+    """Read a model from a `.keras` file without running code from the file.
 
-    Only classes of Keras and of this package are built, and no Lambda, whose code
-    would travel inside the file; the check comes before anything is built.
+    Only classes of Keras and of this package are built, and no Lambda layer, since the
+    file would hold its code. This is checked before anything is built.
 
     Raises:
-        ValueError: the file is missing, cut short, not a `.keras` file, or asks for
+        ValueError: the file is missing, cut short or not a `.keras` file, or it names
             a class from elsewhere.
     """
     path = Path(path)
@@ -37,7 +37,7 @@ def load_model(path: str | os.PathLike) -> keras.Model:
             config = json.loads(archive.read("config.json"))
     except FileNotFoundError:
         raise ValueError(f"{path} does not exist; train a model first") from None
-    except Exception as error:  # zipfile has many for flipped bits
+    except Exception as error:  # zipfile raises many kinds for flipped bits
         raise ValueError(
             f"{path} is not a whole .keras file ({error}); write it again"
         ) from None
@@ -47,7 +47,7 @@ def load_model(path: str | os.PathLike) -> keras.Model:
     _register_classes()
     try:
         return keras.models.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # whatever Keras meets in a file that was tampered with
+    except Exception as error:  # anything can happen in a file that was tampered with
         raise ValueError(f"{path} cannot be loaded: {error}") from error
 
 
@@ -62,7 +62,7 @@ def _register_classes() -> None:
 
 
 def _refuse_foreign_classes(config: Any, path: Path) -> None:
-    """Raise ValueError where a model's configuration names a class to distrust."""
+    """Raise ValueError if a model's configuration names a class that is not trusted."""
     if isinstance(config, list):
         for value in config:
             _refuse_foreign_classes(value, path)
@@ -80,6 +80,6 @@ def _refuse_foreign_classes(config: Any, path: Path) -> None:
             )
         if config["class_name"] in ("Lambda", "function", "__lambda__"):
             raise ValueError(
-                f"{path} holds a {config['class_name']!r}, that is code; models with "
+                f"{path} holds a {config['class_name']!r}, which is code; models with "
                 "code of their own are not loaded"
             )

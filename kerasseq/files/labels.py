@@ -1,4 +1,4 @@
-"""Names of classes or tags in a JSON file, in the order of a model's logits."""
+"""Names of classes or tags in a JSON file, in the order of the model's logits."""
 
 import json
 import os
@@ -9,7 +9,7 @@ from kerasseq.files.writing import write_file
 
 
 def write_labels(labels: Sequence[str], path: str | os.PathLike) -> Path:
-    """Write a `labels.json` or `tags.json`; the file's name is the list's key."""
+    """Write a `labels.json` or `tags.json`; the list has the file's name as its key."""
     return write_file(path, json.dumps({Path(path).stem: list(labels)}) + "\n")
 
 

@@ -1,4 +1,4 @@
-"""What was measured and checked: `report.json` for programs, `REPORT.md` for people."""
+"""The report of a run: `report.json` for programs, `REPORT.md` for people."""
 
 import json
 import os
@@ -17,9 +17,9 @@ class Check:
     Attributes:
         file: the name of the file.
         promise: what was measured, in words.
-        value: what came out.
-        limit: what it may be at most; None where it has to equal `expected`.
-        expected: what it has to equal.
+        value: what was found.
+        limit: the largest value that passes; None if it must equal `expected`.
+        expected: the value that passes if there is no limit.
     """
 
     file: str
@@ -31,7 +31,7 @@ class Check:
     @property
     def passed(self) -> bool:
         if self.limit is not None:
-            return bool(self.value <= self.limit)  # NaN passes no limit
+            return bool(self.value <= self.limit)  # NaN never passes
         return bool(self.value == self.expected)
 
     def row(self) -> dict[str, Any]:
@@ -47,11 +47,11 @@ class Check:
 
 
 class ChecksFailed(Exception):
-    """Files were written that do not keep their promises."""
+    """Files were written that failed their checks; the message lists them."""
 
 
 def require(checks: Sequence[Check]) -> None:
-    """Raise ChecksFailed with each check that failed, if any did."""
+    """Raise ChecksFailed with every check that failed, if there is one."""
     failed = [check for check in checks if not check.passed]
     if failed:
         lines = (
@@ -61,7 +61,7 @@ def require(checks: Sequence[Check]) -> None:
 
 
 def read_report(directory: str | os.PathLike) -> dict[str, Any]:
-    """The report of a run so far; empty where there is none."""
+    """The report of a run so far; empty if there is none."""
     try:
         text = (Path(directory) / "report.json").read_text(encoding="utf-8")
         return dict(json.loads(text))
@@ -70,13 +70,13 @@ def read_report(directory: str | os.PathLike) -> dict[str, Any]:
 
 
 def record(directory: str | os.PathLike, key: str, section: Mapping[str, Any]) -> None:
-    """Put a section into the report in the place of the one with the same key.
+    """Put a section into the report, replacing one with the same key.
 
     Args:
         directory: of the run.
-        key: whose section it is.
-        section: values by name; a list of rows becomes a table, and so do
-            dictionaries by name, beside one another.
+        key: of the section.
+        section: values by name. A list of rows becomes a table, and so do
+            dictionaries by name, side by side.
     """
     report = read_report(directory) | {key: section}
     write_file(Path(directory) / "report.json", json.dumps(report, indent=1) + "\n")
@@ -94,10 +94,10 @@ def _section(section: Mapping[str, Any]) -> list[str]:
     plain = {k: v for k, v in section.items() if not isinstance(v, list | dict)}
     lines = []
     if plain:
-        lines += _table(_beside(plain))
+        lines += _table(_rows(plain))
     for name, value in section.items():
         if isinstance(value, dict) and value:
-            lines += [f"### {name}", "", *_table(_beside(value))]
+            lines += [f"### {name}", "", *_table(_rows(value))]
         elif isinstance(value, list) and value and isinstance(value[0], dict):
             lines += [f"### {name}", "", *_table(value)]
         elif isinstance(value, list):
@@ -105,8 +105,8 @@ def _section(section: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _beside(columns: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Rows that show dictionaries beside one another, or one dictionary's values."""
+def _rows(columns: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Rows that show dictionaries side by side, or the values of one dictionary."""
     if not all(isinstance(column, dict) for column in columns.values()):
         return [{"": name, "value": value} for name, value in columns.items()]
     names = dict.fromkeys(name for column in columns.values() for name in column)

@@ -27,9 +27,14 @@ def write_saved_model(
 
 
 def save(module: tf.Module, directory: Path, signatures: Mapping[str, Any]) -> None:
+    """Write a SavedModel into an empty directory, possibly in part.
+
+    Raises:
+        WriteError: it cannot be written.
+    """
     try:
         tf.saved_model.save(module, str(directory), dict(signatures))
     except tf.errors.OpError as error:
-        # The last part is what the operating system said.
+        # The message ends with what the operating system said.
         said = error.message.rpartition("; ")[2].partition(" [Op:")[0]
         raise WriteError(directory, said) from error

@@ -1,4 +1,4 @@
-"""A matrix that is gathered from and multiplied with, stored once."""
+"""One copy of a matrix whose rows are gathered and which also multiplies."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,14 +10,15 @@ from kerasseq.files.slim import pack
 
 
 def share_gathered_weights(flatbuffer: bytes) -> bytes:
-    """Store a matrix once of which rows are gathered and which multiplies, too.
+    """Store once a matrix whose rows are gathered and which also multiplies.
 
-    In eight bits the converter writes it twice: with one scale for all that is
-    gathered, and with a scale for each row where it multiplies. Here the second serves
-    both, where one row is gathered at a time: as it lies, and its scale beside it.
+    In eight bits the converter writes it twice: with one scale in all for gathering,
+    and with a scale for each row for multiplying. Where one row is gathered at a time,
+    the second copy serves both: the row is gathered as it is stored, and its scale
+    too.
 
     Args:
-        flatbuffer: in eight bits; without such a matrix it stays as it is.
+        flatbuffer: in eight bits; it stays unchanged if it has no such matrix.
     """
     model = schema.ModelT.InitFromPackedBuf(flatbuffer)
     products = [
@@ -28,13 +29,13 @@ def share_gathered_weights(flatbuffer: bytes) -> bytes:
     shared = set()
     for graph in model.subgraphs:
         for gather in _operators(model, graph, "GATHER"):
-            table, place = (graph.tensors[index] for index in gather.inputs)
+            table, index = (graph.tensors[each] for each in gather.inputs)
             same = (each for each in products if _same_weights(model, table, each))
             matrix = next(same, None)
             row = gather.outputs[0]
             readers = [each for each in graph.operators if row in _list(each.inputs)]
             becomes_float = _operators(model, graph, "DEQUANTIZE")
-            one_row = _list(place.shape) == [1] and len(readers) == 1
+            one_row = _list(index.shape) == [1] and len(readers) == 1
             if matrix and one_row and readers[0] in becomes_float:
                 shared.add(table.buffer)
                 _gather_with_scales(model, graph, gather, readers[0], matrix)
@@ -47,7 +48,7 @@ def share_gathered_weights(flatbuffer: bytes) -> bytes:
 
 
 def _list(array: np.ndarray | None) -> list[int]:
-    """What a flatbuffer holds of an array: nothing where it is empty."""
+    """A flatbuffer's array as a list; an empty array is None there."""
     return [] if array is None else array.tolist()
 
 
@@ -66,7 +67,7 @@ def _operators(
 def _same_weights(
     model: schema.ModelT, one: schema.TensorT, other: schema.TensorT
 ) -> bool:
-    """Whether two constants in eight bits are one matrix, the other scaled by rows."""
+    """Whether two int8 constants are one matrix, the second with a scale per row."""
     matrices = []
     for tensor in (one, other):
         data = model.buffers[tensor.buffer].data
@@ -88,7 +89,7 @@ def _gather_with_scales(
     dequantize: schema.OperatorT,
     matrix: schema.TensorT,
 ) -> None:
-    """Gather rows of a matrix that has a scale for each, and multiply them by it."""
+    """Gather rows of a matrix together with their scales, and multiply the two."""
     table, row = (graph.tensors[ends[0]] for ends in (gather.inputs, gather.outputs))
     table.buffer = matrix.buffer
     table.quantization = row.quantization = None
@@ -96,14 +97,14 @@ def _gather_with_scales(
     scales = matrix.quantization.scale.astype(np.float32)
     all_scales = _add_tensor(model, graph, scales.shape, scales.view(np.uint8))
     scale = _add_tensor(model, graph, [1])
-    numbers = _add_tensor(model, graph, row.shape)
+    values = _add_tensor(model, graph, row.shape)
 
     options = schema.CastOptionsT()
     options.inDataType = schema.TensorType.INT8
     options.outDataType = schema.TensorType.FLOAT32
-    place = graph.operators.index(dequantize)
-    graph.operators[place : place + 1] = [
-        _operator(model, "CAST", [gather.outputs[0]], numbers, options),
+    index = graph.operators.index(dequantize)
+    graph.operators[index : index + 1] = [
+        _operator(model, "CAST", [gather.outputs[0]], values, options),
         _operator(
             model,
             "GATHER",
@@ -114,7 +115,7 @@ def _gather_with_scales(
         _operator(
             model,
             "MUL",
-            [numbers, scale],
+            [values, scale],
             dequantize.outputs[0],
             schema.MulOptionsT(),
         ),
@@ -127,10 +128,13 @@ def _add_tensor(
     shape: Sequence[int],
     data: np.ndarray | None = None,
 ) -> int:
-    """Add a tensor of float32 to a graph; gives its index.
+    """Add a float32 tensor to a graph.
 
     Args:
-        data: uint8, of a constant.
+        data: the bytes of a constant, uint8.
+
+    Returns:
+        The tensor's index.
     """
     model.buffers.append(schema.BufferT())
     model.buffers[-1].data = data
@@ -145,7 +149,7 @@ def _add_tensor(
 def _operator(
     model: schema.ModelT, name: str, inputs: Sequence[int], output: int, options: Any
 ) -> schema.OperatorT:
-    """An operation of a kind, which joins the model's kinds if it is a new one."""
+    """Make an operation; its kind is added to the model's kinds if it is new."""
     builtin = getattr(schema.BuiltinOperator, name)
     codes = [code.builtinCode for code in model.operatorCodes]
     if builtin not in codes:

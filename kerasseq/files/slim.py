@@ -1,4 +1,4 @@
-"""A TFLite flatbuffer without what it can do without."""
+"""A TFLite flatbuffer without redundant bytes."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,10 +7,8 @@ import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-# Kernels read weights from where they lie in the file, at this alignment.
+# Kernels read weights directly from the file and need this alignment, in bytes.
 ALIGNMENT = 16
-
-
 # The fields of WHILE and IF that name a graph by its index.
 GRAPHS_OF_OPERATORS = (
     "condSubgraphIndex",
@@ -21,20 +19,20 @@ GRAPHS_OF_OPERATORS = (
 
 
 class _Once:
-    """A part that is written once, however many others point at it."""
+    """An object that is written once, however many others refer to it."""
 
-    def __init__(self, part: Any) -> None:
-        self._part = part
+    def __init__(self, content: Any) -> None:
+        self._content = content
         self._offset: int | None = None
 
     def Pack(self, builder: flatbuffers.Builder) -> int:
         if self._offset is None:
-            self._offset = self._part.Pack(builder)
+            self._offset = self._content.Pack(builder)
         return self._offset
 
 
 class _Weights:
-    """A buffer whose data lie at a multiple of ALIGNMENT, as the schema demands."""
+    """A buffer whose data start at a multiple of ALIGNMENT, as the schema demands."""
 
     def __init__(self, data: np.ndarray) -> None:
         self._data = data.tobytes()
@@ -52,15 +50,16 @@ class _Weights:
 def slim(flatbuffer: bytes, signatures: Sequence[str]) -> bytes:
     """The same model in fewer bytes, and the same bytes for the same model.
 
-    The converter writes the scales of a quantised matrix anew in each graph that uses
+    The converter writes the scales of a quantized matrix again in each graph that uses
     it, orders signatures by their names, and names tensors and graphs after the
     process that it ran in. Here scales are written once, the graphs of signatures come
-    first, in the order asked for, and only what a signature speaks of keeps a name.
+    first, in the given order, and only the inputs and outputs of signatures keep their
+    names.
 
     Args:
         flatbuffer: as the converter gives it.
-        signatures: their names. The first one's graph is the one that a runtime runs
-            where no signature is named.
+        signatures: their names. A runtime runs the graph of the first one when no
+            signature is named.
     """
     model = schema.ModelT.InitFromPackedBuf(flatbuffer)
     model.description = model.metadata = model.metadataBuffer = None
@@ -80,7 +79,7 @@ def slim(flatbuffer: bytes, signatures: Sequence[str]) -> bytes:
 
 
 def _reorder(model: schema.ModelT, order: Sequence[int]) -> None:
-    """Put graphs in another order: `order` has the old index at each new one."""
+    """Put graphs in another order; `order` has the old index of each new graph."""
     model.subgraphs = [model.subgraphs[index] for index in order]
     for signature in model.signatureDefs:
         signature.subgraphIndex = order.index(signature.subgraphIndex)
@@ -92,13 +91,17 @@ def _reorder(model: schema.ModelT, order: Sequence[int]) -> None:
 
 
 def pack(model: schema.ModelT) -> bytes:
-    scales: dict[int, _Once] = {}
+    """Write a model, with the scales of each matrix and its data once."""
+    scales: dict[Any, _Once] = {}
     for tensor in (tensor for graph in model.subgraphs for tensor in graph.tensors):
         constant = model.buffers[tensor.buffer].data is not None
         if constant and tensor.quantization is not None:
-            # Tensors of one buffer are one matrix.
-            part = scales.setdefault(tensor.buffer, _Once(tensor.quantization))
-            tensor.quantization = part
+            # The converter lets constants of equal bytes share a buffer, so tensors of
+            # one buffer are not always one matrix.
+            scale = tensor.quantization.scale
+            key = tensor.buffer, tensor.type, None if scale is None else scale.tobytes()
+            once = scales.setdefault(key, _Once(tensor.quantization))
+            tensor.quantization = once
     model.buffers = [
         buffer if buffer.data is None else _Weights(buffer.data)
         for buffer in model.buffers

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and models that load without running code."""
+"""Files and directories that appear whole or not at all."""
 
 import contextlib
 import os
@@ -9,7 +9,7 @@ from typing import Any
 
 
 class WriteError(OSError):
-    """A file could not be written; what stood in its place stands there still.
+    """A file could not be written; an older one of that name is unchanged.
 
     Args:
         path: of the file.
@@ -24,13 +24,13 @@ class WriteError(OSError):
 
 
 def write_file(path: str | os.PathLike, content: bytes | str) -> Path:
-    """Write a file whole: beside its place first, then renamed into it.
+    """Write a file whole: under another name first, then renamed.
 
     A kill or a full disk leaves the file as it was. Text is written as UTF-8.
 
     Args:
-        path: where the file is to be; its folder is made if missing.
-        content: what it is to hold.
+        path: of the file; its folder is made if missing.
+        content: of the file.
 
     Returns:
         The path.
@@ -49,19 +49,19 @@ def write_file(path: str | os.PathLike, content: bytes | str) -> Path:
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike) -> Iterator[Path]:
-    """Give a path to write to, and put what was written in the place of `path`.
+    """Give a path to write to, and rename the file to `path` after the block.
 
-    When the block raises, what it wrote is removed and `path` stays as it was. The
+    If the block raises, what it wrote is removed and `path` stays as it was. The
     suffix is kept, since Keras and matplotlib choose the format by it.
 
     Yields:
         A path in the same folder, so that the last step is a rename.
 
     Raises:
-        WriteError: in the place of an OSError of the block.
+        WriteError: the block raised an OSError.
     """
     path = Path(path)
-    # One name for every attempt, so that what a killed run left is written over.
+    # One name for every attempt, so that the rest of a killed run is overwritten.
     beside = path.with_name(f".partial-{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -74,18 +74,18 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
 
 
 def replace_directory(path: str | os.PathLike, write: Callable[[Path], Any]) -> Path:
-    """Let `write` fill a new directory, then put it in the place of an old one.
+    """Let `write` fill a new directory, then replace the old one by it.
 
     No file system renames a directory over another, so the old one is set aside for
     a moment. A kill in that moment leaves it there, complete; `recover_directory`,
-    which this function begins with, brings it back.
+    which this function calls first, brings it back.
 
     Args:
-        path: the directory to replace, or one that is not there yet.
+        path: the directory to replace, or one that does not exist yet.
         write: called with the path of the directory to fill.
 
     Raises:
-        WriteError: in the place of an OSError of `write`.
+        WriteError: `write` raised an OSError.
     """
     path = Path(path)
     recover_directory(path)
@@ -106,7 +106,7 @@ def replace_directory(path: str | os.PathLike, write: Callable[[Path], Any]) -> 
 
 
 def recover_directory(path: str | os.PathLike) -> None:
-    """Finish what a killed `replace_directory` began: one complete copy remains."""
+    """Repair what a killed `replace_directory` left: one complete copy remains."""
     path = Path(path)
     new, old = _beside(path)
     if old.exists() and not path.exists():

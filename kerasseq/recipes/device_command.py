@@ -1,4 +1,4 @@
-"""The device's own command, as a user runs it: what it writes, how soon, in what."""
+"""Run generate.py as a user does, and measure its time and memory."""
 
 import re
 import subprocess
@@ -15,8 +15,9 @@ class Run(NamedTuple):
 
     Attributes:
         text: what it wrote.
-        seconds: from the command to the first character, Python's start among them.
-        peak_megabytes: the most memory that it held, where the system tells (Linux).
+        seconds: from the command to the first character, including Python's start.
+        peak_megabytes: the most memory that it used; None where the system does not
+            say (only Linux does).
     """
 
     text: str
@@ -28,9 +29,9 @@ def run_command(path: Path, prompt: str, length: int, seed: int) -> Run:
     """Write a text at temperature 1 with generate.py, in a process of its own.
 
     Raises:
-        OSError: the command ended before it had written so much.
+        OSError: the command ended before it had written `length` characters.
     """
-    # It is asked for more than is read, so that it still runs when it is looked at.
+    # It has more to write than is read, so that it still runs when it is measured.
     arguments = f"--length {length + 10**6} --seed {seed} --temperature 1"
     process = subprocess.Popen(
         [sys.executable, "-E", "-s", str(PROGRAM), str(path), *arguments.split()],

@@ -95,16 +95,17 @@ def export(
         ChecksFailed: a file does not keep its promises; the message says which.
 
     Example:
-        >>> import tempfile
-        >>> from kerasseq.models.char_rnn import CharRNNConfig, build_char_rnn
-        >>> vocabulary = Vocabulary.from_text("hello world")
-        >>> model = build_char_rnn(CharRNNConfig(len(vocabulary), units=8))
-        >>> folder = tempfile.mkdtemp()
-        >>> report = export(model, vocabulary, folder, held_out="hello world")
-        >>> list(report["files"])[0]
-        'char_rnn_float32.tflite'
+        >>> import kerasseq
+        >>> vocabulary = kerasseq.Vocabulary.from_text("hello world")
+        >>> config = kerasseq.CharRNNConfig(len(vocabulary), units=8)
+        >>> model = kerasseq.build_char_rnn(config)
+        >>> report = kerasseq.export(model, vocabulary, "exported")
+        >>> list(report["files"])[:2]
+        ['char_rnn_float32.tflite', 'char_rnn_float16.tflite']
         >>> all(check["passed"] for check in report["checks"])
         True
+        >>> report["checked on"].partition(",")[0]
+        'text written by the model itself'
     """
     recipe = RECIPES.get(model.name)
     if recipe is None:
@@ -114,14 +115,14 @@ def export(
         )
     if type(vocabulary) is not recipe.vocabulary:
         raise ValueError(
-            f"the vocabulary is a {type(vocabulary).__name__}; a {model.name} model "
+            f"the vocabulary is a {type(vocabulary).__name__}; the model {model.name} "
             f"needs a {recipe.vocabulary.__name__}"
         )
     given = {"labels": labels, "tags": tags}
     names = {name: value for name, value in given.items() if value is not None}
     if list(names) != [recipe.names] * bool(recipe.names):
         raise ValueError(
-            f"a {model.name} model is exported with "
+            f"the model {model.name} is exported with "
             f"{f'{recipe.names}=' if recipe.names else 'neither labels nor tags'}, not "
             f"with {', '.join(f'{name}=' for name in names) or 'nothing'}"
         )

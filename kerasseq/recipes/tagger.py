@@ -26,7 +26,7 @@ from kerasseq.text.words import PAD, WordVocabulary
 CHECKED_SENTENCES = 200
 # The fraction of the tokens that may have another tag than Keras's, and what tags may
 # score below the best sequence's sum of logits, where only rounding is to decide.
-ALLOWED_PART = {"float32": 0.002, "float16": 0.01, "int8": 0.03}
+ALLOWED_FRACTION = {"float32": 0.002, "float16": 0.01, "int8": 0.03}
 ALLOWED_SCORE = 1e-3
 
 
@@ -90,7 +90,7 @@ def ship_tagger(
         text_signatures={"tag": on_text.tag},
         on_ids=on_ids,
         device_signatures=on_ids.device_signatures(TaggerConfig.device_length),
-        formats=ALLOWED_PART,
+        formats=ALLOWED_FRACTION,
         check_saved_model=partial(
             check_saved_model,
             tagging=on_ids,
@@ -127,7 +127,7 @@ def check_saved_model(
             name,
             "part of the tokens with another tag than Keras's",
             different_fraction(same_tags, expected),
-            ALLOWED_PART["float32"],
+            ALLOWED_FRACTION["float32"],
         ),
     ]
 
@@ -191,7 +191,7 @@ class Expected:
             f1 = score_entities(self._actual, named)[OVERALL].f1
             part = different_fraction(named, self._expected)
             promise = f"part of the tokens with another tag than Keras's, {runtime}"
-            allowed = ALLOWED_PART[file.number_format]
+            allowed = ALLOWED_FRACTION[file.number_format]
             checks.append(Check(file.name, promise, part, allowed))
             illegal = sum(map(count_illegal, named))
             promise = f"tags that may not stand where they do, {runtime}"

@@ -278,3 +278,37 @@ def test_two_matrices_of_one_shape_stay_two(monkeypatch):
     _, flatbuffer = converted(tied=False)
     _, before = converted(False, monkeypatch)
     assert flatbuffer == before
+
+
+# --- constants of equal bytes
+
+
+class Zeros(tf.Module):
+    """A matrix of zeros and as many bytes of zeros of another type."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kernel = tf.Variable(tf.zeros((32, 32)))
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec((1,), tf.int32, "token"),
+            tf.TensorSpec((1, 32), tf.float32, "state_0"),
+        ]
+    )
+    def step(self, token, state_0):
+        tokens = tf.concat([tf.zeros(256, tf.int32), token], 0)
+        return {"tokens": tokens, "state_0": state_0 @ self.kernel}
+
+
+@pytest.mark.parametrize("runtime", ["interpreter", "compiled_model"])
+@pytest.mark.parametrize("number_format", ["int8", "int4"])
+def test_constants_of_equal_bytes_keep_their_own_types(number_format, runtime):
+    example = Zeros()
+    signatures = {"step": example.step.get_concrete_function()}
+    flatbuffer = convert(example, signatures, number_format)
+    step = open_signatures(flatbuffer, runtime)["step"]
+    state = np.ones((1, 32), np.float32)
+    found = step(token=np.array([7], np.int32), state_0=state)
+    assert found["tokens"].tolist() == [0] * 256 + [7]
+    assert not found["state_0"].any()
