@@ -125,7 +125,7 @@ def check_saved_model(
         Check(name, "splits as Python does", same_tokens == words, expected=True),
         Check(
             name,
-            "part of the tokens with another tag than Keras's",
+            "fraction of the tokens with another tag than Keras's",
             different_fraction(same_tags, expected),
             ALLOWED_FRACTION["float32"],
         ),
@@ -190,7 +190,7 @@ class Expected:
             named = self._named(ids)
             f1 = score_entities(self._actual, named)[OVERALL].f1
             part = different_fraction(named, self._expected)
-            promise = f"part of the tokens with another tag than Keras's, {runtime}"
+            promise = f"fraction of the tokens with another tag than Keras's, {runtime}"
             allowed = ALLOWED_FRACTION[file.number_format]
             checks.append(Check(file.name, promise, part, allowed))
             illegal = sum(map(count_illegal, named))
