@@ -35,6 +35,7 @@ from kerasseq.models.tagger import TaggerConfig as TaggerConfig
 from kerasseq.models.tagger import build_tagger as build_tagger
 from kerasseq.on_device.opening import open_tflite as open_tflite
 from kerasseq.parts import train as train
+from kerasseq.recipes.exporting import export as export
 from kerasseq.signatures.characters import (
     build_generating_module as build_generating_module,
 )

@@ -1,4 +1,4 @@
-"""TFLite files: conversion, writing with a card and attachments, reading."""
+"""TFLite files: conversion, and writing with a card and attachments."""
 
 import hashlib
 import io
@@ -19,7 +19,7 @@ from kerasseq.files.saved_model import save
 from kerasseq.files.slim import slim
 from kerasseq.files.writing import write_file
 
-# ZIP wants a date; a fixed one keeps equal models equal files.
+# ZIP needs a date; with a fixed one, equal models give equal files.
 ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 
 
@@ -68,14 +68,14 @@ def write_tflite(
 ) -> Path:
     """Write a `.tflite` that carries its card and files, whole or not at all.
 
-    A flatbuffer ignores what follows it, so the files follow it as a ZIP: the
-    convention of TFLite metadata. The SHA-256 of the flatbuffer and of each further
-    file are added to the card.
+    Readers of a flatbuffer ignore what follows it, so the files follow it as a ZIP:
+    the convention of TFLite metadata. The SHA-256 of the flatbuffer and of each
+    attached file are added to the card. `on_device/model_file.py` reads such a file.
 
     Args:
-        path: where the file is to be.
+        path: of the file.
         flatbuffer: the model.
-        card: what a person should know of the model, as JSON values.
+        card: what a person should know about the model, as JSON values.
         attachments: further files, as text by name.
     """
     card = {
@@ -94,37 +94,3 @@ def write_tflite(
             info.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(info, text)
     return write_file(path, content.getvalue())
-
-
-def read_tflite(path: str | os.PathLike) -> tuple[bytes, dict[str, str]]:
-    """Read a `.tflite` and what it carries, and check that no bit was flipped.
-
-    Returns:
-        The flatbuffer, and the attached files as text by name.
-
-    Raises:
-        ValueError: the file is missing, cut short, damaged or carries no card.
-    """
-    try:
-        content = Path(path).read_bytes()
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            start = min(info.header_offset for info in archive.infolist())
-            names = archive.namelist()
-            attachments = {name: archive.read(name).decode() for name in names}
-        card = json.loads(attachments["card.json"])
-        expected, others = card["sha256"], card["attachments"]
-        for name, wanted in others.items():
-            if hashlib.sha256(attachments[name].encode()).hexdigest() != wanted:
-                raise ValueError(f"{name} is not what the card says")
-    except Exception as error:  # zipfile has many for flipped bits
-        raise ValueError(
-            f"{path} is not a whole .tflite of this project ({error}); export it again"
-        ) from None
-    flatbuffer = content[:start]
-    found = hashlib.sha256(flatbuffer).hexdigest()
-    if found != expected:
-        raise ValueError(
-            f"{path} is damaged: its model has SHA-256 {found}, its card says "
-            f"{expected}; export or copy it again"
-        )
-    return flatbuffer, attachments

@@ -68,22 +68,7 @@ def ship_character_model(
     training: Mapping[str, Any],
     held_out: str | None = None,
 ) -> Measured:
-    """Write and check the files of a character model.
-
-    Args:
-        stem: path of the files, as for `ship`.
-        model: from `build_char_rnn` or `build_char_transformer`.
-        vocabulary: its characters.
-        training: the report's section about its training, for the card.
-        held_out: text to check the files on; None for one that the model writes.
-
-    Returns:
-        As `ship`.
-
-    Raises:
-        ValueError: vocabulary or text does not fit the model, or a layer cannot be
-            exported.
-    """
+    """Write and check the files of a character model; see `Recipe.ship`."""
     module = build_generating_module(model, vocabulary, frozen=True)
     figures = {} if held_out is not None else OWN_TEXT
     if held_out is None:
@@ -182,11 +167,7 @@ class Expected:
         )
 
     def check(self, file: OpenFile) -> Measured:
-        """Run one file beside Keras in both runtimes, and the device's program on it.
-
-        Returns:
-            What was measured, by name, and the checks.
-        """
+        """Run one file beside Keras in both runtimes, and generate.py on it."""
         exact = file.number_format == "float32"
         blocks = file.model.card.get("blocks", -1)
         graph_bytes = GRAPH_BYTES + BLOCK_BYTES * (blocks + 1)

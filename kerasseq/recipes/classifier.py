@@ -52,23 +52,7 @@ def ship_classifier(
     *,
     labels: Sequence[str],
 ) -> Measured:
-    """Write and check the files of a classifier.
-
-    Args:
-        stem: path of the files, as for `ship`.
-        classifier: from `build_classifier`.
-        vocabulary: its words.
-        training: the report's section about its training, for the card.
-        held_out: sentences to check the files on; None for random words.
-        labels: the names of its classes.
-
-    Returns:
-        As `ship`.
-
-    Raises:
-        ValueError: vocabulary or labels do not fit the weights, or held-out sentences
-            have another label.
-    """
+    """Write and check the files of a classifier; see `Recipe.ship`."""
     on_ids = ClassifierOnIds(classifier)
     length = on_ids.max_length
     on_text = ClassifierOnText(on_ids, vocabulary, labels, length)
@@ -184,11 +168,7 @@ def check_saved_model(
 
 
 def check_file(file: OpenFile, length: int, expected: Expected) -> Measured:
-    """Run one file beside Keras, sentence by sentence, in both runtimes.
-
-    Returns:
-        What was measured, by name, and the checks.
-    """
+    """Run one file beside Keras, sentence by sentence, in both runtimes."""
     figures: dict[str, Any] = {}
     checks = []
     words = expected.token_ids.shape[1]

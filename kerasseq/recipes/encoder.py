@@ -31,26 +31,13 @@ def ship_encoder(
     training: Mapping[str, Any],
     held_out: Sequence[str] | None = None,
 ) -> Measured:
-    """Write and check the files of an encoder.
-
-    Args:
-        stem: path of the files, as for `ship`.
-        encoder: from `build_encoder`.
-        vocabulary: its words.
-        training: the report's section about its training, for the card.
-        held_out: sentences to check the files on; None for random words.
-
-    Returns:
-        As `ship`.
-
-    Raises:
-        ValueError: the vocabulary does not fit the weights.
-    """
+    """Write and check the files of an encoder; see `Recipe.ship`."""
     on_ids = EncoderOnIds(encoder)
     on_text = EncoderOnText(on_ids, vocabulary)
     figures = {} if held_out is not None else RANDOM_WORDS
-    sentences = held_out or random_sentences(vocabulary)
-    sentences = sentences[:CHECKED_SENTENCES]
+    if held_out is None:
+        held_out = random_sentences(vocabulary)
+    sentences = held_out[:CHECKED_SENTENCES]
     length = min(EncoderConfig.device_length, on_ids.max_length)
     token_ids = keras.utils.pad_sequences(
         [vocabulary.encode(line) for line in sentences],
@@ -129,9 +116,6 @@ def check_file(file: OpenFile, token_ids: np.ndarray, expected: np.ndarray) -> M
         file: the file.
         token_ids: int32 (N, T), padded to the file's length.
         expected: float32 (N, T, C), Keras's vectors.
-
-    Returns:
-        What was measured, by name, and the checks.
     """
     figures: dict[str, Any] = {}
     checks = []

@@ -28,7 +28,10 @@ class Recipe(NamedTuple):
 
     Attributes:
         vocabulary: the class of its vocabulary.
-        ship: writes and checks the files.
+        ship: writes and checks the files. Called with the path of the files without
+            format and suffix, the model, its vocabulary, the report's section about its
+            training, held-out data or None, and its `names`; it returns what `ship`
+            does and raises ValueError if something does not fit the model.
         held_out: the name of the file, in a run's folder, that files are checked on.
         read: reads it.
         names: the argument with the names of the model's outputs, "labels" or "tags";
@@ -126,6 +129,8 @@ def export(
             f"{f'{recipe.names}=' if recipe.names else 'neither labels nor tags'}, not "
             f"with {', '.join(f'{name}=' for name in names) or 'nothing'}"
         )
+    if held_out is not None and not any(map(len, held_out)):
+        raise ValueError("held_out is empty; leave it out, or give some data")
     stem = Path(directory) / model.name
     measured = recipe.ship(stem, model, vocabulary, {}, held_out, **names)
     return conclude(directory, f"{model.name}_export", *measured)

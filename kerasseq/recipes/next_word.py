@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from kerasseq.files.formats import FORMATS
 from kerasseq.files.report import Check
@@ -27,6 +28,7 @@ from kerasseq.recipes.stepping import (
 )
 from kerasseq.scores.keystrokes import SUGGESTIONS, measure_keystrokes
 from kerasseq.signatures.next_word import NextWordOnIds, NextWordOnText, suggest
+from kerasseq.signatures.states import named_states, zero_states
 from kerasseq.text.keyboard import Caret, TypedText, TypedVocabulary
 from kerasseq.text.words import SPECIALS, UNKNOWN
 
@@ -38,7 +40,7 @@ CHECKED_TEXTS, TEXT_LENGTH = 150, 30
 ALLOWED_PROBABILITY_DIFFERENCE = 1e-4
 # The fraction of words by which a file may have fewer hits at 3 than Keras.
 ALLOWED_HITS = {"float32": 5e-4, "float16": 2e-3, "int8": 1e-2}
-# One word more and the suggestions after it, for nineteen words of twenty.
+# For one more word and the suggestions after it, at the 95th percentile.
 ALLOWED_MILLISECONDS, TIMED_WORDS = 5.0, 500
 
 
@@ -48,7 +50,17 @@ class Expected:
     Args:
         model: from `build_next_word_model`.
         vocabulary: its words.
-        text: held out.
+        text: held out; at most 2,000 words of it are read.
+
+    Attributes:
+        inputs: int (N,), ids of the words that are read, after the one that starts.
+        logits: float32 (N, V), Keras's.
+        figures: what they are worth, see `figures_of`.
+        growing: texts of one word more each.
+        texts: at whose end suggestions are compared.
+
+    Raises:
+        ValueError: the text has no word.
     """
 
     def __init__(
@@ -60,6 +72,8 @@ class Expected:
         self._typed = self._typed._replace(
             ids=self._typed.ids[:CHECKED_WORDS], free=self._typed.free[:CHECKED_WORDS]
         )
+        if not len(self._typed.ids):
+            raise ValueError("the held-out text has no word; give a longer one")
         targets = vocabulary.encode_typed(self._typed)
         self.inputs = np.append(vocabulary.start, targets[:-1])
         self._known = targets != UNKNOWN
@@ -81,10 +95,10 @@ class Expected:
         }
 
     def difference(self, found: Callable[[str], Sequence[tuple[str, float]]]) -> float:
-        """How far suggestions are from Keras's: a probability's largest difference.
+        """The largest difference of a suggestion's probability from Keras's.
 
-        Two words may change places where Keras's probabilities are as near. A word that
-        Keras does not have there, or one that is missing, counts as 1.
+        Two words may be in the other order where Keras's probabilities are that close.
+        A word that Keras does not suggest, or one that is missing, counts as 1.
         """
         largest = 0.0
         for text in self.texts:
@@ -100,18 +114,18 @@ class Expected:
 
 
 def some_texts(forms: Sequence[str]) -> Iterator[str]:
-    """Texts that end after a space, after a letter or after two, from all places."""
+    """Texts from everywhere that end after a space, after one letter or after two."""
     yield ""
     for index in range(CHECKED_TEXTS):
-        place = index * len(forms) // CHECKED_TEXTS
-        before = forms[max(0, place - TEXT_LENGTH) : place]
-        yield " ".join([*before, forms[place][: index % 3]])
+        end = index * len(forms) // CHECKED_TEXTS
+        before = forms[max(0, end - TEXT_LENGTH) : end]
+        yield " ".join([*before, forms[end][: index % 3]])
 
 
 def suggest_by_keras(
     model: keras.Model, vocabulary: TypedVocabulary, text: str
 ) -> dict[str, float]:
-    """Each word that fits the end of a text, with its probability by Keras's logits."""
+    """Each word that can end a text, with its probability by Keras's logits."""
     caret = Caret.after(text)
     ids = [vocabulary.start, *vocabulary.lower_cased.encode(" ".join(caret.words))]
     # Called, since `predict` would trace anew for each length.
@@ -136,22 +150,7 @@ def ship_next_word(
     training: Mapping[str, Any],
     held_out: str | None = None,
 ) -> Measured:
-    """Write and check the files of a next-word model.
-
-    Args:
-        stem: path of the files, as for `ship`.
-        model: from `build_next_word_model`.
-        vocabulary: its words.
-        training: the report's section about its training, for the card.
-        held_out: text to check the files on; None for one that the model writes.
-
-    Returns:
-        As `ship`.
-
-    Raises:
-        ValueError: the vocabulary does not fit the model, or a layer cannot be
-            exported.
-    """
+    """Write and check the files of a next-word model; see `Recipe.ship`."""
     on_ids = NextWordOnIds(model)
     on_text = NextWordOnText(on_ids, vocabulary)
     figures = {} if held_out is not None else OWN_TEXT
@@ -182,15 +181,11 @@ def ship_next_word(
 def write_words(next_word: NextWordOnIds, vocabulary: TypedVocabulary) -> str:
     """A text of 500 words that the model draws itself, always the same."""
     rng = np.random.default_rng(0)
-    states = {
-        f"state_{index}": np.zeros(shape, np.float32)
-        for index, shape in enumerate(next_word.state_shapes)
-    }
+    states = named_states(zero_states(next_word.state_shapes))
     token, words = vocabulary.start, []
     for _ in range(OWN_WORDS):
-        outputs = next_word.step(token=np.array([token], np.int32), **states)
-        logits = outputs.pop("logits").numpy()[0]
-        states = outputs
+        states = next_word.step(token=tf.constant([token]), **states)
+        logits = states.pop("logits").numpy()[0]
         logits[: len(SPECIALS)] = -np.inf
         token = choose_token(logits, rng.random(dtype=np.float32))
         words.append(vocabulary.words[token])
@@ -205,11 +200,7 @@ def check_saved_model(loaded: Any, expected: Expected) -> list[Check]:
 
 
 def check_file(file: OpenFile, expected: Expected) -> Measured:
-    """Run one file beside Keras in both runtimes, and the device's program on it.
-
-    Returns:
-        What was measured, by name, and the checks.
-    """
+    """Run one file beside Keras in both runtimes, and suggest.py on it."""
     exact = file.number_format == "float32"
     figures: dict[str, Any] = {}
     checks = [check_size(file, expected.parameters, GRAPH_BYTES)]
@@ -245,11 +236,11 @@ def check_file(file: OpenFile, expected: Expected) -> Measured:
 
 
 def milliseconds(keyboard: Keyboard, texts: Sequence[str]) -> list[float]:
-    """The time of a call, on texts a word longer each.
+    """The time of a call, on texts of one word more each.
 
     Returns:
-        Median and 95th percentile on the clock, and the latter of the processor's time,
-        which other work on the machine does not lengthen.
+        Median and 95th percentile by the clock, and the 95th percentile of processor
+        time, which does not grow with other work on the machine.
     """
     clock, busy = [], []
     for text in texts[:TIMED_WORDS]:

@@ -36,6 +36,7 @@ class OpenFile(NamedTuple):
     runtimes: dict[Runtime, dict[str, Signature]]
 
 
+# What was measured, by name, and the checks.
 Measured = tuple[dict[str, Any], list[Check]]
 
 

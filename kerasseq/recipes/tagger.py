@@ -39,22 +39,7 @@ def ship_tagger(
     *,
     tags: Sequence[str],
 ) -> Measured:
-    """Write and check the files of a tagger.
-
-    Args:
-        stem: path of the files, as for `ship`.
-        model: from `build_tagger`.
-        vocabulary: its words.
-        training: the report's section about its training, for the card.
-        held_out: sentences to check the files on; None for random words.
-        tags: the names of its tags.
-
-    Returns:
-        As `ship`.
-
-    Raises:
-        ValueError: vocabulary or tags do not fit the weights.
-    """
+    """Write and check the files of a tagger; see `Recipe.ship`."""
     on_ids = TaggerOnIds(model, tags)
     on_text = TaggerOnText(on_ids, vocabulary)
     figures = {} if held_out is not None else RANDOM_WORDS
@@ -170,11 +155,7 @@ class Expected:
         self.f1 = score_entities(self._actual, self._expected)[OVERALL].f1
 
     def check(self, file: OpenFile) -> Measured:
-        """Run one file beside Keras, sentence by sentence, in both runtimes.
-
-        Returns:
-            What was measured, by name, and the checks.
-        """
+        """Run one file beside Keras, sentence by sentence, in both runtimes."""
         figures: dict[str, Any] = {}
         checks = []
         for runtime, signatures in file.runtimes.items():

@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 
 from kerasseq.files.runtimes import open_signatures
 from kerasseq.files.saved_model import write_saved_model
-from kerasseq.files.tflite import convert, read_tflite, write_tflite
+from kerasseq.files.tflite import convert, write_tflite
 from kerasseq.models.char_rnn import CharRNNConfig, build_char_rnn
 from kerasseq.on_device.generate import uniform_numbers, write_tokens
+from kerasseq.on_device.model_file import CONTRACT_VERSION, Model
 from kerasseq.on_device.operators import list_operators
 from kerasseq.signatures.characters import (
     build_generating_module,
@@ -275,7 +276,8 @@ def test_flex_operations_are_listed_as_custom(tmp_path):
     assert "CUSTOM:FlexMatrixInverse" in list_operators(converter.convert())
 
 
-CARD = {"kind": "a test", "state_shapes": [[1, 5]], "name": "é"}
+CARD = {"contract": CONTRACT_VERSION, "kind": "a test", "name": "é"}
+CARD["vocabulary_size"] = V
 
 
 @pytest.fixture
@@ -286,17 +288,19 @@ def written(tmp_path):
 
 
 def test_a_tflite_is_read_back_as_it_was_written(written):
-    flatbuffer, files = read_tflite(written)
-    assert flatbuffer == b"FLATBUFFER" * 13
-    card = json.loads(files.pop("card.json"))
-    attachments = {
-        name: hashlib.sha256(text.encode()).hexdigest() for name, text in files.items()
+    model = Model(written)
+    assert model.flatbuffer == b"FLATBUFFER" * 13
+    files = {"vocabulary.json": VOCABULARY.to_json(), "é.txt": "𝄞\r\n"}
+    assert model.card == CARD | {
+        "sha256": hashlib.sha256(model.flatbuffer).hexdigest(),
+        "attachments": {
+            name: hashlib.sha256(text.encode()).hexdigest()
+            for name, text in files.items()
+        },
     }
-    assert card == CARD | {
-        "sha256": hashlib.sha256(flatbuffer).hexdigest(),
-        "attachments": attachments,
-    }
-    assert files == {"vocabulary.json": VOCABULARY.to_json(), "é.txt": "𝄞\r\n"}
+    assert model.vocabulary == json.loads(files["vocabulary.json"])
+    with zipfile.ZipFile(written) as archive:
+        assert {name: archive.read(name).decode() for name in files} == files
 
 
 def test_any_zip_reader_opens_a_tflite(written):
@@ -325,24 +329,23 @@ def test_a_flipped_bit_of_the_model_is_seen(written, place, bit):
     content = bytearray(written.read_bytes())
     content[place] ^= 1 << bit
     written.write_bytes(content)
-    with pytest.raises(ValueError, match="is damaged: its model has SHA-256"):
-        read_tflite(written)
+    with pytest.raises(ValueError, match="is damaged: SHA-256"):
+        Model(written)
 
 
 def test_a_flipped_bit_of_the_card_is_seen_or_changes_nothing(written):
-    flatbuffer, files = read_tflite(written)
+    whole = Model(written)
     content = written.read_bytes()
-    for place in range(len(flatbuffer), len(content)):
+    for place in range(len(whole.flatbuffer), len(content)):
         for bit in range(8):
             flipped = bytearray(content)
             flipped[place] ^= 1 << bit
             written.write_bytes(flipped)
             try:
-                found, attached = read_tflite(written)
+                model = Model(written)
             except ValueError:
                 continue
-            assert found == flatbuffer
-            assert attached.items() <= files.items()
+            assert vars(model) == vars(whole)
 
 
 def test_a_file_cut_short_is_refused(written):
@@ -350,18 +353,18 @@ def test_a_file_cut_short_is_refused(written):
     for length in range(0, len(content), 7):
         written.write_bytes(content[:length])
         with pytest.raises(ValueError, match=r"not a whole \.tflite of this project"):
-            read_tflite(written)
+            Model(written)
 
 
-def test_what_is_no_tflite_of_ours_is_refused(tmp_path, written):
+def test_what_is_no_tflite_of_ours_is_refused(tmp_path):
     for path in (tmp_path, tmp_path / "missing.tflite"):
-        with pytest.raises(ValueError, match=r"not a whole \.tflite"):
-            read_tflite(path)
+        with pytest.raises(ValueError, match="cannot be read"):
+            Model(path)
     for name, text in (("other.json", "{}"), ("card.json", "{}"), ("card.json", "{")):
         with zipfile.ZipFile(tmp_path / "a.tflite", "w") as archive:
             archive.writestr(name, text)
         with pytest.raises(ValueError, match=r"not a whole \.tflite"):
-            read_tflite(tmp_path / "a.tflite")
+            Model(tmp_path / "a.tflite")
 
 
 def test_a_saved_model_is_replaced_whole(tmp_path, monkeypatch):

@@ -131,6 +131,7 @@ def test_a_check_that_fails_is_an_error_and_is_in_the_report(tmp_path, monkeypat
             {"labels": LABELS, "held_out": LabelledSentences(("ugly",), ("a",))},
             "have the label 'ugly', which is none of good, bad",
         ),
+        ("encoder", WORDS, {"held_out": []}, "held_out is empty"),
         ("char_rnn", Vocabulary.from_text("abc"), {}, "has 3 characters but"),
     ],
 )

@@ -13,7 +13,7 @@ import pytest
 import train_all
 from kerasseq.files.keras_models import load_model
 from kerasseq.files.labels import read_labels
-from kerasseq.files.tflite import read_tflite
+from kerasseq.on_device.model_file import Model
 
 ROOT = Path(__file__).parents[2]
 # Three classes, unbalanced, in three scripts; a word of each class tells it.
@@ -84,7 +84,7 @@ def test_each_sentence_is_held_out_or_learned_from(run):
 @pytest.mark.parametrize("variant", ["float32", "float16", "int8"])
 def test_a_file_classifies_on_a_device(run, variant):
     path = run / "classifier" / f"classifier_{variant}.tflite"
-    card = json.loads(read_tflite(path)[1]["card.json"])
+    card = Model(path).card
     assert (card["kind"], card["weights"]) == ("classifier", variant)
     assert card["labels"] == sorted(WORDS)
     runner = ROOT / "kerasseq" / "on_device" / "classify.py"

@@ -12,7 +12,7 @@ import pytest
 import train_all
 from kerasseq.commands import export_again
 from kerasseq.files.keras_models import load_model
-from kerasseq.files.tflite import read_tflite
+from kerasseq.on_device.model_file import Model
 from kerasseq.recipes import next_word as recipe
 from kerasseq.recipes.next_word import Expected
 from kerasseq.signatures.next_word import suggest
@@ -66,9 +66,8 @@ def test_the_files_suggest_what_was_learned(run):
     command = [sys.executable, program, path, "The bank lends money to the far"]
     done = subprocess.run(command, capture_output=True, check=True, text=True)
     assert done.stdout == "1.000 farmer\n"
-    _, attached = read_tflite(path)
-    card = json.loads(attached["card.json"])
-    words = json.loads(attached["vocabulary.json"])["words"]
+    model = Model(path)
+    card, words = model.card, model.vocabulary["words"]
     assert (card["contract"], card["kind"]) == (2, "next-word model")
     assert words[card["first_word"]] == "the"
     assert card["corpus"] == "story.txt" and 0 < card["keystrokes_saved"] < 1

@@ -21,8 +21,8 @@ from kerasseq.data.tagged import (
 from kerasseq.data.tagged_batches import encode_tokens
 from kerasseq.files.keras_models import load_model
 from kerasseq.files.labels import read_labels
-from kerasseq.files.tflite import read_tflite
 from kerasseq.models.tagger import TaggerConfig
+from kerasseq.on_device.model_file import Model
 from kerasseq.signatures.tagger import TaggerOnIds, tag_sentences
 from kerasseq.text.words import WordVocabulary
 
@@ -88,8 +88,7 @@ def test_new_names_are_found(run):
     assert len(export["files"]) == 3
     assert all(check["passed"] for check in export["checks"])
     assert export["F1 of Keras on them"] == report["tagger"]["F1"]
-    _, attachments = read_tflite(run / "tagger" / "tagger_int8.tflite")
-    card = json.loads(attachments["card.json"])
+    card = Model(run / "tagger" / "tagger_int8.tflite").card
     assert card["tags"] == ["O", "B-person", "I-person", "B-town", "I-town"]
     assert card["held_out_f1"] == report["tagger"]["F1"]
 

@@ -18,7 +18,7 @@ import train_all
 from kerasseq.commands import export_again
 from kerasseq.files.formats import FORMATS
 from kerasseq.files.keras_models import load_model
-from kerasseq.files.tflite import read_tflite
+from kerasseq.on_device.model_file import Model
 from kerasseq.on_device.operators import list_operators
 from kerasseq.recipes import shipping
 from kerasseq.training.checkpoint import Checkpoint
@@ -106,8 +106,7 @@ def test_a_transformer_takes_the_same_way(tmp_path, capsys):
     report = json.loads((tmp_path / "report.json").read_text())
     assert all(check["passed"] for check in report["char_transformer_export"]["checks"])
     assert report["char_transformer"]["held-out loss"] < 1.0
-    _, attachments = read_tflite(folder / "char_transformer_int8.tflite")
-    card = json.loads(attachments["card.json"])
+    card = Model(folder / "char_transformer_int8.tflite").card
     sizes = {"model_size": 24, "heads": 1, "blocks": 1, "context": 32}
     assert sizes.items() <= card.items()
     assert "char_transformer_int8.tflite --prompt" in capsys.readouterr().out
@@ -144,13 +143,12 @@ def test_each_file_holds_built_in_operations_its_card_and_its_vocabulary(
     run, part, variant
 ):
     path = run / part / f"{part}_{variant}.tflite"
-    flatbuffer, attached = read_tflite(path)
-    operators = list_operators(flatbuffer)
+    model = Model(path)
+    operators = list_operators(model.flatbuffer)
     assert operators and not [name for name in operators if "CUSTOM" in name]
-    card = json.loads(attached["card.json"])
-    assert (card["contract"], card["weights"]) == (2, variant)
+    assert (model.card["contract"], model.card["weights"]) == (2, variant)
     saved = (run / part / "vocabulary.json").read_text()
-    assert json.loads(attached["vocabulary.json"]) == json.loads(saved)
+    assert model.vocabulary == json.loads(saved)
     with zipfile.ZipFile(path) as archive:
         assert archive.testzip() is None
 
