@@ -3,8 +3,8 @@
 import { cp, mkdir, rm } from "node:fs/promises";
 import { build } from "esbuild";
 
-// One thread on the CPU: a fast build, and one for browsers without relaxed SIMD, where
-// it takes twice the time. LiteRT.js takes the one that the browser can run.
+// One thread on the CPU: a fast build, and one for browsers without relaxed SIMD, which
+// takes twice the time. LiteRT.js chooses the one that the browser can run.
 const RUNTIMES = ["litert_wasm_internal", "litert_wasm_compat_internal"];
 
 await rm("dist", { recursive: true, force: true });

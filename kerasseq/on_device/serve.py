@@ -114,7 +114,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def _end(number: int, frame: FrameType | None) -> NoReturn:
-    """End quietly on SIGTERM, as a service is asked to."""
+    """End quietly, wherever the signal comes."""
     sys.exit(0)
 
 
@@ -161,19 +161,23 @@ def main(
                 f"port {options.port} {reason}; give another with --port, 0 for any"
             ) from None
         with server:
-            before = signal.signal(signal.SIGTERM, _end)
-            try:
-                *others, last = server.addresses
-                for address in others:
-                    yield f"{address}\n"
-                yield f"{last} (Ctrl-C ends)\n"
-                server.serve_forever()
-            except KeyboardInterrupt:
-                yield "\n"
-            finally:
-                signal.signal(signal.SIGTERM, before)
+            *others, last = server.addresses
+            for address in others:
+                yield f"{address}\n"
+            yield f"{last} (Ctrl-C ends)\n"
+            server.serve_forever()
 
-    return command.run(lines())
+    # A shell's background jobs ignore SIGINT, and go on doing so.
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    heard = [n for n in numbers if signal.getsignal(n) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, _end) for number in heard}
+    try:
+        return command.run(lines())
+    except SystemExit:
+        return 0
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 if __name__ == "__main__":

@@ -1,16 +1,16 @@
-/** The model's worker as a function that gives answers. */
+/** The model's worker as an asynchronous function. */
 
 const worker = new Worker("worker.js");
 const waiting = new Map();
 let asked = 0;
 
 /**
- * Ask the worker one thing.
+ * Send the worker a request.
  *
- * @param {string} type what worker.js has an answer to
+ * @param {string} type of request, as worker.js knows it
  * @param {object} [content]
  * @param {Transferable[]} [transfer] what moves to the worker instead of being copied
- * @returns {Promise<object>} its answer
+ * @returns {Promise<object>} the worker's answer
  */
 export function ask(type, content, transfer = []) {
   asked += 1;

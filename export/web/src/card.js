@@ -1,4 +1,4 @@
-/** A model's card in words for people. */
+/** A model's card in readable words. */
 
 const LABELS = {
   kind: "Kind",
@@ -25,7 +25,7 @@ const LABELS = {
 };
 
 /**
- * A card's rows in a sensible order; what is not known by name comes last as it is.
+ * The rows of a card: known entries first, in order, then all others unchanged.
  *
  * @param {object} card
  * @returns {[label: string, value: string][]}
@@ -39,7 +39,7 @@ export function describeCard(card) {
     .map((key) => [LABELS[key] ?? words(key), describe(key, card[key])]);
 }
 
-/** The model in a line, as far as its card tells. */
+/** The model in one line, from its card. */
 export function summarizeCard(card, numCharacters) {
   return [
     card.cell && [card.cell, card.layers > 1 && `${card.layers} ×`, card.units],
@@ -52,7 +52,7 @@ export function summarizeCard(card, numCharacters) {
     .map((parts) => parts.filter(Boolean).join(" "));
 }
 
-/** Characters that can be told apart on paper: “a”, space, U+0007. */
+/** Characters in a readable form: “a”, space, U+0007. */
 export function nameCharacter(character) {
   if (character === " ") return "space";
   if (character === "\n") return "newline";
@@ -69,7 +69,7 @@ function describe(key, value) {
   if (typeof value !== "object") return String(value);
   if (Array.isArray(value)) return JSON.stringify(value);
   return Object.entries(value)
-    .map(([name, part]) => `${words(name)} ${part}`)
+    .map(([name, entry]) => `${words(name)} ${entry}`)
     .join(", ");
 }
 

@@ -1,10 +1,10 @@
-/** The settings' fields on the page, each with its complaint. */
+/** The fields of the settings on the page, each with its error message. */
 
 import { readSetting, SETTINGS } from "./settings.js";
 
 const field = (name) => document.getElementById(name);
 
-/** Fill in what suits a model; the seed is nobody's but the writer's. */
+/** Fill in the defaults of a model; the seed stays as the user chose it. */
 export function showDefaults(defaults) {
   for (const [name, { neutral }] of Object.entries(SETTINGS)) {
     if (name === "seed") continue;
@@ -13,7 +13,7 @@ export function showDefaults(defaults) {
   }
 }
 
-/** Settings by name, or nothing where one is wrong: its field has the focus then. */
+/** The settings by name; undefined where one is wrong, and its field gets the focus. */
 export function readFields() {
   const read = Object.keys(SETTINGS).map((name) => [name, check(name)]);
   const wrong = read.find(([, value]) => value === undefined);
@@ -30,8 +30,8 @@ function check(name) {
 }
 
 for (const name of Object.keys(SETTINGS)) {
-  // Not when the field is left: a complaint that comes or goes between the press and
-  // the release of a button moves the button away.
+  // Not when the field loses the focus: a message that appears or disappears between
+  // the press and the release of a button moves the button away.
   field(name).addEventListener("input", () => {
     if (field(name).getAttribute("aria-invalid") === "true") check(name);
   });

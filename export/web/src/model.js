@@ -1,6 +1,6 @@
 /**
- * Open and check a `.tflite` of this project before any runtime sees it. Runs in a
- * browser's worker and in Node alike.
+ * Open and check a `.tflite` of this project before a runtime sees it, in a browser's
+ * worker or in Node.
  */
 
 import { sha256 } from "@noble/hashes/sha2.js";
@@ -22,12 +22,12 @@ const KIND = "character model";
  */
 
 /**
- * Read a file and check that it is whole and that this program can speak with it.
+ * Read a file and check that it is whole and that its contract is this program's.
  *
  * @param {Uint8Array} content
  * @param {string} name for messages
  * @returns {Promise<Model>}
- * @throws {Error} one sentence: what is wrong and how to mend it
+ * @throws {Error} one sentence: what is wrong and how to fix it
  */
 export async function openModel(content, name) {
   const { start, card, vocabulary, hashes } = await readAttached(content).catch(
@@ -49,8 +49,8 @@ export async function openModel(content, name) {
   checkHash(vocabulary, hashes.vocabulary, name);
   if (card.kind !== KIND) {
     throw new Error(
-      `${name} holds a ${card.kind}, which writes no text; ` +
-        "open a character model instead, and let show.py tell how to call this one",
+      `${name} holds a model of the kind "${card.kind}", which writes no text; ` +
+        "open a character model instead; `kerasseq show` describes this one",
     );
   }
   const { characters } = parse(vocabulary);
@@ -69,9 +69,9 @@ export async function openModel(content, name) {
   return { flatbuffer, card, characters };
 }
 
-/** The files that are attached as a ZIP, and where the first of them begins. */
+/** The files that are attached as a ZIP, and the offset of the first of them. */
 async function readAttached(content) {
-  // Web workers of its own would be one more script to serve.
+  // Its own web workers would be one more script to serve.
   const reader = new ZipReader(new Uint8ArrayReader(content), { useWebWorkers: false });
   const entries = await reader.getEntries();
   const read = (name) => {
@@ -102,9 +102,9 @@ function parse(bytes) {
   return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
 }
 
-/** Throw unless a part of the file is what the card says. */
+/** Throw unless a section of the file has the hash that the card says. */
 function checkHash(part, wanted, name) {
-  // crypto.subtle would do, but browsers keep it from pages of plain http.
+  // Not crypto.subtle: browsers do not offer it to pages over plain http.
   const found = bytesToHex(sha256(part));
   if (found !== wanted) {
     throw new Error(
@@ -115,13 +115,13 @@ function checkHash(part, wanted, name) {
 }
 
 /**
- * Check that the model behind a card has the signatures that the contract wants.
+ * Check that the model has the signatures that the contract and its card promise.
  *
  * @param {Record<string, {getInputDetails: () => object[], getOutputDetails: () => object[]}>} signatures
  *   by name, as LiteRT.js gives them
  * @param {object} card
  * @param {string} name for messages
- * @throws {Error} one sentence: what is wrong and how to mend it
+ * @throws {Error} one sentence: what is wrong and how to fix it
  */
 export function checkSignatures(signatures, card, name) {
   for (const key of ["step", "generate"]) {

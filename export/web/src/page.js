@@ -1,4 +1,4 @@
-/** The page: what is opened, asked and shown. The model itself runs in worker.js. */
+/** The page: it opens, asks and shows. The model itself runs in worker.js. */
 
 import { ask } from "./ask.js";
 import { describeCard, nameCharacter, summarizeCard } from "./card.js";
@@ -10,13 +10,13 @@ const $ = (id) => document.getElementById(id);
 const paper = new Paper($("text"));
 /** What is open: its name, card and characters. */
 let model;
-/** How many files were asked for; the last one counts. */
+/** How many files were requested; only the last one is opened. */
 let opening = 0;
 let writing = false;
 let stopping = false;
 
 /**
- * Open a model and show what it is.
+ * Open a model and show its card.
  *
  * @param {string} name for messages
  * @param {() => Promise<ArrayBuffer>} read
@@ -33,7 +33,7 @@ async function open(name, read) {
     const content = await read();
     if (mine !== opening) return;
     const opened = await ask("open", { content, name }, [content]);
-    // Whoever opens two files in a row wants the second.
+    // Of two files that are opened in a row, the second is wanted.
     if (mine !== opening) return;
     model = { ...opened, name };
     showModel();
@@ -89,7 +89,7 @@ function openAddress(text) {
   });
 }
 
-/** The file's name in an address, which anybody may have written. */
+/** The file's name in an address, which may be malformed. */
 function nameOf(address) {
   const name = address.pathname.split("/").at(-1) || address.href;
   try {
@@ -137,7 +137,7 @@ async function write() {
     while (!stopping) {
       const piece = await ask("more");
       if (piece.done) break;
-      // The prompt's reading does not count.
+      // The time to read the prompt does not count.
       if (!piece.count) began = performance.now();
       count += piece.count;
       paper.add(piece.text);
@@ -183,11 +183,11 @@ function complain(id, text) {
   $(id).textContent = text;
 }
 
-/** Buttons keep the focus of the keyboard also while they do nothing. */
+/** Buttons keep the keyboard focus while they are inactive. */
 const enable = (id, can) => $(id).setAttribute("aria-disabled", String(!can));
 const enabled = (id) => $(id).getAttribute("aria-disabled") === "false";
 
-/** What can be done now. */
+/** Enable what can be done now. */
 function show() {
   document.body.classList.toggle("has-model", Boolean(model));
   document.body.classList.toggle("is-writing", writing);
@@ -200,7 +200,7 @@ function show() {
 $("file").addEventListener("change", ({ target }) => {
   if (target.files.length) openFile(target.files[0]);
 });
-// The same file may have another content by now.
+// The same file may have changed since.
 $("file").addEventListener("click", ({ target }) => {
   target.value = "";
 });
@@ -222,7 +222,7 @@ $("prompt").addEventListener("keydown", (event) => {
     $("writing").requestSubmit();
   }
 });
-// Browsers keep the clipboard from pages of plain http.
+// Browsers do not offer the clipboard to pages over plain http.
 $("copy").hidden = !navigator.clipboard;
 $("copy").addEventListener("click", async () => {
   if (!enabled("copy")) return;
@@ -230,7 +230,7 @@ $("copy").addEventListener("click", async () => {
   say("Copied.");
 });
 
-// Text may be dragged as well, and goes where it always does.
+// Dragged text goes where it always does.
 const hasFile = (event) => event.dataTransfer.types.includes("Files");
 const isOver = (over) => document.body.classList.toggle("is-over", over);
 addEventListener("dragover", (event) => {
@@ -238,7 +238,7 @@ addEventListener("dragover", (event) => {
   event.preventDefault();
   isOver(true);
 });
-// What is left is an element inside, unless nothing is entered.
+// Leaving an element inside does not count, unless nothing is entered.
 addEventListener("dragleave", (event) => event.relatedTarget ?? isOver(false));
 addEventListener("drop", (event) => {
   if (!hasFile(event)) return;

@@ -1,6 +1,6 @@
-/** The written text on the page: many small additions, one change of the page a frame. */
+/** The written text: many small additions, one change of the page per frame. */
 
-// One block of a very long text would be laid out anew at each addition.
+// A very long text in one block would be laid out again at each addition.
 const BLOCK = 4000;
 
 export class Paper {
@@ -10,13 +10,13 @@ export class Paper {
     this.follows = true;
     this.waiting = "";
     this.frame = 0;
-    // It follows the text's end until somebody scrolls away from there.
+    // It follows the end of the text until the user scrolls away from it.
     box.addEventListener("scroll", () => {
       this.follows = box.scrollHeight - box.scrollTop - box.clientHeight < 32;
     });
   }
 
-  /** Begin anew, with what the model goes on from. */
+  /** Start again, with the prompt. */
   begin(prompt) {
     this.finish();
     const before = document.createElement("span");
@@ -29,18 +29,18 @@ export class Paper {
     this.follows = true;
   }
 
-  /** Add text, to be seen at the next frame. */
+  /** Add text, which appears at the next frame. */
   add(text) {
     this.waiting += text;
     this.frame ||= requestAnimationFrame(() => this.finish());
   }
 
-  /** Show at once all that was added; a page in the background has no frames. */
+  /** Show all added text now; a page in the background has no frames. */
   finish() {
     cancelAnimationFrame(this.frame);
     this.frame = 0;
     if (!this.waiting) return;
-    // A block may end after a newline alone, where it is not seen.
+    // A block may end only after a newline, where the break cannot be seen.
     for (const line of this.waiting.split(/(?<=\n)/)) {
       this.block.append(line);
       this.size += line.length;

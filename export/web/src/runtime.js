@@ -1,4 +1,4 @@
-/** LiteRT.js as functions on typed arrays: whoever calls them has nothing to delete. */
+/** LiteRT.js as functions on typed arrays, whose callers have nothing to delete. */
 
 /**
  * A signature as a function from arrays by name to arrays by name.
@@ -10,7 +10,7 @@
 export function onArrays(signature, Tensor) {
   const details = signature.getInputDetails();
   return async (arrays) => {
-    // LiteRT.js frees no tensor by itself, also not where a call fails.
+    // LiteRT.js frees no tensor by itself, not even where a call fails.
     const inputs = {};
     let outputs = {};
     try {
@@ -21,7 +21,7 @@ export function onArrays(signature, Tensor) {
       return Object.fromEntries(
         Object.entries(outputs).map(([name, tensor]) => [
           name,
-          // A copy: the array looks into the runtime's memory, which is freed.
+          // A copy, since the array is a view of the runtime's memory, which is freed.
           tensor.toTypedArray().slice(),
         ]),
       );

@@ -35,11 +35,11 @@ export function uniformNumbers(seed, start, count) {
 }
 
 /**
- * @typedef {object} Settings how to choose a token; these change nothing: 1, 0, 1, 0
- * @property {number} temperature 0 takes the largest logit
+ * @typedef {object} Settings how to choose a token; neutral are 1, 0, 1, 0
+ * @property {number} temperature 0 chooses the largest logit
  * @property {number} top_k keep the k largest; 0 keeps all
  * @property {number} top_p keep the likeliest up to this sum
- * @property {number} min_p drop under this part of the likeliest
+ * @property {number} min_p drop what is below this fraction of the likeliest
  */
 
 /**
@@ -67,7 +67,7 @@ export function chooseToken(logits, uniform, settings) {
 
   const kept = keep(weights, settings);
   const sums = runningSums(kept, weights);
-  // A number below 1 times the last sum is below it, so one exceeds it.
+  // A number below 1 times the last sum is below that sum, so one sum exceeds it.
   const wanted = fround(Math.min(fround(uniform), LARGEST_UNIFORM) * sums.at(-1));
   return kept[sums.findIndex((sum) => sum > wanted)];
 }
@@ -76,7 +76,7 @@ export function chooseToken(logits, uniform, settings) {
 function keep(weights, { top_k, top_p, min_p }) {
   // The sort is stable, so at a tie the lower id stays first.
   const ordered = [...weights.keys()].sort((a, b) => weights[b] - weights[a]);
-  // The largest weight is exp(0), so min_p compares with it as it stands.
+  // The largest weight is exp(0), so weights compare with min_p as they are.
   const likely = ordered
     .slice(0, top_k > 0 ? top_k : ordered.length)
     .filter((id) => weights[id] >= fround(min_p));
@@ -86,7 +86,7 @@ function keep(weights, { top_k, top_p, min_p }) {
   return (top_p < 1 ? head : likely).sort((a, b) => a - b);
 }
 
-/** Sums in float32 of the weights of ids, each with those before it. */
+/** Running sums of the weights of ids, in float32. */
 function runningSums(ids, weights) {
   let sum = 0;
   return ids.map((id) => (sum = fround(sum + weights[id])));

@@ -1,4 +1,4 @@
-/** The numbers of the form: their ranges, and how to read what was typed. */
+/** The settings of the form: their ranges, and how to read what was typed. */
 
 const LARGEST = 2 ** 31 - 1;
 
@@ -20,7 +20,7 @@ const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
  *
  * @param {string} name of SETTINGS
  * @param {string} text
- * @returns {{value: number} | {complaint: string}} the complaint says how to mend it
+ * @returns {{value: number} | {complaint: string}} the complaint says how to fix it
  */
 export function readSetting(name, text) {
   const { whole, high } = SETTINGS[name];

@@ -1,7 +1,7 @@
 /**
- * The model, beside the page's own thread. It answers every message with one message:
- * `open` a file, begin to `write`, write some `more`. The page asks for each piece, so
- * it is never flooded, and it stops by asking no further.
+ * The model, outside the page's thread. It answers each message with one message:
+ * `open` a file, start to `write`, write some `more`. The page asks for each piece, so
+ * it is never flooded, and to stop it asks no more.
  */
 
 import { loadAndCompile, loadLiteRt, Tensor } from "@litertjs/core";
@@ -9,7 +9,7 @@ import { checkSignatures, openModel } from "./model.js";
 import { onArrays } from "./runtime.js";
 import { writeTokens } from "./writing.js";
 
-// LiteRT.js asks for a GPU when it starts, and nothing here would use it.
+// LiteRT.js asks for a GPU when it starts, but nothing here would use it.
 Object.defineProperty(navigator, "gpu", {
   value: { requestAdapter: async () => null },
 });
@@ -50,7 +50,7 @@ const answers = {
 
 let before = Promise.resolve();
 self.onmessage = ({ data: { id, type, content } }) => {
-  // One after the other: a file is not replaced while it writes.
+  // One after the other, so that no file is replaced while it writes.
   before = before.then(async () => {
     try {
       self.postMessage({ id, answer: await answers[type](content) });

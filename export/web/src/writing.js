@@ -1,6 +1,6 @@
 /**
- * A prompt's ids, and the loop over a model's `generate` signature. It knows nothing of
- * the runtime: `generate` is any function from arrays by name to arrays by name.
+ * The ids of a prompt, and the loop over a model's `generate` signature. It does not
+ * depend on the runtime: `generate` is any function from arrays by name to such arrays.
  */
 
 import { uniformNumbers } from "./sampling.js";
@@ -9,19 +9,19 @@ import { uniformNumbers } from "./sampling.js";
 export const CHUNK = 256;
 
 /**
- * Ids of a prompt's known characters, and the unknown ones, which are left out.
+ * Ids of a prompt's known characters, and the unknown ones, which are dropped.
  *
  * An empty prompt stands for a newline, or for id 0 where there is none.
  *
  * @param {string} prompt
- * @param {string[]} characters those of the model, by id
+ * @param {string[]} characters of the model, by id
  * @returns {{ids: number[], unknown: string[]}} `unknown` in code point order, each once
  */
 export function encodePrompt(prompt, characters) {
   const idOf = new Map(characters.map((character, id) => [character, id]));
   const ids = [];
   const unknown = new Set();
-  // A string's iterator goes by code points, and gives a lone surrogate as it is.
+  // A string iterates by code points, and gives a lone surrogate unchanged.
   for (const character of prompt) {
     const id = idOf.get(character);
     if (id === undefined) unknown.add(character);
@@ -43,8 +43,8 @@ export function encodePrompt(prompt, characters) {
  * @param {number} job.length how many tokens to write
  * @param {number} job.seed from 0 to 2**31 - 1
  * @param {import("./sampling.js").Settings} job.settings
- * @param {number} [job.milliseconds] what one call should take: as many tokens are asked
- *   for as were made in that time by the call before
+ * @param {number} [job.milliseconds] the time that one call should take: it makes as many
+ *   tokens as the call before made in that time
  * @param {() => number} [job.now] a clock in milliseconds
  * @yields {Int32Array} `length` tokens together; none while a long prompt is read
  */
@@ -67,8 +67,8 @@ export async function* writeTokens(generate, job) {
   let written = 0;
   let size = 8;
   while (written < length) {
-    // A prompt that is longer than the signature takes is read in parts; the last
-    // token of each part is read at the beginning of the next.
+    // A prompt that is longer than the signature takes is read in chunks; the last
+    // token of each chunk is read at the beginning of the next.
     const reads = waiting.length > CHUNK;
     const part = waiting.subarray(0, CHUNK);
     const count = reads ? 0 : Math.min(size, length - written);
@@ -91,7 +91,7 @@ export async function* writeTokens(generate, job) {
       yield new Int32Array(0);
       continue;
     }
-    // What was read takes about as long as what was written.
+    // Reading a token takes about as long as writing one.
     const each = (now() - before) / (part.length - 1 + count);
     size = Math.max(1, Math.min(CHUNK, Math.floor(milliseconds / each)));
     const tokens = outputs.tokens.slice(0, count);

@@ -96,7 +96,7 @@ for (const [what, files, complaint] of [
   [
     "another kind",
     filesOf({ kind: "encoder" }),
-    "holds a encoder, which writes no text",
+    "holds a model of the kind \"encoder\", which writes no text",
   ],
   [
     "too few characters",
