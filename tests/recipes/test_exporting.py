@@ -14,7 +14,7 @@ from kerasseq.models.classifier import ClassifierConfig, build_classifier
 from kerasseq.models.encoder import EncoderConfig, build_encoder
 from kerasseq.models.next_word import NextWordConfig, build_next_word_model
 from kerasseq.models.tagger import TaggerConfig, build_tagger
-from kerasseq.on_device.generate import Model
+from kerasseq.on_device.model_file import Model
 from kerasseq.recipes import classifier, encoder, tagger
 from kerasseq.recipes.exporting import export
 from kerasseq.text.characters import Vocabulary
