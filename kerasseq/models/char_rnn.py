@@ -5,7 +5,6 @@ Each recurrent layer after the first adds to what it reads (He et al. 2016, sect
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 import keras
 
@@ -24,7 +23,7 @@ class CharRNNConfig:
 
     Attributes:
         vocabulary_size: V, how many characters there are.
-        cell: the kind of recurrent layer.
+        cell: the kind of recurrent layer, a key of `CELLS`.
         units: H, state size of each recurrent layer.
         num_layers: recurrent layers, each but the first adding to what it reads.
         embedding_size: E, size of a character's vector.
@@ -33,7 +32,7 @@ class CharRNNConfig:
     """
 
     vocabulary_size: int
-    cell: Literal["gru", "lstm", "simple_rnn"] = "gru"
+    cell: str = "gru"
     units: int = 512
     num_layers: int = 1
     embedding_size: int = 64
