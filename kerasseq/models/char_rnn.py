@@ -85,3 +85,20 @@ def build_char_rnn(config: CharRNNConfig) -> keras.Model:
         config.vocabulary_size, dtype="float32", name="logits"
     )(x)
     return keras.Model(inputs, outputs, name="char_rnn")
+
+
+def read_char_rnn_config(model: keras.Model, dropout: float) -> CharRNNConfig:
+    """The sizes of a model from `build_char_rnn`, with another dropout."""
+    embedding = model.get_layer("embedding")
+    layers = [layer for layer in model.layers if isinstance(layer, keras.layers.RNN)]
+    cell = next(
+        name for name, kind in CELLS.items() if isinstance(layers[0], kind)
+    )
+    return CharRNNConfig(
+        embedding.input_dim,
+        cell,
+        layers[0].units,
+        len(layers),
+        embedding.output_dim,
+        dropout,
+    )

@@ -73,3 +73,19 @@ def build_char_transformer(config: CharTransformerConfig) -> keras.Model:
         )(x)
     x = keras.layers.RMSNormalization(name="norm")(x)
     return keras.Model(inputs, embedding(x, reverse=True), name="char_transformer")
+
+
+def read_char_transformer_config(
+    model: keras.Model, dropout: float
+) -> CharTransformerConfig:
+    """The sizes of a model from `build_char_transformer`, with another dropout."""
+    embedding = model.get_layer("embedding")
+    blocks = [layer for layer in model.layers if isinstance(layer, DecoderBlock)]
+    return CharTransformerConfig(
+        embedding.input_dim,
+        embedding.output_dim,
+        blocks[0].num_heads,
+        len(blocks),
+        blocks[0].context,
+        dropout,
+    )

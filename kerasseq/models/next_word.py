@@ -94,6 +94,19 @@ def _dropout(rate: float, name: str) -> keras.Layer:
     return keras.layers.Dropout(rate, noise_shape=(None, 1, None), name=name)
 
 
+def read_next_word_config(model: keras.Model, dropout: float) -> NextWordConfig:
+    """The sizes of a model from `build_next_word_model`, with another dropout."""
+    embedding = model.get_layer("embedding")
+    layers = [layer for layer in model.layers if isinstance(layer, keras.layers.RNN)]
+    return NextWordConfig(
+        embedding.input_dim,
+        layers[0].units,
+        len(layers),
+        embedding.output_dim,
+        dropout,
+    )
+
+
 def word_scores(model: keras.Model, ids: np.ndarray) -> Iterator[np.ndarray]:
     """The logits after each place of one text, the state carried through all of it.
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from kerasseq.runs.fine_tuning import Start
 from kerasseq.runs.options import Options
 from kerasseq.training.checkpoint import Checkpoint
 from kerasseq.training.configuration import TrainingConfig
@@ -17,6 +18,7 @@ def open_checkpoint(
     sha256: str,
     config: Any,
     training: TrainingConfig,
+    start: Start | None = None,
 ) -> Checkpoint:
     """The checkpoint of a run that reads one text; with --resume it is read.
 
@@ -26,6 +28,7 @@ def open_checkpoint(
         sha256: of the text.
         config: the model's sizes, a dataclass.
         training: how it is trained.
+        start: the saved model that it goes on from.
 
     Raises:
         ValueError: the run to resume is damaged, or had other settings.
@@ -36,6 +39,8 @@ def open_checkpoint(
         **asdict(training),
         "seed": options.seed,
     }
+    if start:
+        run["SHA-256 of the model to go on from"] = start.sha256
     checkpoint = Checkpoint(options.out / name / "checkpoint.npz", run)
     if options.resume:
         checkpoint.read()

@@ -10,13 +10,19 @@ from kerasseq.data.streams import frequency_loss
 from kerasseq.files.keras_models import save_model
 from kerasseq.files.report import record
 from kerasseq.files.writing import write_file
-from kerasseq.models.char_rnn import CharRNNConfig, build_char_rnn
+from kerasseq.models.char_rnn import (
+    CharRNNConfig,
+    build_char_rnn,
+    read_char_rnn_config,
+)
 from kerasseq.models.char_transformer import (
     CharTransformerConfig,
     build_char_transformer,
+    read_char_transformer_config,
 )
 from kerasseq.pictures.losses import plot_losses
 from kerasseq.runs.bookkeeping import describe_training, open_checkpoint
+from kerasseq.runs.fine_tuning import Start, known_characters, load_start
 from kerasseq.runs.options import Options
 from kerasseq.scores.windows import window_loss
 from kerasseq.signatures.characters import (
@@ -24,12 +30,14 @@ from kerasseq.signatures.characters import (
     build_generating_module,
     generate,
 )
+from kerasseq.text.characters import Vocabulary
 from kerasseq.text.corpus import Corpus, load_corpus
 from kerasseq.text.held_out import split_text
 from kerasseq.training.callbacks import HistoryFile, SampleTexts
 from kerasseq.training.checkpoint import Checkpoint
 from kerasseq.training.configuration import TrainingConfig
 from kerasseq.training.presets import (
+    FINE_TUNING_RATE,
     PRESETS,
     TRANSFORMERS,
     Preset,
@@ -56,6 +64,7 @@ class Plan(NamedTuple):
     config: CharRNNConfig | CharTransformerConfig
     training: TrainingConfig
     checkpoint: Checkpoint
+    start: Start | None
 
 
 def plan_character_model(options: Options) -> Plan:
@@ -65,13 +74,18 @@ def plan_character_model(options: Options) -> Plan:
         ValueError: the text cannot be used, or is not the one to resume with, or an
             option is not of the kind of model.
     """
-    transformer = options.model == "transformer"
-    if transformer and options.cell:
+    if options.model == "transformer" and options.cell:
         raise ValueError(
             f"--cell {options.cell} is of the other model; leave it out, or take "
             "--model rnn"
         )
+    start = load_start(options, ("char_rnn", "char_transformer"), Vocabulary)
     corpus = load_corpus(options.corpus)
+    if start:
+        corpus = known_characters(corpus, start.vocabulary, options.strict)
+        transformer = start.model.name == "char_transformer"
+    else:
+        transformer = options.model == "transformer"
     vocabulary = corpus.vocabulary
     if len(vocabulary) < 2:
         raise ValueError(
@@ -85,7 +99,7 @@ def plan_character_model(options: Options) -> Plan:
     num_layers = options.layers or preset.layers
     learning_rate = options.learning_rate
     if learning_rate is None:
-        learning_rate = preset.learning_rate
+        learning_rate = preset.learning_rate * (FINE_TUNING_RATE if start else 1)
     num_characters = len(split_text(corpus.ids)[0])
     units = options.units
     if units is None:
@@ -97,7 +111,11 @@ def plan_character_model(options: Options) -> Plan:
         # For a Transformer, dropout costs more than it brings up to four passes.
         dropout = dropout_for(passes / 4 if transformer else passes)
     config: CharRNNConfig | CharTransformerConfig
-    if transformer:
+    if start and transformer:
+        config = read_char_transformer_config(start.model, dropout)
+    elif start:
+        config = read_char_rnn_config(start.model, dropout)
+    elif transformer:
         config = CharTransformerConfig(
             len(vocabulary),
             model_size=units,
@@ -123,9 +141,9 @@ def plan_character_model(options: Options) -> Plan:
         weight_decay=preset.weight_decay,
         optimizer="muon" if transformer else "adam",
     )
-    name = f"char_{options.model}"
-    checkpoint = open_checkpoint(options, name, corpus.sha256, config, training)
-    return Plan(name, corpus, config, training, checkpoint)
+    name = "char_transformer" if transformer else "char_rnn"
+    checkpoint = open_checkpoint(options, name, corpus.sha256, config, training, start)
+    return Plan(name, corpus, config, training, checkpoint, start)
 
 
 def train_character_model(
@@ -143,7 +161,7 @@ def train_character_model(
     Returns:
         The model's name, which is that of its folder.
     """
-    name, corpus, config, training, checkpoint = plan
+    name, corpus, config, training, checkpoint, start = plan
     folder = options.out / name
     vocabulary = corpus.vocabulary
     ids, held_out = split_text(corpus.ids)
@@ -156,6 +174,8 @@ def train_character_model(
         model = build_char_transformer(config)
     else:
         model = build_char_rnn(config)
+    if start:
+        model.set_weights(start.model.get_weights())
     module = build_generating_module(model, vocabulary)
     history = HistoryFile(folder / "history.csv")
     seconds = fit_streams(
@@ -197,6 +217,7 @@ def train_character_model(
         "corpus SHA-256": corpus.sha256,
         "characters": len(corpus.ids),
         **corpus.notes,
+        **(start.describe() if start else {}),
         **scores,
         **describe_training(options, model, seconds, config, training),
     }

@@ -12,10 +12,16 @@ from kerasseq.data.streams import next_word_batches
 from kerasseq.files.keras_models import save_model
 from kerasseq.files.report import record
 from kerasseq.files.writing import write_file
-from kerasseq.models.next_word import NextWordConfig, build_next_word_model, word_scores
+from kerasseq.models.next_word import (
+    NextWordConfig,
+    build_next_word_model,
+    read_next_word_config,
+    word_scores,
+)
 from kerasseq.pictures.losses import plot_losses
 from kerasseq.pictures.next_word import plot_savings, plot_typing
 from kerasseq.runs.bookkeeping import describe_training, open_checkpoint
+from kerasseq.runs.fine_tuning import Start, load_start, name_unknown_words
 from kerasseq.runs.options import Options
 from kerasseq.scores.keystrokes import measure_keystrokes, typical_passage
 from kerasseq.scores.kneser_ney import KneserNey
@@ -26,6 +32,7 @@ from kerasseq.training.callbacks import HistoryFile
 from kerasseq.training.checkpoint import Checkpoint
 from kerasseq.training.configuration import TrainingConfig
 from kerasseq.training.presets import (
+    FINE_TUNING_RATE,
     MOST_WORDS,
     NEXT_WORD,
     next_word_dropout,
@@ -52,6 +59,7 @@ class Plan(NamedTuple):
     config: NextWordConfig
     training: TrainingConfig
     checkpoint: Checkpoint
+    start: Start | None
 
 
 def plan_next_word(options: Options) -> Plan:
@@ -69,10 +77,17 @@ def plan_next_word(options: Options) -> Plan:
             f"words learns from {LEAST_WORDS:,} at least"
         )
     train, _ = text.split()
+    start = load_start(options, ("next_word",), TypedVocabulary)
     try:
-        vocabulary = TypedVocabulary.from_text(train, MOST_WORDS["next_word"])
+        vocabulary = (
+            start.vocabulary
+            if start
+            else TypedVocabulary.from_text(train, MOST_WORDS["next_word"])
+        )
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
+    if start:
+        name_unknown_words(path.name, text, vocabulary, options.strict)
     if len(vocabulary) - vocabulary.first < 2:
         raise ValueError(
             f"{path} holds the single word {vocabulary.words[-1]!r} more than once; a "
@@ -80,13 +95,18 @@ def plan_next_word(options: Options) -> Plan:
         )
     num_words = len(train.ids)
     preset = NEXT_WORD[options.preset]
-    config = NextWordConfig(
-        len(vocabulary), preset.units, dropout=next_word_dropout(preset, num_words)
-    )
-    training = next_word_training(preset, num_words)
+    dropout = next_word_dropout(preset, num_words)
+    if start:
+        config = read_next_word_config(start.model, dropout)
+        training = next_word_training(preset, num_words, FINE_TUNING_RATE)
+    else:
+        config = NextWordConfig(len(vocabulary), preset.units, dropout=dropout)
+        training = next_word_training(preset, num_words)
     sha256 = hashlib.sha256(content.encode()).hexdigest()
-    checkpoint = open_checkpoint(options, "next_word", sha256, config, training)
-    return Plan(path.name, sha256, text, vocabulary, config, training, checkpoint)
+    checkpoint = open_checkpoint(options, "next_word", sha256, config, training, start)
+    return Plan(
+        path.name, sha256, text, vocabulary, config, training, checkpoint, start
+    )
 
 
 def train_next_word(
@@ -104,6 +124,8 @@ def train_next_word(
     keras.utils.set_random_seed(options.seed)
     counts = np.bincount(ids, minlength=len(vocabulary))
     model = build_next_word_model(plan.config, counts)
+    if plan.start:
+        model.set_weights(plan.start.model.get_weights())
     history = HistoryFile(folder / "history.csv")
     # The last weights are kept: to take those of the best held-out loss would be to
     # choose by the text that the model is measured on.
@@ -146,6 +168,7 @@ def train_next_word(
             (held_out_ids == UNKNOWN).mean()
         ),
         "held-out loss, nats a known word": history.history["val_loss"][-1],
+        **(plan.start.describe() if plan.start else {}),
         **figures["this model"],
         **{f"{key}, trigram": value for key, value in figures["trigram"].items()},
         **describe_training(options, model, seconds, plan.config, training),

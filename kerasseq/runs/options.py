@@ -12,6 +12,8 @@ from kerasseq.training.presets import PRESETS
 PARTS = ("attention", "encoder", "char_rnn")
 # Parts that run when their file is given: the option that names it.
 PARTS_OF_FILES = {"next_word": "words", "tagger": "tags", "classifier": "labels"}
+# Parts that can go on from a saved model.
+FINE_TUNED = {"char_rnn", "next_word"}
 ALL_PARTS = (*PARTS, *PARTS_OF_FILES)
 
 WHAT, HOW, SAMPLES = "What to train on", "How to train", "Sample texts"
@@ -172,6 +174,20 @@ class Options:
     quick: bool = option(
         False, HOW, "", "The same as --preset fast: everything in about a minute."
     )
+    from_model: str = option(
+        "",
+        WHAT,
+        "MODEL.keras",
+        "Go on from a saved model of characters or words, with the vocabulary.json "
+        "beside it, which also decides its sizes.",
+        name="--from",
+    )
+    strict: bool = option(
+        False,
+        WHAT,
+        "",
+        "With --from, refuse a text with characters or words that the model lacks.",
+    )
     resume: bool = option(False, HOW, "", "Go on with the run that is in --out.")
     epochs: int | None = option(
         None,
@@ -181,13 +197,14 @@ class Options:
         number(int, 1),
         default_text="follows from preset and text",
     )
-    model: str = option(
-        "rnn",
+    model: str | None = option(
+        None,
         HOW,
         "rnn|transformer",
         "Kind of the character model.",
         one_of("rnn", "transformer"),
         choices=("rnn", "transformer"),
+        default_text="rnn",
     )
     cell: Any = option(
         None,
@@ -279,6 +296,20 @@ class Options:
                 raise ValueError(
                     f"--{file} is for the part {part}, which --only leaves out"
                 )
+
+        if self.from_model:
+            for name in ("model", "cell", "units", "layers"):
+                if getattr(self, name) is not None:
+                    raise ValueError(
+                        f"--{name} cannot be given with --from: sizes are the model's"
+                    )
+            if len(FINE_TUNED.intersection(self.only)) != 1:
+                raise ValueError(
+                    "--from is the start of one model: give --only char_rnn or "
+                    "--only next_word"
+                )
+        elif self.strict:
+            raise ValueError("--strict is for --from")
 
     def _set(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)  # the class is frozen for its users

@@ -63,6 +63,8 @@ TRANSFORMERS = {
 }
 # After more passes over a short text, the model learns it by heart.
 MOST_PASSES = 14
+# Fine-tuning goes on from good weights, which the full rate would undo at first.
+FINE_TUNING_RATE = 0.5
 # Larger models overfit a text of at most so many characters.
 SHORT_TEXT, MOST_UNITS_FOR_SHORT = 200_000, 256
 
@@ -142,8 +144,15 @@ def dropout_for(passes: float) -> float:
     return round(min(0.5, 0.12 * max(0.0, math.log2(passes))), 2)
 
 
-def next_word_training(preset: NextWordPreset, num_words: int) -> TrainingConfig:
+def next_word_training(
+    preset: NextWordPreset, num_words: int, rate: float = 1.0
+) -> TrainingConfig:
     """How to train a next-word model on a text of `num_words` words.
+
+    Args:
+        preset: one of NEXT_WORD.
+        num_words: N, of the text to train on.
+        rate: a factor for the learning rate.
 
     Raises:
         ValueError: the text is too short.
@@ -153,7 +162,7 @@ def next_word_training(preset: NextWordPreset, num_words: int) -> TrainingConfig
         budget=next_word_budget(preset, num_words),
         length=32,
         a_round=(20_000, 500_000),
-        learning_rate=6e-3,
+        learning_rate=6e-3 * rate,
     )
 
 

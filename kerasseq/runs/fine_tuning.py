@@ -1,0 +1,156 @@
+"""Going on from a saved model: its weights, its vocabulary, and what of a text fits."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+
+from kerasseq.data.streams import BLOCK
+from kerasseq.files.keras_models import load_model
+from kerasseq.runs.options import Options
+from kerasseq.text.characters import Vocabulary
+from kerasseq.text.corpus import Corpus
+from kerasseq.text.keyboard import TypedText, TypedVocabulary
+from kerasseq.text.words import UNKNOWN
+
+MOST_NAMED = 10
+
+
+class Start(NamedTuple):
+    """A saved model that training goes on from.
+
+    Attributes:
+        path: of its `.keras` file.
+        sha256: of that file, in hexadecimal.
+        model: what the file holds.
+        vocabulary: from the `vocabulary.json` beside the file.
+    """
+
+    path: Path
+    sha256: str
+    model: keras.Model
+    vocabulary: Any
+
+    def describe(self) -> dict[str, str]:
+        """What the report and the run's identity say of the model."""
+        return {"went on from": str(self.path), "its SHA-256": self.sha256}
+
+
+def load_start(
+    options: Options, kinds: Sequence[str], vocabulary: type[Any]
+) -> Start | None:
+    """The model that `--from` names, or None without the option.
+
+    Args:
+        options: of the run.
+        kinds: names of the models that can be gone on from.
+        vocabulary: the class of their vocabulary.
+
+    Raises:
+        ValueError: the file or its vocabulary cannot be used, the model is of another
+            kind, or the run would write over it.
+    """
+    if not options.from_model:
+        return None
+    path = Path(options.from_model)
+    model = load_model(path)
+    if model.name not in kinds:
+        raise ValueError(
+            f"--from {path} holds the model {model.name!r}, not one of "
+            f"{', '.join(kinds)}"
+        )
+    if path.resolve() == (options.out / model.name / f"{model.name}.keras").resolve():
+        raise ValueError(
+            f"--from {path} would be written over by this run; give another --out"
+        )
+    words = vocabulary.load(path.parent / "vocabulary.json")
+    if len(words) != model.output_shape[-1]:
+        raise ValueError(
+            f"{path.parent / 'vocabulary.json'} has {len(words)} entries but the model "
+            f"{model.output_shape[-1]}; keep beside the model the file written with it"
+        )
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    return Start(path, sha256, model, words)
+
+
+def known_characters(corpus: Corpus, vocabulary: Vocabulary, strict: bool) -> Corpus:
+    """A corpus in the ids of a model's vocabulary, without the characters it lacks.
+
+    Those are named on the screen, with their count and their share of the text.
+
+    Args:
+        corpus: the new text; as ids it is held in memory.
+        vocabulary: of the model.
+        strict: refuse a text with a character that the model lacks.
+
+    Raises:
+        ValueError: `strict` is set and a character is lacking, or all are.
+    """
+    table = np.full(len(corpus.vocabulary), -1)
+    counts = np.zeros(len(table), np.int64)
+    known = {character: index for index, character in enumerate(vocabulary.characters)}
+    for index, character in enumerate(corpus.vocabulary.characters):
+        table[index] = known.get(character, -1)
+    pieces = []
+    for start in range(0, len(corpus.ids), BLOCK):
+        piece = corpus.ids[start : start + BLOCK]
+        counts += np.bincount(piece, minlength=len(table))
+        ids = table[piece]
+        pieces.append(ids[ids >= 0].astype(vocabulary.id_type))
+    lacking = {
+        character: int(counts[index])
+        for index, character in enumerate(corpus.vocabulary.characters)
+        if table[index] < 0
+    }
+    if lacking:
+        left_out = sum(lacking.values())
+        _name_lacking(corpus.name, "characters", lacking, len(corpus.ids), strict)
+        if left_out == len(corpus.ids):
+            raise ValueError(f"the model knows no character of {corpus.name}")
+        print(f"{left_out:,} characters of {corpus.name} are left out")
+        corpus = replace(
+            corpus,
+            entropy=None,
+            notes={**corpus.notes, "characters left out": left_out},
+        )
+    return replace(corpus, vocabulary=vocabulary, ids=np.concatenate(pieces))
+
+
+def name_unknown_words(
+    name: str, text: TypedText, vocabulary: TypedVocabulary, strict: bool
+) -> None:
+    """Name the words of a text that a model lacks; it reads them as unknown.
+
+    Raises:
+        ValueError: `strict` is set and the model lacks a word.
+    """
+    unknown = text.ids[vocabulary.encode_typed(text) == UNKNOWN]
+    counts = np.bincount(unknown, minlength=len(text.forms))
+    lacking = {
+        text.forms[index]: int(counts[index]) for index in np.flatnonzero(counts)
+    }
+    if lacking:
+        _name_lacking(name, "words", lacking, len(text.ids), strict)
+
+
+def _name_lacking(
+    name: str, what: str, lacking: dict[str, int], total: int, strict: bool
+) -> None:
+    """Print what the model lacks, the most frequent first, or refuse it."""
+    frequent = sorted(lacking, key=lambda each: (-lacking[each], each))
+    listed = ", ".join(
+        f"{each!r} {lacking[each]:,} times" for each in frequent[:MOST_NAMED]
+    )
+    more = f" and {len(frequent) - MOST_NAMED:,} more" * (len(frequent) > MOST_NAMED)
+    share = sum(lacking.values()) / total
+    line = (
+        f"the model lacks {len(lacking):,} {what} of {name}, {share:.2%} of the text: "
+        f"{listed}{more}"
+    )
+    if strict:
+        raise ValueError(f"{line}; leave out --strict to train without them")
+    print(line)

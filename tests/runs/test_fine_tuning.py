@@ -1,0 +1,270 @@
+"""Training that goes on from a saved model: what it learns, what it refuses."""
+
+import functools
+import hashlib
+import json
+import math
+import random
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from kerasseq.commands import parse_options
+from kerasseq.files.keras_models import load_model
+from kerasseq.models.stateful import build_stateful_model
+from kerasseq.runs.characters import plan_character_model, train_character_model
+from kerasseq.runs.fine_tuning import known_characters
+from kerasseq.runs.next_word import plan_next_word, train_next_word
+from kerasseq.runs.options import Options
+from kerasseq.text.characters import Vocabulary
+from kerasseq.text.corpus import Corpus, load_corpus
+from kerasseq.text.held_out import split_text
+from kerasseq.text.words import SENTENCES
+from kerasseq.training.checkpoint import Checkpoint
+
+KINDS = {
+    "gru": {"cell": "gru", "units": 48},
+    "two lstm": {"cell": "lstm", "units": 48, "layers": 2},
+    "transformer": {"model": "transformer", "units": 32, "layers": 2},
+}
+
+
+def write_story(path, sentences, count: int, seed: int):
+    drawn = random.Random(seed).choices(sentences, k=count)
+    path.write_text("".join(f"{line.capitalize()}.\n" for line in drawn))
+    return path
+
+
+@pytest.fixture(scope="module")
+def stories(tmp_path_factory):
+    """Two texts with the same characters; sentences of the second are new."""
+    folder = tmp_path_factory.mktemp("stories")
+    first = write_story(folder / "first.txt", SENTENCES[:6], 300, 1)
+    second = write_story(folder / "second.txt", SENTENCES[6:], 60, 2)
+    letters = " ".join("abcdefghijklmnopqrstuvwxyz".upper()) + "\n"
+    # So that the first has every character of the second.
+    first.write_text(letters + letters.lower() + first.read_text())
+    return first, second
+
+
+def train(out, corpus, **others) -> dict:
+    """The report of a run without its export."""
+    options = Options(
+        corpus=str(corpus),
+        out=out,
+        only=["char_rnn"],
+        quick=True,
+        length=10,
+        dropout=0.0,
+        temperature=[1.0],
+        **others,
+    )
+    name = train_character_model(options, plan_character_model(options))
+    return json.loads((out / "report.json").read_text())[name]
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory, stories):
+    """Gives the file of a kind of model that has learned the first text."""
+
+    @functools.cache
+    def train_once(kind: str):
+        out = tmp_path_factory.mktemp("first")
+        train(out, stories[0], epochs=10, **KINDS[kind])
+        (path,) = out.glob("*/*.keras")
+        return path
+
+    return train_once
+
+
+def loss_of(path, corpus) -> float:
+    """A saved model's loss on a text's held-out end, read in one go."""
+    ids = Vocabulary.load(path.parent / "vocabulary.json").encode(corpus.read_text())
+    _, held_out = split_text(ids)
+    model = build_stateful_model(load_model(path), 1, len(held_out) - 1)
+    logits = model.predict_on_batch(held_out[None, :-1])[0].astype(np.float64)
+    logits -= np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    return -float(logits[np.arange(len(logits)), held_out[1:]].mean())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_second_text_is_learned_sooner_than_from_scratch(
+    kind, saved, stories, tmp_path
+):
+    path = saved(kind)
+    before = loss_of(path, stories[1])
+    tuned = train(tmp_path / "on", stories[1], epochs=2, from_model=str(path))
+    scratch = train(tmp_path / "new", stories[1], epochs=2, **KINDS[kind])
+    assert tuned["held-out loss"] < before - 0.1
+    assert tuned["held-out loss"] < scratch["held-out loss"] - 0.1
+    assert tuned["went on from"] == str(path)
+    assert tuned["its SHA-256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+    vocabulary = path.parent.name + "/vocabulary.json"
+    assert (tmp_path / "on" / vocabulary).read_bytes() == (
+        path.parent / "vocabulary.json"
+    ).read_bytes()
+    old = load_model(path)
+    new = load_model(tmp_path / "on" / path.parent.name / path.name)
+    assert [w.shape for w in new.weights] == [w.shape for w in old.weights]
+
+
+def test_training_begins_with_the_saved_weights(saved, stories, tmp_path):
+    path = saved("gru")
+    train(tmp_path, stories[1], epochs=1, from_model=str(path), learning_rate=1e-12)
+    again = load_model(tmp_path / path.parent.name / path.name)
+    for one, other in zip(
+        again.get_weights(), load_model(path).get_weights(), strict=True
+    ):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+def test_a_stopped_run_goes_on_to_the_same_weights(
+    saved, stories, tmp_path, monkeypatch
+):
+    path = saved("gru")
+    others = {"epochs": 4, "from_model": str(path)}
+    train(tmp_path / "whole", stories[1], **others)
+    save = Checkpoint.on_epoch_end
+
+    def stop(self, epoch, logs=None):
+        save(self, epoch, logs)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Checkpoint, "on_epoch_end", stop)
+        train(tmp_path / "stopped", stories[1], **others)
+    train(tmp_path / "stopped", stories[1], resume=True, **others)
+    whole, resumed = (
+        load_model(tmp_path / name / path.parent.name / path.name).get_weights()
+        for name in ("whole", "stopped")
+    )
+    for one, other in zip(whole, resumed, strict=True):
+        np.testing.assert_array_equal(one, other)
+    # The model to go on from is a part of what the run is.
+    elsewhere = tmp_path / "other.keras"
+    elsewhere.write_bytes(
+        (tmp_path / "whole" / path.parent.name / path.name).read_bytes()
+    )
+    (tmp_path / "vocabulary.json").write_bytes(
+        (path.parent / "vocabulary.json").read_bytes()
+    )
+    others["from_model"] = str(elsewhere)
+    with pytest.raises(ValueError, match="of the model to go on from has changed"):
+        train(tmp_path / "stopped", stories[1], resume=True, **others)
+
+
+def test_characters_that_the_model_lacks_are_named_and_left_out(capsys):
+    text = "ab€ba éa€ " * 100
+    corpus = Corpus.from_text("prices.txt", text)
+    vocabulary = Vocabulary.from_text(" abcd")
+    kept = known_characters(corpus, vocabulary, strict=False)
+    assert kept.text == text.replace("€", "").replace("é", "")
+    assert kept.vocabulary == vocabulary
+    assert kept.sha256 == corpus.sha256
+    assert kept.notes["characters left out"] == 300
+    printed = capsys.readouterr().out
+    assert "'€' 200 times, 'é' 100 times" in printed and "30.00%" in printed
+    with pytest.raises(
+        ValueError, match=r"lacks 2 characters of prices\.txt.*--strict"
+    ):
+        known_characters(corpus, vocabulary, strict=True)
+    with pytest.raises(ValueError, match="knows no character"):
+        known_characters(Corpus.from_text("x", "éé"), vocabulary, strict=False)
+
+
+def test_a_text_that_the_model_knows_whole_is_read_whole(capsys):
+    corpus = Corpus.from_text("x", "abba")
+    kept = known_characters(corpus, Vocabulary.from_text("xab"), strict=True)
+    assert kept.text == "abba"
+    assert capsys.readouterr().out == ""
+
+
+@pytest.fixture(scope="module")
+def keyboard(tmp_path_factory, stories):
+    """A saved next-word model that has learned the first text."""
+    out = tmp_path_factory.mktemp("keyboard")
+    options = Options(words=str(stories[0]), out=out, only=["next_word"], quick=True)
+    train_next_word(options, plan_next_word(options))
+    return out / "next_word" / "next_word.keras"
+
+
+def test_a_next_word_model_goes_on_and_names_unknown_words(keyboard, tmp_path, capsys):
+    path = write_story(
+        tmp_path / "second.txt", [*SENTENCES[:3], "my zebra sat on the bank"], 200, 3
+    )
+    losses = {}
+    for rate in (1e-12, None):
+        options = Options(
+            words=str(path),
+            out=tmp_path / str(rate),
+            only=["next_word"],
+            quick=True,
+            from_model=str(keyboard),
+        )
+        plan = plan_next_word(options)
+        if rate:
+            plan = plan._replace(
+                training=plan.training.__class__(
+                    **{**vars(plan.training), "learning_rate": rate, "epochs": 1}
+                )
+            )
+        train_next_word(options, plan)
+        report = json.loads((options.out / "report.json").read_text())["next_word"]
+        losses[rate] = report["held-out loss, nats a known word"]
+        assert report["went on from"] == str(keyboard)
+    assert losses[None] < losses[1e-12] - 0.05
+    counts = Counter(path.read_text().lower().replace(".", "").split())
+    printed = capsys.readouterr().out
+    assert f"'zebra' {counts['zebra']} times" in printed
+    with pytest.raises(ValueError, match=r"lacks .* words of second\.txt"):
+        plan_next_word(
+            Options(
+                words=str(path),
+                out=tmp_path,
+                only=["next_word"],
+                from_model=str(keyboard),
+                strict=True,
+            )
+        )
+
+
+def test_what_cannot_be_gone_on_from_is_refused(keyboard, saved, stories, tmp_path):
+    path = saved("gru")
+    with pytest.raises(ValueError, match="holds the model 'next_word', not one of"):
+        train(tmp_path, stories[1], from_model=str(keyboard))
+    with pytest.raises(ValueError, match="does not exist"):
+        train(tmp_path, stories[1], from_model=str(tmp_path / "none.keras"))
+    with pytest.raises(ValueError, match="written over by this run; give another"):
+        train(path.parents[1], stories[1], from_model=str(path))
+    alone = tmp_path / "alone.keras"
+    alone.write_bytes(path.read_bytes())
+    with pytest.raises(ValueError, match="is not a vocabulary of characters"):
+        train(tmp_path, stories[1], from_model=str(alone))
+    Vocabulary.from_text("ab").save(tmp_path / "vocabulary.json")
+    with pytest.raises(ValueError, match=r"has 2 entries but the model \d+"):
+        train(tmp_path, stories[1], from_model=str(alone))
+    assert not math.isnan(loss_of(path, stories[1])), "the model is untouched"
+    assert load_corpus(stories[1]).text == stories[1].read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "quoted"),
+    [
+        (["--units", "24"], "--units cannot be given with --from"),
+        (["--layers", "2"], "--layers cannot be given with --from"),
+        (["--cell", "gru"], "--cell cannot be given with --from"),
+        (["--model", "rnn"], "--model cannot be given with --from"),
+        (["--words", "f"], "give --only char_rnn or --only next_word"),
+        (["--only", "encoder"], "give --only char_rnn or --only next_word"),
+    ],
+)
+def test_options_that_do_not_go_with_it_are_one_line(arguments, quoted, capsys):
+    assert parse_options(["--from", "m.keras", *arguments]) == 2
+    error = capsys.readouterr().err
+    assert quoted in error and error.count("\n") == 1
+
+
+def test_strict_is_for_going_on(capsys):
+    assert parse_options(["--strict"]) == 2
+    assert "--strict is for --from" in capsys.readouterr().err
