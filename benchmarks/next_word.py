@@ -27,7 +27,7 @@ def rows(report: dict[str, Any]) -> list[tuple[str, str]]:
     """What a run's report says of the model, by name, as a column of the table."""
     section, export = report["next_word"], report["next_word_export"]
     int8 = export["files"]["next_word_int8.tflite"]
-    unknown = section["part of the held-out words that the vocabulary lacks"]
+    unknown = section["fraction of the held-out words that the vocabulary lacks"]
     column = [
         ("words and signs", f"{section['words and signs']:,}"),
         ("vocabulary", f"{section['vocabulary_size']:,}"),

@@ -1,4 +1,4 @@
-"""Labelled sentences: what a classifier is trained on, and what it is held against."""
+"""Labelled sentences: reading them, splitting them and making batches of them."""
 
 import collections
 import os
@@ -43,8 +43,8 @@ class LabelledSentences(NamedTuple):
 def read_labelled_sentences(path: str | os.PathLike) -> LabelledSentences:
     """Read a UTF-8 file with a label, a tab and a sentence on each line.
 
-    White space around a label is no part of it, and lines of white space alone are
-    skipped. Line ends may be those of Windows.
+    Whitespace around a label does not belong to it. Blank lines are skipped. Line ends
+    may be those of Windows.
 
     Raises:
         ValueError: the file cannot be read as text; a line has not two columns, has no

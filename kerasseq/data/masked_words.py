@@ -27,7 +27,7 @@ def masked_word_batches(
     with probability `rate`, and at least one in a sentence. Padding and unknown words
     are never hidden, and a sentence without a known word is left out.
 
-    The batches depend on the arguments alone, so they are the same each time that the
+    The batches depend on the arguments only, so they are the same each time that the
     dataset is read. All have the same shape, which lets XLA compile one program: the
     last one is filled up from a further pass.
 
@@ -93,7 +93,7 @@ def masked_word_batches(
 
 
 def _shuffled_passes(num_rows: int, count: int, seed: int) -> np.ndarray:
-    """The first `count` of the rows' numbers, shuffled anew in each pass."""
+    """The first `count` row indices, shuffled again for each pass."""
     generator = np.random.default_rng(seed)
     passes = [generator.permutation(num_rows) for _ in range(-(-count // num_rows))]
     return np.concatenate(passes)[:count]

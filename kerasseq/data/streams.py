@@ -121,7 +121,7 @@ def _read_batches(
 
 
 def _let_go(ids: np.ndarray) -> None:
-    """Take the pages of mapped ids out of the process; they come again at need.
+    """Take the pages of mapped ids out of the process; they are read again when needed.
 
     Else all that was ever read would count as the process's memory.
     """

@@ -1,4 +1,4 @@
-"""Sentences whose tokens bear tags: CoNLL files, BIO tags and the entities they mark.
+"""Tagged sentences in CoNLL files, with BIO tags that mark entities.
 
 Tjong Kim Sang and De Meulder 2003, "Introduction to the CoNLL-2003 Shared Task",
 section 2; the tags as in Ratnaparkhi's BIO, where every entity begins with B.
@@ -37,8 +37,8 @@ def read_tagged_sentences(
     """Read a CoNLL file: a token, a tab and its tag a line, blank lines between.
 
     Tags are `O`, `B-kind` at the first token of an entity and `I-kind` at its others.
-    Lines of white space alone are blank; several of them part two sentences as one
-    does.
+    A line of whitespace only is blank. Several blank lines separate two sentences as
+    one does.
 
     Args:
         path: the file, in UTF-8.

@@ -66,14 +66,14 @@ def tagged_batches(
     letter_dropout: float = 0.1,
     seed: int = 0,
 ) -> tf.data.Dataset:
-    """Sentences in ever new order, as `model.fit` takes them, without an end.
+    """An endless dataset of shuffled, augmented sentences.
 
-    Names to come are new, and have to be told by their letters and by what is around
-    them. So names change places with others of their kind (Dai and Adel 2020, "Simple
-    Data Augmentation for Named Entity Recognition", section 2), words are hidden behind
-    `UNKNOWN`, and letters behind a byte that texts do not use. Tokens of entities weigh
-    more, by a power of how many others there are to each: with the odds as they are in
-    the file few new names are found.
+    The names in new texts are unknown: the model has to recognize them by their bytes
+    and by the words around them. So names are swapped with others of their kind (Dai
+    and Adel 2020, "Simple Data Augmentation for Named Entity Recognition", section 2),
+    words are hidden behind `UNKNOWN`, and bytes behind one that texts do not use.
+    Tokens of entities weigh more, by a power of the ratio of other tokens to them: with
+    the ratio of the file, few new names are found.
 
     Args:
         sentences: to learn from.

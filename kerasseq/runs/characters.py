@@ -37,7 +37,6 @@ from kerasseq.training.callbacks import HistoryFile, SampleTexts
 from kerasseq.training.checkpoint import Checkpoint
 from kerasseq.training.configuration import TrainingConfig
 from kerasseq.training.presets import (
-    FINE_TUNING_RATE,
     PRESETS,
     TRANSFORMERS,
     Preset,
@@ -99,7 +98,7 @@ def plan_character_model(options: Options) -> Plan:
     num_layers = options.layers or preset.layers
     learning_rate = options.learning_rate
     if learning_rate is None:
-        learning_rate = preset.learning_rate * (FINE_TUNING_RATE if start else 1)
+        learning_rate = preset.learning_rate
     num_characters = len(split_text(corpus.ids)[0])
     units = options.units
     if units is None:

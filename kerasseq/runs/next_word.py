@@ -32,7 +32,6 @@ from kerasseq.training.callbacks import HistoryFile
 from kerasseq.training.checkpoint import Checkpoint
 from kerasseq.training.configuration import TrainingConfig
 from kerasseq.training.presets import (
-    FINE_TUNING_RATE,
     MOST_WORDS,
     NEXT_WORD,
     next_word_dropout,
@@ -98,10 +97,9 @@ def plan_next_word(options: Options) -> Plan:
     dropout = next_word_dropout(preset, num_words)
     if start:
         config = read_next_word_config(start.model, dropout)
-        training = next_word_training(preset, num_words, FINE_TUNING_RATE)
     else:
         config = NextWordConfig(len(vocabulary), preset.units, dropout=dropout)
-        training = next_word_training(preset, num_words)
+    training = next_word_training(preset, num_words)
     sha256 = hashlib.sha256(content.encode()).hexdigest()
     checkpoint = open_checkpoint(options, "next_word", sha256, config, training, start)
     return Plan(
@@ -164,7 +162,7 @@ def train_next_word(
         "corpus": plan.name,
         "corpus SHA-256": plan.sha256,
         "words and signs": len(plan.text.ids),
-        "part of the held-out words that the vocabulary lacks": float(
+        "fraction of the held-out words that the vocabulary lacks": float(
             (held_out_ids == UNKNOWN).mean()
         ),
         "held-out loss, nats a known word": history.history["val_loss"][-1],

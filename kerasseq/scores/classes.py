@@ -1,4 +1,4 @@
-"""How good a classifier is: counts, accuracy and F1 from classes alone.
+"""How good a classifier is: counts, accuracy and F1 from classes only.
 
 Shapes: N examples, K classes.
 """
@@ -15,7 +15,7 @@ def macro_f1(matrix: np.ndarray) -> float:
     """The mean of the classes' F1, each class counting alike; 0 to 1.
 
     F1 is 2 TP / (2 TP + FP + FN) (van Rijsbergen 1979, chapter 7, with both weighted
-    alike). A class that neither stands in the examples nor was predicted is left out,
+    alike). A class that is neither in the examples nor predicted is left out,
     as scikit-learn leaves it out.
 
     Args:

@@ -1,4 +1,4 @@
-"""Precision, recall and F1 of entities, and a baseline to hold them against.
+"""Precision, recall and F1 of entities, and a baseline to compare them with.
 
 Tjong Kim Sang and De Meulder 2003, "Introduction to the CoNLL-2003 Shared Task",
 sections 2.3 and 2.4.
@@ -31,12 +31,12 @@ class EntityScore(NamedTuple):
 
     @property
     def precision(self) -> float:
-        """The part of the predicted entities that is correct, 0 where there is none."""
+        """The fraction of predicted entities that are correct, 0 if there are none."""
         return self.correct / self.predicted if self.predicted else 0.0
 
     @property
     def recall(self) -> float:
-        """The part of the actual entities that was found, 0 where there is none."""
+        """The fraction of actual entities that were found, 0 if there are none."""
         return self.correct / self.actual if self.actual else 0.0
 
     @property

@@ -47,11 +47,11 @@ class Typing(NamedTuple):
     ranks: np.ndarray
 
     def hit_rate(self, most: int) -> float:
-        """Part of the words that are among the first `most` before any letter."""
+        """Fraction of the words that are among the first `most` before any letter."""
         return float(((self.ranks > 0) & (self.ranks <= most)).mean())
 
     def saved(self) -> float:
-        """Part of the keystrokes that is saved."""
+        """Fraction of the keystrokes that is saved."""
         return 1 - float((self.letters + 1).sum() / (self.lengths + 1).sum())
 
     def figures(self) -> dict[str, float]:

@@ -13,9 +13,9 @@ def window_loss(
 ) -> float:
     """Loss of a model that begins each window of a text without a state.
 
-    So measure programs that carry no state, nanoGPT's `estimate_loss` among them: the
-    first characters of a window are guessed from few others, which costs some
-    hundredths of a nat beside a state carried through the text.
+    Programs that carry no state measure it so, nanoGPT's `estimate_loss` among them.
+    The first characters of a window are predicted from few others, which costs some
+    hundredths of a nat compared with a state carried through the text.
 
     Args:
         model: from `build_char_rnn`.
@@ -36,5 +36,5 @@ def window_loss(
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         jit_compile=True,
     )
-    # Few at a time: of thousands of signs the logits of one window take megabytes.
+    # Few at a time: with thousands of characters, one window's logits take megabytes.
     return float(reader.evaluate(inputs, targets, batch_size=10, verbose=0))

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-MOST_HELD_OUT = 1_000_000  # characters: more would tell no more, and take minutes
+MOST_HELD_OUT = 1_000_000  # characters: more would take minutes and tell no more
 
 
 def split_text(ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Part a text's ids into those to train on and the held-out end.
+    """Split a text's ids into those to train on and the held-out end.
 
     The last tenth is held out, of a text above ten million characters the last million.
     """

@@ -28,7 +28,7 @@ def read_characters(
 
     Args:
         path: the file.
-        title: what is done with the text, for who waits.
+        title: label of the progress bar, e.g. "reading".
         size: bytes of a piece, at least 3.
 
     Yields:
@@ -72,7 +72,7 @@ def read_bytes(
 
     Args:
         path: the file.
-        title: what is done with the bytes, for who waits.
+        title: label of the progress bar, e.g. "hashing".
         size: bytes of a piece, at least 3.
 
     Yields:

@@ -54,7 +54,7 @@ def read_sentences(path: str | os.PathLike) -> tuple[str, ...]:
 
 
 def split_words(sentence: str) -> list[str]:
-    r"""The words of a sentence in lower case, parted at ASCII white space alone.
+    r"""The words of a sentence in lower case, split at ASCII whitespace only.
 
     Each character is lower-cased by itself, without the neighbours that `str.lower`
     looks at for a Greek sigma. Punctuation stays where it is, a part of its word.
@@ -172,7 +172,7 @@ class WordVocabulary(WordList):
         Args:
             sentences: text.
             most: how many words to take at most; None for all.
-            least: how often a word has to stand in them to be taken.
+            least: how often a word has to occur in them to be taken.
 
         Raises:
             ValueError: there is no such word in them, or one holds a lone surrogate,

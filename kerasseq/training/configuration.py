@@ -14,10 +14,10 @@ class TrainingConfig:
     """How to train, and how much.
 
     Attributes:
-        batch_size: B, places of the text, or sentences, that are read side by side.
+        batch_size: B, streams of the text, or sentences, that are read side by side.
         length: T, characters a stream in one batch.
         steps_per_epoch: batches in what Keras calls an epoch: one pass over the text,
-            several where it is short, a part of one where it is long.
+            several if it is short, a fraction of one if it is long.
         epochs: how many of these; the text goes on from one to the next.
         learning_rate: the highest one, after the warm-up.
         warmup_steps: batches over which the learning rate rises from zero.
@@ -25,9 +25,9 @@ class TrainingConfig:
         clip_norm: the gradients' global norm is held at this.
         patience: epochs without a better held-out loss before training stops.
         optimizer: Adam, or Muon, which a Transformer learns faster with.
-        weight_decay: part of each matrix, times the learning rate, that a step takes
-            away (Loshchilov and Hutter 2019, algorithm 2); embeddings and vectors keep
-            theirs.
+        weight_decay: fraction of each matrix, times the learning rate, that a step
+            takes away (Loshchilov and Hutter 2019, algorithm 2); embeddings and vectors
+            keep theirs.
     """
 
     batch_size: int

@@ -18,8 +18,8 @@ from kerasseq.training.configuration import TrainingConfig
 from kerasseq.training.divergence import StopAtDivergence
 from kerasseq.training.fitting import fit
 
-# The chance that a place of the text goes on without its state, so that the model
-# learns to begin: without, the first tokens after a prompt are the worst.
+# The chance that a stream goes on without its state, so that the model also learns to
+# start cold. Without it, the first tokens after a prompt are the worst.
 RESET_RATE = 0.03
 
 
