@@ -91,9 +91,7 @@ def read_char_rnn_config(model: keras.Model, dropout: float) -> CharRNNConfig:
     """The sizes of a model from `build_char_rnn`, with another dropout."""
     embedding = model.get_layer("embedding")
     layers = [layer for layer in model.layers if isinstance(layer, keras.layers.RNN)]
-    cell = next(
-        name for name, kind in CELLS.items() if isinstance(layers[0], kind)
-    )
+    cell = next(name for name, kind in CELLS.items() if isinstance(layers[0], kind))
     return CharRNNConfig(
         embedding.input_dim,
         cell,
