@@ -27,7 +27,6 @@ from kerasseq.models.classifier import ClassifierConfig as ClassifierConfig
 from kerasseq.models.classifier import build_classifier as build_classifier
 from kerasseq.models.encoder import EncoderConfig as EncoderConfig
 from kerasseq.models.encoder import build_encoder as build_encoder
-from kerasseq.models.encoder import build_masked_word_model as build_masked_word_model
 from kerasseq.models.next_word import NextWordConfig as NextWordConfig
 from kerasseq.models.next_word import build_next_word_model as build_next_word_model
 from kerasseq.models.stateful import build_stateful_model as build_stateful_model
@@ -45,9 +44,9 @@ from kerasseq.signatures.sampling import Settings as Settings
 from kerasseq.text.characters import Vocabulary as Vocabulary
 from kerasseq.text.corpus import load_corpus as load_corpus
 from kerasseq.text.held_out import split_text as split_text
+from kerasseq.text.keyboard import TypedVocabulary as TypedVocabulary
 from kerasseq.text.words import WordVocabulary as WordVocabulary
 from kerasseq.training.compiling import compile_for_training as compile_for_training
 from kerasseq.training.configuration import TrainingConfig as TrainingConfig
-from kerasseq.training.streams import fit_streams as fit_streams
 
 __version__: str

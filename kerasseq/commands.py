@@ -13,23 +13,15 @@ from typing import Annotated, Any
 
 import typer
 
+from kerasseq import __version__
 from kerasseq.outcome import exit_code
 from kerasseq.quiet import hush
 from kerasseq.runs.options import Options, option_name
 
-MODELS = (
-    "encoder",
-    "char_rnn",
-    "char_transformer",
-    "next_word",
-    "tagger",
-    "classifier",
-)
 TRAIN = """\
 Train small sequence models on a text, and export and check their files.
 
-Each model becomes files for a phone, a browser or wherever LiteRT runs, which are
-checked against the model.
+Each model becomes files for a phone, a browser or wherever LiteRT runs.
 
   {0}                    English that every Python carries
   {0} story.txt          your own text, any language, UTF-8
@@ -61,7 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code.
     """
     prepare, arguments = _from_process(arguments)
-    app = _new_app("Small sequence models, from your text to files for devices.")
+    app = _new_app(add_completion=True)
+    _add_version(app)
     _add_train(app, "kerasseq train", prepare, ())
     _add_export(app, "kerasseq export", prepare)
     _add_helpers(app)
@@ -87,7 +80,7 @@ def train(
         The exit code; see `exit_code`.
     """
     prepare, arguments = _from_process(arguments)
-    app = _new_app(None)
+    app = _new_app()
     _add_train(app, program, prepare, callbacks)
     return _run(app, arguments, program)
 
@@ -116,8 +109,8 @@ def parse_options(
 ) -> Options | int:
     """The options of a command line, or the exit code where it gives none."""
     found: list[Options] = []
-    app = _new_app(None)
-    app.command(help=TRAIN.format(program))(_with_options(found.append))
+    app = _new_app()
+    app.command(help=_about_training(program))(_with_options(found.append))
     code = _run(app, arguments, program)
     return found[0] if found else code
 
@@ -132,12 +125,15 @@ def _from_process(
     return lambda: None, arguments
 
 
-def _new_app(help: str | None) -> typer.Typer:
+def _about_training(program: str) -> str:
+    return TRAIN.format(f"python {program}" if program.endswith(".py") else program)
+
+
+def _new_app(add_completion: bool = False) -> typer.Typer:
     return typer.Typer(
-        help=help,
         rich_markup_mode="rich",
         context_settings=HELP_NAMES,
-        add_completion=help is not None,
+        add_completion=add_completion,
         pretty_exceptions_enable=False,
     )
 
@@ -147,13 +143,31 @@ def _run(app: typer.Typer, arguments: Sequence[str], program: str) -> int:
     try:
         return app(list(arguments), prog_name=program, standalone_mode=False) or 0
     except typer.TyperException as error:
-        context = getattr(error, "ctx", None)
-        program = context.command_path if context else program
+        names = {each.name for each in app.registered_commands}
+        if app.registered_callback and arguments[0] in names:
+            program = f"{program} {arguments[0]}"
         line = error.format_message().rstrip(".")
         if near := getattr(error, "possibilities", None):
             line = f"{error.message}; did you mean {' or '.join(near)}?"
         print(f"{program}: error: {line}; --help explains", file=sys.stderr)
         return 2
+
+
+def _add_version(app: typer.Typer) -> None:
+    def show(wanted: bool) -> None:
+        if wanted:
+            print(f"kerasseq {__version__}")
+            raise typer.Exit
+
+    version = typer.Option(
+        "--version", callback=show, is_eager=True, metavar="", help="Show the version."
+    )
+
+    @app.callback()
+    def command(
+        version: Annotated[bool, version] = False,
+    ) -> None:
+        """Small sequence models, from your text to files for devices."""
 
 
 def _add_train(
@@ -169,33 +183,31 @@ def _add_train(
         again = "go on with --resume"
         return exit_code(program, partial(train_all, options, callbacks), again)
 
-    app.command("train", help=TRAIN.format(program), rich_help_panel="Make models")(
+    app.command("train", help=_about_training(program), rich_help_panel="Make models")(
         _with_options(work)
     )
 
 
 def _add_export(app: typer.Typer, program: str, prepare: Callable[[], None]) -> None:
-    @app.command(help=EXPORT, rich_help_panel="Make models")
+    @app.command("export", help=EXPORT, rich_help_panel="Make models")
     def export(
         out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of a run.")],
         part: Annotated[
             str | None,
             typer.Argument(
                 metavar="PART",
-                help=f"One of {', '.join(MODELS)}.",
+                help="A model's folder in OUT, char_rnn for example.",
                 show_default="all that are there",
-                autocompletion=_completing(MODELS),
+                autocompletion=_saved_models,
             ),
         ] = None,
     ) -> int:
-        if part not in (None, *MODELS):
-            raise typer.BadParameter(f"{part!r} is none of {', '.join(MODELS)}")
         prepare()
         return _export(out, part, program)
 
 
 def _add_helpers(app: typer.Typer) -> None:
-    @app.command(rich_help_panel=DEVICES)
+    @app.command("page", rich_help_panel=DEVICES)
     def page(
         files: Annotated[
             list[Path] | None,
@@ -224,7 +236,7 @@ def _add_helpers(app: typer.Typer) -> None:
         arguments = ["--port", port, *models]
         return serve.main(arguments, "kerasseq page", Path(dist))
 
-    @app.command(rich_help_panel=DEVICES)
+    @app.command("runner", rich_help_panel=DEVICES)
     def runner(
         directory: Annotated[
             Path, typer.Argument(metavar="DIR", help="Folder, made if missing.")
@@ -314,6 +326,12 @@ def _typer_option(field: Field) -> Any:
         show_default=about["default_text"] or field.type is not bool,
         autocompletion=_completing(choices) if choices else None,
     )
+
+
+def _saved_models(context: typer.Context, incomplete: str) -> list[str]:
+    """The models of the run that stands on the command line."""
+    saved = Path(context.params["out"]).glob("*/*.keras")
+    return [path.stem for path in saved if path.stem.startswith(incomplete)]
 
 
 def _completing(names: Sequence[str]) -> Callable[[str], list[str]]:

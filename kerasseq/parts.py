@@ -101,6 +101,8 @@ def export(directory: str | Path, name: str | None = None) -> None:
         if name
         else [key for key in RECIPES if (directory / key / f"{key}.keras").exists()]
     )
+    if not set(names) <= RECIPES.keys():
+        raise ValueError(f"{name!r} is none of {', '.join(RECIPES)}")
     if not names:
         raise ValueError(f"{directory} holds no saved model; train one first")
     for each in names:

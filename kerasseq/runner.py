@@ -7,8 +7,7 @@ from kerasseq.files.writing import write_file
 PROGRAMS = Path(__file__).resolve().parent / "on_device"
 # The contract of the files: in the installed package, and in a checkout.
 PAGES = (PROGRAMS / "README.md", PROGRAMS.parents[1] / "export" / "README.md")
-# The page's server is of no use without the page; opening.py is a library's.
-LEFT_OUT = ("__init__.py", "serve.py", "opening.py")
+LEFT_OUT = ("__init__.py", "serve.py")  # the server is of no use without the page
 
 
 def copy_runner(directory: Path) -> list[Path]:

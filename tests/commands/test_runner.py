@@ -2,8 +2,6 @@
 
 import subprocess
 
-import pytest
-
 from kerasseq.__main__ import PROGRAMS, main
 
 
@@ -27,12 +25,3 @@ def test_a_file_of_another_content_is_kept(tmp_path, capsys):
     assert main(["runner", str(tmp_path)]) == 2
     assert "show.py is there and differs" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["show.py"]
-
-
-@pytest.mark.parametrize("name", ["writ", "sugest", "trian", "exprot"])
-def test_a_command_that_is_misspelt_gets_a_suggestion(name, capsys):
-    wanted = {"writ": "write", "sugest": "suggest", "trian": "train"}
-    assert main([name]) == 2
-    error = capsys.readouterr().err
-    assert f"'{name}'" in error and error.count("\n") == 1
-    assert f"'{wanted.get(name, 'export')}'" in error

@@ -41,7 +41,7 @@ def test_what_cannot_be_is_one_line(arguments, quoted, capsys):
 def test_help_is_for_people(capsys):
     assert parse_options(["--help"]) == 0
     page = capsys.readouterr().out
-    assert "train_all.py story.txt" in page
+    assert "python train_all.py story.txt" in page
     for words in ("What to train on", "[default: 500]", "fast|default|best"):
         assert words in page
     assert max(map(len, page.splitlines())) <= 100
