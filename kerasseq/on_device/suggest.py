@@ -19,7 +19,7 @@ else:  # copied: beside one another
     from command import Command, read_lines  # type: ignore[no-redef]
     from model_file import WORDS, Model  # type: ignore[no-redef]
 
-SIGNS = '!"#$%&()*+,./:;<=>?@[\\]^`{|}~…‘“”„«»–—¡¿'  # noqa: RUF001
+PUNCTUATION = '!"#$%&()*+,./:;<=>?@[\\]^`{|}~…‘“”„«»–—¡¿'  # noqa: RUF001
 SENTENCE_ENDS = (".", "!", "?", "…")
 UNKNOWN = 1
 MOST = 1000
@@ -120,8 +120,8 @@ class Keyboard:
 
 
 def split_words(text: str) -> list[str]:
-    """The words of a text in their case, each of SIGNS a word of its own."""
-    marks = f"([{re.escape(SIGNS)}])"
+    """The words of a text in their case, each of PUNCTUATION a word of its own."""
+    marks = f"([{re.escape(PUNCTUATION)}])"
     spaced = re.sub(marks, r" \1 ", text.replace("\u2019", "'"))
     return re.findall("[^ \t\n\v\f\r]+", spaced)
 

@@ -5,7 +5,7 @@ import functools
 import numpy as np
 import tensorflow as tf
 
-from kerasseq.text.keyboard import _SIGN, APOSTROPHE
+from kerasseq.text.keyboard import _MARK, APOSTROPHE
 from kerasseq.text.words import PAD, UNKNOWN, WordVocabulary
 
 
@@ -103,4 +103,4 @@ def part_signs_in_graph(texts: tf.Tensor) -> tf.Tensor:
         tf.strings.unicode_decode(texts, "UTF-8"), "UTF-8"
     )
     texts = tf.strings.regex_replace(texts, APOSTROPHE, "'")
-    return tf.strings.regex_replace(texts, _SIGN.pattern, r" \1 ")
+    return tf.strings.regex_replace(texts, _MARK.pattern, r" \1 ")

@@ -16,7 +16,7 @@ from kerasseq.text.held_out import split_text
 from kerasseq.text.words import SPECIALS, WordList, WordVocabulary, lower_case
 
 # Apostrophe, hyphen and underscore are not among them: they are parts of words.
-SIGNS = '!"#$%&()*+,./:;<=>?@[\\]^`{|}~…‘“”„«»–—¡¿'  # noqa: RUF001
+PUNCTUATION = '!"#$%&()*+,./:;<=>?@[\\]^`{|}~…‘“”„«»–—¡¿'  # noqa: RUF001
 
 
 APOSTROPHE = "’"  # noqa: RUF001
@@ -33,7 +33,7 @@ BEFORE_CAPITALS = {*SENTENCE_ENDS, *':"“„«([*-'}
 LONGEST_WORD = 40
 
 
-_SIGN = re.compile(f"([{re.escape(SIGNS)}])")
+_MARK = re.compile(f"([{re.escape(PUNCTUATION)}])")
 
 
 _WORD = re.compile("[^ \t\n\v\f\r]+")
@@ -43,7 +43,7 @@ _WORD_OR_LINE = re.compile(f"\n|{_WORD.pattern}")
 
 
 def part_signs(text: str) -> str:
-    r"""The text with a space on both sides of each of `SIGNS`.
+    r"""The text with a space on both sides of each of `PUNCTUATION`.
 
     A typographic apostrophe, U+2019, becomes the one on the keyboard.
 
@@ -51,7 +51,7 @@ def part_signs(text: str) -> str:
         >>> part_signs("Don\u2019t stop, please").split()
         ["Don't", 'stop', ',', 'please']
     """
-    return _SIGN.sub(r" \1 ", text.replace(APOSTROPHE, "'"))
+    return _MARK.sub(r" \1 ", text.replace(APOSTROPHE, "'"))
 
 
 class Caret(NamedTuple):

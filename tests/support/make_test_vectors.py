@@ -1,4 +1,4 @@
-"""Make export/test_vectors.json: `python tests/make_test_vectors.py`.
+"""Make export/test_vectors.json: `python tests/support/make_test_vectors.py`.
 
 An implementation of the contract of its own: plain Python in double precision, the
 words of export/README.md and nothing of the project. Drawn cases are kept

@@ -15,8 +15,8 @@ from kerasseq.text import keyboard as typed_words
 from kerasseq.text.in_graph import part_signs_in_graph
 from kerasseq.text.keyboard import (
     LONGEST_WORD,
+    PUNCTUATION,
     SENTENCE_ENDS,
-    SIGNS,
     Caret,
     TypedText,
     TypedVocabulary,
@@ -27,7 +27,7 @@ from kerasseq.text.words import lower_case
 # What texts of people hold, and what breaks programs.
 FRAGMENTS = st.text(
     st.one_of(
-        st.sampled_from("abIİẞΣς'’-_ \t\n\r\v\f\x85\xa0\u2028" + SIGNS),
+        st.sampled_from("abIİẞΣς'’-_ \t\n\r\v\f\x85\xa0\u2028" + PUNCTUATION),
         st.characters(exclude_categories=["Cs"]),
     ),
     max_size=40,
@@ -77,7 +77,7 @@ def test_a_device_parts_and_lower_cases_as_python_does(text):
 
 
 def test_a_device_knows_the_same_signs():
-    for name in ("SIGNS", "SENTENCE_ENDS"):
+    for name in ("PUNCTUATION", "SENTENCE_ENDS"):
         assert getattr(device, name) == getattr(typed_words, name)
 
 

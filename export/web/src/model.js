@@ -103,9 +103,9 @@ function parse(bytes) {
 }
 
 /** Throw unless a section of the file has the hash that the card says. */
-function checkHash(part, wanted, name) {
+function checkHash(section, wanted, name) {
   // Not crypto.subtle: browsers do not offer it to pages over plain http.
-  const found = bytesToHex(sha256(part));
+  const found = bytesToHex(sha256(section));
   if (found !== wanted) {
     throw new Error(
       `${name} is damaged: SHA-256 ${found.slice(0, 12)}... where its card says ` +

@@ -70,14 +70,14 @@ export async function* writeTokens(generate, job) {
     // A prompt that is longer than the signature takes is read in chunks; the last
     // token of each chunk is read at the beginning of the next.
     const reads = waiting.length > CHUNK;
-    const part = waiting.subarray(0, CHUNK);
+    const chunk = waiting.subarray(0, CHUNK);
     const count = reads ? 0 : Math.min(size, length - written);
     const padded = new Int32Array(CHUNK);
-    padded.set(part);
+    padded.set(chunk);
     const before = now();
     const outputs = await generate({
       prompt: padded,
-      prompt_length: Int32Array.of(part.length),
+      prompt_length: Int32Array.of(chunk.length),
       length: Int32Array.of(count),
       uniforms: uniformNumbers(seed, written, CHUNK),
       ...constant,
@@ -92,7 +92,7 @@ export async function* writeTokens(generate, job) {
       continue;
     }
     // Reading a token takes about as long as writing one.
-    const each = (now() - before) / (part.length - 1 + count);
+    const each = (now() - before) / (chunk.length - 1 + count);
     size = Math.max(1, Math.min(CHUNK, Math.floor(milliseconds / each)));
     const tokens = outputs.tokens.slice(0, count);
     waiting = tokens.slice(-1);
