@@ -99,7 +99,7 @@ def pack(model: schema.ModelT) -> bytes:
             # The converter lets constants of equal bytes share a buffer, so tensors of
             # one buffer are not always one matrix.
             scale = tensor.quantization.scale
-            key = tensor.buffer, tensor.type, None if scale is None else scale.tobytes()
+            key = tensor.buffer, None if scale is None else scale.tobytes()
             once = scales.setdefault(key, _Once(tensor.quantization))
             tensor.quantization = once
     model.buffers = [
