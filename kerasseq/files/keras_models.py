@@ -20,11 +20,16 @@ def save_model(model: keras.Model, path: str | os.PathLike) -> Path:
     return Path(path)
 
 
-def load_model(path: str | os.PathLike) -> keras.Model:
+def load_model(path: str | os.PathLike, compile: bool = False) -> keras.Model:
     """Read a model from a `.keras` file without running code from the file.
 
     Only classes of Keras and of this package are built, and no Lambda layer, since the
     file would hold its code. This is checked before anything is built.
+
+    Args:
+        path: of the file.
+        compile: restore the optimizer and the loss too, so that `fit` goes on from
+            where the file was written.
 
     Raises:
         ValueError: the file is missing, cut short or not a `.keras` file, or it names
@@ -46,19 +51,20 @@ def load_model(path: str | os.PathLike) -> keras.Model:
     _refuse_foreign_classes(config, path)
     _register_classes()
     try:
-        return keras.models.load_model(path, compile=False, safe_mode=True)
+        return keras.models.load_model(path, compile=compile, safe_mode=True)
     except Exception as error:  # anything can happen in a file that was tampered with
         raise ValueError(f"{path} cannot be loaded: {error}") from error
 
 
 def _register_classes() -> None:
-    """Load all layers and models, which registers the names that files call them by.
+    """Import all layers, models and optimizers: that registers their names in files.
 
     A file of an earlier version says where its classes stood then.
     """
     for folder in ("kerasseq.layers", "kerasseq.models"):
         for module in pkgutil.iter_modules(import_module(folder).__path__):
             import_module(f"{folder}.{module.name}")
+    import_module("kerasseq.training.optimizers")
 
 
 def _refuse_foreign_classes(config: Any, path: Path) -> None:

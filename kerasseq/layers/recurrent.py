@@ -175,6 +175,11 @@ class FastLoop(keras.layers.RNN):
     unrolling, and batches or lengths that are not static.
     """
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # The loop reads weights as they are; Keras's loop leaves casting to the cell.
+        self.autocast = False
+
     def state_shapes(self, batch_size: int) -> list[tuple[int, int]]:
         """The shapes of the states; they are zeros at the start."""
         return [(batch_size, size) for size in self.state_size]
@@ -213,13 +218,17 @@ class FastLoop(keras.layers.RNN):
         if reason:
             _log_once(f"{self.name} runs on Keras's own loop: {reason}")
             return super().inner_loop(sequences, initial_state, mask, training)
-        states = tuple(keras.tree.flatten(initial_state))
-        outputs, last = run_steps(
-            EQUATIONS[type(self.cell)],
-            tf.transpose(sequences, (1, 0, 2)),
-            states,
-            cell_weights(self.cell),
+        # Half precision would lose small changes of the states and of the weights'
+        # gradients, and takes longer: CPUs add up halves slowly.
+        states, weights, (inputs,) = (
+            tuple(tf.cast(each, self.variable_dtype) for each in values)
+            for values in (
+                keras.tree.flatten(initial_state),
+                cell_weights(self.cell),
+                [tf.transpose(sequences, (1, 0, 2))],
+            )
         )
+        outputs, last = run_steps(EQUATIONS[type(self.cell)], inputs, states, weights)
         return last[0], tf.transpose(outputs, (1, 0, 2)), list(last)
 
     def _not_covered(self, sequences: Any, mask: Any, training: bool) -> str | None:
@@ -276,6 +285,19 @@ class FusedRNN(FastLoop):
                 initial_state,
             )
         return super().inner_loop(sequences, initial_state, mask, training)
+
+    # Keras leaves the states out of files: a loaded model would begin cold.
+    def save_own_variables(self, store: dict[str, Any]) -> None:
+        super().save_own_variables(store)
+        for index, state in enumerate(self.states or []):
+            store[f"state_{index}"] = state
+
+    def load_own_variables(self, store: dict[str, Any]) -> None:
+        for index, state in enumerate(self.states or []):
+            saved = store[f"state_{index}"] if f"state_{index}" in store else None
+            # A model for another number of texts begins cold.
+            if saved is not None and saved.shape == state.shape:
+                state.assign(saved)
 
     def get_config(self) -> dict[str, Any]:
         own = {"reset_rate": self.reset_rate, "seed": self.seed}

@@ -12,7 +12,11 @@ class TiedEmbedding(keras.layers.ReversibleEmbedding):
     def build(self, input_shape: Any = None) -> None:
         super().build(input_shape)
         self.bias = self.add_weight(
-            shape=(self.input_dim,), initializer="zeros", name="bias"
+            shape=(self.input_dim,),
+            initializer="zeros",
+            # It is added to float32 logits, whatever precision the layers have.
+            autocast=False,
+            name="bias",
         )
 
     def call(self, inputs: Any, reverse: bool = False) -> Any:

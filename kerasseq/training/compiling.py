@@ -4,7 +4,7 @@ import keras
 
 from kerasseq.training.configuration import TrainingConfig
 from kerasseq.training.divergence import HalvingSchedule
-from kerasseq.training.muon import Muon
+from kerasseq.training.optimizers import Adam, Muon
 
 
 def compile_for_training(
@@ -31,19 +31,13 @@ def compile_for_training(
             warmup_steps=warmup_steps,
         )
     )
+    optimizer: keras.optimizers.Optimizer
     if config.optimizer == "adam":
-        optimizer = keras.optimizers.Adam(
+        optimizer = Adam(
             schedule,
             beta_2=config.beta_2,
             global_clipnorm=config.clip_norm,
             weight_decay=config.weight_decay or None,
-        )
-        optimizer.exclude_from_weight_decay(
-            [
-                variable
-                for variable in model.trainable_variables
-                if len(variable.shape) < 2 or "embedding" in variable.path
-            ]
         )
     else:
         optimizer = Muon(
@@ -53,6 +47,10 @@ def compile_for_training(
             weight_decay=config.weight_decay or None,
             adam_weight_decay=None,
         )
+    if any(layer.compute_dtype == "float16" for layer in model.layers):
+        # Small gradients would be zero in float16. Keras wraps an optimizer by the
+        # global policy, which may be another one where the model is loaded.
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
     model.compile(
         optimizer=optimizer,
         loss=keras.losses.SparseCategoricalCrossentropy(
@@ -60,5 +58,3 @@ def compile_for_training(
         ),
         jit_compile=jit_compile,
     )
-    # Among the optimizer's variables from here on, so that a checkpoint has it.
-    model.optimizer.learning_rate_factor = schedule.factor

@@ -16,11 +16,11 @@ BATCHES_IN_A_ROW = 25
 SOUND_BATCHES = 9
 
 
+@keras.saving.register_keras_serializable(package="kerasseq")
 class HalvingSchedule(keras.optimizers.schedules.LearningRateSchedule):
     """A schedule times a factor, which can be halved without compiling anew.
 
-    A compiled program reads a variable where it would hold a number of Python's for
-    good.
+    A compiled program reads a variable at every step; a Python number would be fixed.
 
     Args:
         schedule: of the learning rate, before it is halved.
@@ -39,6 +39,10 @@ class HalvingSchedule(keras.optimizers.schedules.LearningRateSchedule):
 
     def get_config(self) -> dict[str, Any]:
         return {"schedule": keras.saving.serialize_keras_object(self.schedule)}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "HalvingSchedule":
+        return cls(keras.saving.deserialize_keras_object(config["schedule"]))
 
 
 class Diverged(FloatingPointError):

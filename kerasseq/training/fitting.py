@@ -65,7 +65,9 @@ def fit(
             )
             return time.perf_counter() - start
         except Diverged as error:
-            factor = model.optimizer.learning_rate_factor
+            # In float16 the optimizer is inside one that scales the loss.
+            optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
+            factor = optimizer.learning_rate_factor
             # Read before the checkpoint's own comes back: one state can fail twice.
             halved = float(factor) / 2
             if halved < 0.5**MOST_HALVINGS:

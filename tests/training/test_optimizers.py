@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from kerasseq.training.muon import Muon, as_matrix
+from kerasseq.training.optimizers import Muon, as_matrix
 
 SETTINGS = {"learning_rate": 0.1, "weight_decay": None, "adam_weight_decay": None}
 
