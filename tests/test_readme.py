@@ -98,7 +98,7 @@ def test_the_limits_of_the_checks_are_those_of_the_code():
         "hit rate": next_word.ALLOWED_HITS,
         "encoder": encoder.ALLOWED_DIFFERENCE,
         "classifier": classifier.ALLOWED_DIFFERENCE,
-        "tagger": tagger.ALLOWED_PART,
+        "tagger": tagger.ALLOWED_FRACTION,
     }
     for words, expected in limits.items():
         (found,) = [row for name, row in written.items() if words in name]
