@@ -7,7 +7,7 @@ import os
 import re
 import tempfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,38 +26,63 @@ ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 def convert(
     module: tf.Module, signatures: Mapping[str, Any], number_format: str = "float32"
 ) -> bytes:
-    """Convert signatures to a TFLite flatbuffer of built-in operations only.
+    """Convert signatures to one flatbuffer; see `convert_all`."""
+    ((_, flatbuffer),) = convert_all(module, signatures, [number_format])
+    return flatbuffer
+
+
+def convert_all(
+    module: tf.Module, signatures: Mapping[str, Any], number_formats: Iterable[str]
+) -> Iterator[tuple[str, bytes]]:
+    """Convert signatures to TFLite flatbuffers of built-in operations only.
+
+    Most of a conversion's time is spent on saving and loading, which is done once here.
 
     Args:
         module: what tracks every variable that the signatures read.
         signatures: concrete functions by name, of static shapes. The first one is what
             a runtime runs when it is asked for no signature.
-        number_format: how weights are stored, a key of `FORMATS`.
+        number_formats: how weights are stored, keys of `FORMATS`.
+
+    Yields:
+        Each format with its flatbuffer.
 
     Raises:
         ValueError: an operation has no built-in form; the message names it.
         WriteError: there is no room for temporary files.
     """
-    row = FORMATS[number_format]
+    names = list(signatures)
+    converted: dict[tuple, bytes] = {}
     with tempfile.TemporaryDirectory() as directory:
         save(module, Path(directory), signatures)
         converter = tf.lite.TFLiteConverter.from_saved_model(
-            directory, signature_keys=list(signatures)
+            directory, signature_keys=names
         )
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-        converter.optimizations = [tf.lite.Optimize.DEFAULT] if row.quantize else []
-        converter.target_spec.supported_types = list(row.types)
-        try:
-            flatbuffer = slim(converter.convert(), list(signatures))
-        except ConverterError as error:
-            found = re.search("Select ops: (.*)", str(error))
-            raise ValueError(
-                f"{', '.join(signatures)} cannot be converted with TFLite's built-in "
-                f"operations alone; in the way: {found[1] if found else error}"
-            ) from error
-    for step in row.steps:
-        flatbuffer = step(flatbuffer)
-    return flatbuffer
+        for number_format in number_formats:
+            row = FORMATS[number_format]
+            settings = row.quantize, row.types
+            if settings not in converted:
+                converted[settings] = slim(_convert(converter, names, *settings), names)
+            flatbuffer = converted[settings]
+            for step in row.steps:
+                flatbuffer = step(flatbuffer)
+            yield number_format, flatbuffer
+
+
+def _convert(
+    converter: Any, names: list[str], quantize: bool, types: tuple[tf.DType, ...]
+) -> bytes:
+    converter.optimizations = [tf.lite.Optimize.DEFAULT] if quantize else []
+    converter.target_spec.supported_types = list(types)
+    try:
+        return converter.convert()
+    except ConverterError as error:
+        found = re.search("Select ops: (.*)", str(error))
+        raise ValueError(
+            f"{', '.join(names)} cannot be converted with TFLite's built-in operations "
+            f"alone; in the way: {found[1] if found else error}"
+        ) from error
 
 
 def write_tflite(

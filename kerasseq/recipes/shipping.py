@@ -13,7 +13,7 @@ from kerasseq.files.formats import FORMATS
 from kerasseq.files.report import Check, record, require
 from kerasseq.files.runtimes import Runtime, Signature, open_signatures
 from kerasseq.files.saved_model import write_saved_model
-from kerasseq.files.tflite import convert, write_tflite
+from kerasseq.files.tflite import convert_all, write_tflite
 from kerasseq.on_device.model_file import CONTRACT_VERSION, Model
 from kerasseq.on_device.operators import list_operators
 
@@ -78,10 +78,11 @@ def ship(
     folder = write_saved_model(on_text, stem.parent / "saved_model", text_signatures)
     checks = check_saved_model(tf.saved_model.load(str(folder)))
     files, operations, dropped = {}, {}, {}
-    for number_format in formats:
+    converted = convert_all(on_ids, device_signatures, formats)
+    for number_format, flatbuffer in converted:
         path = write_tflite(
             stem.with_name(f"{stem.name}_{number_format}.tflite"),
-            convert(on_ids, device_signatures, number_format),
+            flatbuffer,
             {**card, "weights": number_format},
             {"vocabulary.json": vocabulary},
         )
