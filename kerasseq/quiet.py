@@ -16,6 +16,7 @@ NOISE = re.compile(
     rb"WARNING: All log messages before absl::InitializeLog"
     rb"|I\d{4} [\d:.]+ "  # absl's information
     rb"|[WE]\d{4} [\d:.]+ .*(failed call to cuInit|already (been )?registered)"
+    rb"|E\d{4} [\d:.]+ .*oneDNN supports DT_BOOL only on platforms with AVX-512"
     rb"|W\d{4} [\d:.]+ .*tf_tfl_flatbuffer_helpers.*Ignored "
     rb"|To enable the following instructions: "
     rb"|INFO: "  # LiteRT's information
