@@ -66,7 +66,7 @@ class Expected:
     def __init__(
         self, model: keras.Model, vocabulary: TypedVocabulary, text: str
     ) -> None:
-        self._model, self.vocabulary = model, vocabulary
+        self.vocabulary = vocabulary
         self.parameters = model.count_params()
         self._typed = TypedText.from_text(text)
         self._typed = self._typed._replace(
@@ -83,6 +83,7 @@ class Expected:
         forms = [self._typed.forms[index] for index in self._typed.ids]
         self.growing = [" ".join(forms[:count]) + " " for count in range(len(forms))]
         self.texts = list(some_texts(forms))
+        self._suggestions = suggest_by_keras(model, vocabulary, self.texts)
 
     def figures_of(self, logits: np.ndarray) -> dict[str, float]:
         """Loss, hit rates and keystrokes saved with logits (N, V) after each word."""
@@ -101,8 +102,7 @@ class Expected:
         A word that Keras does not suggest, or one that is missing, counts as 1.
         """
         largest = 0.0
-        for text in self.texts:
-            all_words = suggest_by_keras(self._model, self.vocabulary, text)
+        for text, all_words in zip(self.texts, self._suggestions, strict=True):
             words = found(text)
             if len(words) != min(SUGGESTIONS, len(all_words)):
                 return 1.0
@@ -123,24 +123,34 @@ def some_texts(forms: Sequence[str]) -> Iterator[str]:
 
 
 def suggest_by_keras(
-    model: keras.Model, vocabulary: TypedVocabulary, text: str
-) -> dict[str, float]:
-    """Each word that can end a text, with its probability by Keras's logits."""
-    caret = Caret.after(text)
-    ids = [vocabulary.start, *vocabulary.lower_cased.encode(" ".join(caret.words))]
-    # Called, since `predict` would trace anew for each length.
-    logits = np.asarray(model(np.array([ids])), np.float64)[0, -1]
-    beginning = Caret.after(text.lower()).unfinished
-    fits = [
-        index
-        for index in range(vocabulary.first, len(vocabulary))
-        if vocabulary.lower_cased.words[index].startswith(beginning)
+    model: keras.Model, vocabulary: TypedVocabulary, texts: Sequence[str]
+) -> list[dict[str, float]]:
+    """For each text every word that can end it, with its probability by Keras."""
+    carets = [Caret.after(text) for text in texts]
+    ids = [
+        [vocabulary.start, *vocabulary.lower_cased.encode(" ".join(caret.words))]
+        for caret in carets
     ]
-    weights = np.exp(logits[fits] - logits.max())
-    return {
-        caret.writes(vocabulary.words[index]): float(weight / weights.sum())
-        for index, weight in zip(fits, weights, strict=True)
-    }
+    # In one call, since each shape is compiled; what pads a text follows its end.
+    padded = keras.utils.pad_sequences(ids, padding="post")
+    logits = model.predict_on_batch(padded)
+    found = []
+    for text, caret, row, read in zip(texts, carets, logits, ids, strict=True):
+        beginning = Caret.after(text.lower()).unfinished
+        fits = [
+            index
+            for index in range(vocabulary.first, len(vocabulary))
+            if vocabulary.lower_cased.words[index].startswith(beginning)
+        ]
+        last = row[len(read) - 1].astype(np.float64)
+        weights = np.exp(last[fits] - last.max())
+        found.append(
+            {
+                caret.writes(vocabulary.words[index]): float(weight / weights.sum())
+                for index, weight in zip(fits, weights, strict=True)
+            }
+        )
+    return found
 
 
 def ship_next_word(
