@@ -1,4 +1,4 @@
-"""What the tests share: quiet TensorFlow, hypothesis's manners, others' warnings."""
+"""Shared by all tests: a quiet TensorFlow, hypothesis's settings, known warnings."""
 
 import os
 import shutil
@@ -15,7 +15,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 PAGE = Path(__file__).parents[1] / "export" / "web"
 
-# The same examples at every run, and none kept in the checkout.
+# The same examples in every run; none are stored in the checkout.
 hypothesis.settings.register_profile(
     "kerasseq", deadline=None, derandomize=True, database=None, max_examples=50
 )
@@ -32,7 +32,7 @@ def pytest_configure(config):
 
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory) -> Path:
-    """A cache of texts that is not the user's."""
+    """A cache for texts, apart from the user's own."""
     folder = tmp_path_factory.mktemp("cache") / "kerasseq"
     os.environ["KERASSEQ_CACHE"] = str(folder)
     return folder
@@ -40,7 +40,7 @@ def cache(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def built_page():
-    """The page in the browser can be tried here; the test skips where it cannot."""
+    """Skip the test unless a browser and the built page are here."""
     pytest.importorskip("playwright", reason="no playwright")
     if not shutil.which("chromium"):
         pytest.skip("chromium is not installed")
@@ -50,7 +50,7 @@ def built_page():
 
 @pytest.fixture(scope="session")
 def bare_python(tmp_path_factory):
-    """An environment that holds numpy and ai-edge-litert, and what they bring."""
+    """An environment with only numpy, ai-edge-litert and their dependencies."""
     folder = tmp_path_factory.mktemp("bare")
     venv.create(folder)
     python = folder / "bin" / "python"

@@ -1,4 +1,4 @@
-"""What the benchmarks import from the package is there: they run by hand alone."""
+"""The names that benchmarks import exist, since nothing else runs them."""
 
 import ast
 import importlib

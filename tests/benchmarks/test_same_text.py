@@ -22,18 +22,18 @@ from kerasseq.signatures.characters import build_generating_module
 @pytest.mark.parametrize("vocabulary_size", UNITS)
 @pytest.mark.parametrize("cell", CELLS)
 def test_all_runtimes_write_the_same(cell, vocabulary_size):
-    texts = parted = 0
+    texts = differing = 0
     rows = compare(cell, vocabulary_size, length=10_000, seeds=1)
     for _, count, partings in rows:
         texts += count
-        parted += len(partings)
+        differing += len(partings)
         assert [parting for parting in partings if not parting.rounding] == []
     assert texts == 3 * 7
-    # Of 3,000 characters two are often so near that rounding chooses; of few, hardly.
-    assert parted <= (texts if vocabulary_size == 3000 else 2)
+    # Two of 3,000 characters are often so close that rounding decides; two of few, rarely.
+    assert differing <= (texts if vocabulary_size == 3000 else 2)
 
 
-def test_a_parting_by_something_else_is_told_from_rounding(monkeypatch):
+def test_a_difference_that_is_not_rounding_is_detected(monkeypatch):
     import benchmarks.same_text as module
 
     honest = module.write_with_saved_model
@@ -77,7 +77,7 @@ def test_small_variants_lose_the_same_in_the_browser(built_page, tmp_path):
         name: convert(frozen, frozen.device_signatures(), name)
         for name in ("float32", "float16", "int8")
     }
-    # What it writes itself is what it foresees best.
+    # A model predicts its own text best.
     text = write_with_tflite(flatbuffers["float32"], "interpreter", model)(2_000, 1, {})
     with browser() as chromium, serving() as address:
         page = open_page(chromium, address)
@@ -90,5 +90,5 @@ def test_small_variants_lose_the_same_in_the_browser(built_page, tmp_path):
             )
             device = Model(path)
             here = loss_in_python(device, text)
-            assert 0.5 < here < 4  # neither certain nor as good as chance
+            assert 0.5 < here < 4  # neither certain nor a random guess
             assert abs(loss_in_browser(page, device, text) - here) < 0.001

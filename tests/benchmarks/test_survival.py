@@ -1,4 +1,4 @@
-"""Runs that were killed, damaged or out of room end as the one that was not."""
+"""Runs that were killed, damaged or out of disk space end like an undisturbed one."""
 
 import json
 import shutil
@@ -29,7 +29,7 @@ def test_accidents_change_nothing():
 
 @pytest.fixture
 def whole(tmp_path):
-    """A run's folder, as far as it is compared."""
+    """The files of a run's folder that are compared."""
     folder = tmp_path / "whole" / "char_rnn"
     folder.mkdir(parents=True)
     (folder / "history.csv").write_text("epoch,loss\n1,2.5\n")

@@ -1,4 +1,4 @@
-"""The command `kerasseq`: its help, its suggestions, what the shell completes."""
+"""The command `kerasseq`: its help, suggestions and shell completion."""
 
 import pytest
 
@@ -18,7 +18,7 @@ def test_the_help_has_every_command_in_a_group(capsys):
     assert capsys.readouterr().out == page
 
 
-def test_the_help_knows_the_programs_that_are_there():
+def test_the_help_lists_the_programs_that_exist():
     assert ON_DEVICE.keys() == PROGRAMS.keys()
 
 
@@ -44,7 +44,7 @@ def test_it_says_its_version(capsys):
         ("show {0}/none", "kerasseq show: "),
     ],
 )
-def test_what_cannot_be_is_one_line(arguments, line, tmp_path, capsys):
+def test_what_is_invalid_is_one_line(arguments, line, tmp_path, capsys):
     assert main(arguments.format(tmp_path).split()) == 2
     error = capsys.readouterr().err
     assert line.format(tmp_path) in error
@@ -75,7 +75,7 @@ def test_the_shell_completes(words, completions, tmp_path, capsys, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["writ", "sugest", "trian", "exprot"])
-def test_a_command_that_is_misspelt_gets_a_suggestion(name, capsys):
+def test_a_misspelt_command_gets_a_suggestion(name, capsys):
     wanted = {"writ": "write", "sugest": "suggest", "trian": "train"}
     assert main([name]) == 2
     error = capsys.readouterr().err

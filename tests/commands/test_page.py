@@ -1,4 +1,4 @@
-"""`kerasseq page` finds models, and builds the page once where it is not built."""
+"""`kerasseq page` finds models, and builds the page once if it is not built yet."""
 
 import os
 import shutil
@@ -11,7 +11,7 @@ import pytest
 import kerasseq.page
 from kerasseq.page import SOURCES, build_page, find_models
 
-# Stands for npm: notes how it was called and writes what a build writes.
+# A stand-in for npm: records how it was called and writes what a build writes.
 NPM = f"""#!{sys.executable}
 import sys
 from pathlib import Path
@@ -26,7 +26,7 @@ if sys.argv[1] == "run":
 
 @pytest.fixture
 def sources(tmp_path, monkeypatch) -> Path:
-    """The sources as the installed package has them, and an npm that is ours."""
+    """The page's sources as in the installed package, and a stand-in for npm."""
     packaged = tmp_path / "web"
     for each in SOURCES:
         source = kerasseq.page.CHECKOUT / each
@@ -71,7 +71,7 @@ def test_a_build_that_fails_says_why_and_leaves_nothing(sources, tmp_path):
     assert list((tmp_path / "cache").iterdir()) == []
 
 
-def test_of_a_run_the_files_of_character_models_are_served(tmp_path):
+def test_the_character_models_of_a_run_are_served(tmp_path):
     for name in ("char_rnn/b.tflite", "char_rnn/a.tflite", "tagger/c.tflite"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()

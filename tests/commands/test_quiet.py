@@ -35,22 +35,22 @@ def errors_of(program: str, **options) -> subprocess.CompletedProcess:
     )
 
 
-def test_nothing_of_the_libraries_reaches_the_screen_and_warnings_do():
+def test_the_libraries_chatter_is_hidden_and_warnings_are_shown():
     program = NATIVE + (
         "warnings.warn('a warning of Python')\n"
         "tf.get_logger().warning('a warning of TensorFlow')\n"
         "os.write(2, b'W0000 00:00:1 1 f.cc:1] a warning of native code\\n')\n"
     )
     lines = errors_of(program).stderr.splitlines()
-    # A logger of Python may have two handlers.
+    # A Python logger may have two handlers.
     kept = set(lines)
     assert len(kept) == 3, lines
-    # Native code has a way of its own to the screen.
+    # Native code writes to the screen without Python.
     for words in ("of Python", "of TensorFlow", "of native code"):
         assert any(line.endswith(f"a warning {words}") for line in kept), kept
 
 
-def test_what_native_code_says_when_it_crashes_arrives():
+def test_the_message_of_crashing_native_code_is_shown():
     program = (
         "import os; from kerasseq.quiet import hush; hush()\n"
         "os.write(2, b'F0000 check failed: the last words'); os.abort()"
@@ -60,7 +60,7 @@ def test_what_native_code_says_when_it_crashes_arrives():
     assert done.stderr == "F0000 check failed: the last words"
 
 
-def test_a_closed_standard_error_is_no_fault():
+def test_standard_error_may_be_closed():
     program = "from kerasseq.quiet import hush; hush(); print('done')"
     done = subprocess.run(
         ["sh", "-c", f'{sys.executable} -c "{program}" 2>&-'],

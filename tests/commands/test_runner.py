@@ -1,4 +1,4 @@
-"""`kerasseq runner` copies programs that run alone."""
+"""`kerasseq runner` copies programs that run without the package."""
 
 import subprocess
 
@@ -17,10 +17,10 @@ def test_the_copies_run_without_the_package(tmp_path, capsys, bare_python):
         done = subprocess.run(command, capture_output=True, text=True)
         assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
         assert "none.tflite" in done.stderr
-    assert main(["runner", str(tmp_path)]) == 0, "the same again is no fault"
+    assert main(["runner", str(tmp_path)]) == 0, "copying again is allowed"
 
 
-def test_a_file_of_another_content_is_kept(tmp_path, capsys):
+def test_a_file_with_other_content_is_kept(tmp_path, capsys):
     (tmp_path / "show.py").write_text("print('mine')")
     assert main(["runner", str(tmp_path)]) == 2
     assert "show.py is there and differs" in capsys.readouterr().err

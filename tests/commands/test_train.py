@@ -1,4 +1,4 @@
-"""`kerasseq.train`: the run of the command, from Python."""
+"""`kerasseq.train` does from Python what the command does."""
 
 import doctest
 
@@ -10,7 +10,7 @@ import kerasseq
 @pytest.mark.slow
 def test_the_example_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    # The run prints, so that doctest's own runner would find more than is said.
+    # The run prints, so doctest's own runner would find unexpected output.
     *lines, last = doctest.DocTestParser().get_examples(kerasseq.train.__doc__)
     names: dict = {}
     for line in lines:
@@ -27,7 +27,7 @@ def test_the_example_runs(tmp_path, monkeypatch):
         ({"corpus": "missing.txt"}, r"missing\.txt does not exist"),
     ],
 )
-def test_what_cannot_be_raises_and_writes_nothing(options, said, tmp_path, monkeypatch):
+def test_bad_options_raise_and_nothing_is_written(options, said, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ValueError, match=said):
         kerasseq.train(**options)

@@ -29,7 +29,7 @@ def wheel(tmp_path_factory) -> Path:
 
 
 def install(wheel: Path, folder: Path, packages: Path) -> Path:
-    """A new environment with the wheel alone, which also finds others' packages."""
+    """A new environment with the wheel, which also sees the packages in a folder."""
     venv.create(folder)
     python = folder / "bin" / "python"
     (own,) = folder.glob("lib/*/site-packages")
@@ -87,7 +87,7 @@ def test_with_numpy_and_litert_alone_the_command_writes(wheel, bare_python, tmp_
     assert done.returncode == 0, done.stderr
     assert len(done.stdout) == 9 and set(done.stdout) <= set("abc")
     assert run(kerasseq, "show", path, folder=tmp_path).returncode == 0
-    # What needs the other packages says so in one line.
+    # A command that needs the other packages says so in one line.
     done = run(kerasseq, "train", folder=tmp_path)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "pip install kerasseq" in done.stderr

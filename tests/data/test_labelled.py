@@ -1,4 +1,4 @@
-"""Labelled sentences: every line is read or refused, and none is lost on the way."""
+"""Labelled sentences: every line is read or refused, and none is lost."""
 
 import collections
 
@@ -83,7 +83,7 @@ def test_a_bad_line_is_refused_with_file_line_and_reason(name, tmp_path):
         ("a\tb\n".encode("utf-16"), "NUL"),
     ],
 )
-def test_a_file_that_teaches_nothing_is_refused(content, reason, tmp_path):
+def test_a_file_with_nothing_to_learn_is_refused(content, reason, tmp_path):
     path = write(tmp_path, content)
     with pytest.raises(ValueError, match=reason) as error:
         read_labelled_sentences(path)
@@ -98,7 +98,7 @@ def test_a_line_of_the_most_characters_is_read(tmp_path):
         read_labelled_sentences(write(tmp_path, f"{GOOD}ham\t{longest}x\n"))
 
 
-# --- parting
+# --- splitting
 
 
 @given(
@@ -107,7 +107,7 @@ def test_a_line_of_the_most_characters_is_read(tmp_path):
     st.integers(0, 9),
 )
 @example([2, 3, 40], 1.0, 0)
-def test_each_class_is_on_both_sides_in_its_share(sizes, fraction, seed):
+def test_each_class_is_on_both_sides_in_proportion(sizes, fraction, seed):
     class_ids = np.repeat(np.arange(len(sizes)), sizes)
     np.random.default_rng(seed).shuffle(class_ids)
     training, held_out = split_by_class(class_ids, fraction, seed)
@@ -162,7 +162,7 @@ def test_a_length_on_the_border_counts_where_it_is_batched():
     assert sizes == [1, 1, 7] and len(batches) == 3
 
 
-def test_without_a_seed_passes_are_alike():
+def test_without_a_seed_all_passes_are_equal():
     sequences = [np.arange(1, 2 + n % 5, dtype=np.int32) for n in range(20)]
     batches = labelled_batches(sequences, np.arange(20), 4)
     assert examples(batches) == examples(batches)

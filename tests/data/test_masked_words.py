@@ -1,4 +1,4 @@
-"""Masked words: hidden by the seed alone, and never a hidden place left untold."""
+"""Masked words: the seed alone chooses them, and each one has a weight."""
 
 import math
 
@@ -39,7 +39,7 @@ ids = st.integers(UNKNOWN, 9).filter(lambda index: index != MASK)
     st.integers(1, 8),
     st.integers(0, 2**31 - 1),
 )
-def test_masked_batches_hide_words_alone(
+def test_masked_batches_hide_only_words(
     sequences, batch_size, passes, rate, max_length, seed
 ):
     usable = [s[:max_length] for s in sequences if max(s[:max_length], default=0) > 2]
@@ -78,7 +78,7 @@ def test_masked_batches_hide_words_alone(
         np.testing.assert_array_equal(again, before)
 
 
-def test_masked_batches_follow_the_seed_alone():
+def test_masked_batches_depend_on_the_seed_alone():
     one, same, other = (
         arrays(masked_word_batches(SEQUENCES, 5, passes=9, seed=seed))
         for seed in (3, 3, 4)
@@ -98,7 +98,7 @@ def test_every_pass_has_another_order():
 
 
 def test_every_pass_and_every_seed_hides_other_words():
-    # In one sentence alone, so that no change of order passes for another choice.
+    # One sentence only, so that another order cannot pass for another choice.
     one, other = (
         arrays(masked_word_batches(SEQUENCES[:1], 1, passes=30, seed=seed))[2]
         for seed in (0, 1)
@@ -107,12 +107,12 @@ def test_every_pass_and_every_seed_hides_other_words():
     assert not np.array_equal(one, other)
 
 
-def test_rate_is_the_share_of_hidden_words():
-    # Long sentences, in which the one that is hidden in any case hardly counts.
+def test_rate_is_the_fraction_of_hidden_words():
+    # Long sentences, so that the one word that is always hidden hardly counts.
     sequences = np.full((1000, 60), 3)
     _, _, weights = arrays(masked_word_batches(sequences, 1000, rate=0.3))
     assert abs(weights.mean() - 0.3) < 0.01  # five standard deviations
-    # Alone, one word of each, at every place alike.
+    # The always hidden word alone: one per sentence, uniform over the positions.
     _, _, weights = arrays(masked_word_batches(sequences[:, :4], 1000, rate=0.0))
     assert weights.sum() == 1000
     assert (abs(weights.sum(axis=(0, 1)) - 250) < 70).all()
@@ -148,8 +148,8 @@ def test_masked_batches_feed_fit():
         from_logits=True, reduction="mean_with_sample_weight"
     )
     model.compile("sgd", loss)
-    # A model that gives every word the same probability: this loss is a mean over
-    # what is hidden and nothing else.
+    # A model that gives every word the same probability: the loss is then a mean over
+    # the hidden words and nothing else.
     assert math.isclose(
         model.evaluate(batches, verbose=0), math.log(len(VOCABULARY)), rel_tol=1e-6
     )
@@ -160,6 +160,6 @@ def test_masked_batches_feed_fit():
 # --- the end
 
 
-def test_nothing_tunes_the_batches_and_holds_up_the_end_of_a_training():
+def test_batches_are_not_autotuned_which_would_delay_the_end_of_training():
     batches = masked_word_batches([[3, 4, 5]], 1)
     assert batches.options().autotune.enabled is False

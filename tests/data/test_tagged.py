@@ -1,4 +1,4 @@
-"""CoNLL files: what is read, what is refused and with which line, what tags mark."""
+"""CoNLL files: what is read, what is refused with which line, what tags mark."""
 
 import pytest
 from hypothesis import given
@@ -123,7 +123,7 @@ def test_what_is_written_is_read_again(tmp_path_factory, sentences):
 
 
 @given(st.data())
-def test_entities_are_what_makes_the_tags(data):
+def test_entities_give_back_the_tags(data):
     tags = data.draw(legal_tags(data.draw(st.integers(0, 9))))
     again = ["O"] * len(tags)
     for start, end, kind in find_entities(tags):
@@ -131,7 +131,7 @@ def test_entities_are_what_makes_the_tags(data):
     assert tuple(again) == tags
 
 
-def test_an_inside_without_a_beginning_begins_an_entity():
+def test_an_i_tag_without_a_b_tag_starts_an_entity():
     found = find_entities(["I-x", "I-y", "I-y", "O", "I-x"])
     assert found == [Entity(0, 1, "x"), Entity(1, 3, "y"), Entity(4, 5, "x")]
 

@@ -1,4 +1,4 @@
-"""The reference has every public name, documented, and its links lead somewhere."""
+"""The reference documents every public name, and its links resolve."""
 
 import importlib
 import inspect
@@ -45,7 +45,7 @@ def own_methods(cls):
     """Public methods and properties that a class adds to those of its bases."""
     inherited = {name for base in cls.__mro__[1:] for name in vars(base)}
     for name, value in vars(cls).items():
-        value = getattr(value, "__func__", value)  # of class and static methods
+        value = getattr(value, "__func__", value)  # class and static methods
         if inspect.isfunction(value) or isinstance(value, property):
             if not name.startswith("_") and name not in inherited:
                 yield name, value
@@ -62,19 +62,19 @@ def page(tmp_path_factory):
         text=True,
     )
     assert result.returncode == 0, result.stderr
-    # What pdoc cannot resolve or render it says as a warning.
+    # pdoc warns of what it cannot resolve or render.
     assert "warn" not in result.stderr.lower().replace("warning: all log messages", "")
     return Page((folder / "kerasseq.html").read_text())
 
 
 @pytest.mark.slow
-def test_every_public_name_has_its_place(page):
+def test_every_public_name_is_on_the_page(page):
     assert [name for name in kerasseq.__all__ if name not in page.ids] == []
 
 
 @pytest.mark.slow
-def test_links_lead_somewhere(page):
-    """Within the page; others are addresses."""
+def test_links_resolve(page):
+    """All links lead to an id of the page or to a web address."""
     links = {link for link in page.links if link.startswith("#")}
     assert len(links) > len(kerasseq.__all__)
     assert sorted(link for link in links if link[1:] not in page.ids) == []

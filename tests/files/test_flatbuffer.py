@@ -1,4 +1,4 @@
-"""A flatbuffer with less in it is the same model."""
+"""A slim flatbuffer is the same model."""
 
 import subprocess
 import sys
@@ -34,7 +34,7 @@ def build(cell="gru", num_layers=1, units=H):
 
 @pytest.fixture(scope="module")
 def both():
-    """A flatbuffer in int8 as the converter writes it, and slimmed."""
+    """An int8 flatbuffer as the converter writes it, and the slim one."""
     _, frozen = build()
     kept = []
     with pytest.MonkeyPatch.context() as patch:
@@ -76,7 +76,7 @@ def test_a_slim_flatbuffer_computes_the_same_bits(both, runtime):
 def test_graphs_in_another_order_are_the_same_model(both):
     _, slim = both
     model = schema.ModelT.InitFromPackedBuf(slim)
-    # Backwards, so that what loops and conditions call is elsewhere too.
+    # Reversed, so that the graphs that loops and conditions call move as well.
     module._reorder(model, range(len(model.subgraphs) - 1, -1, -1))
     for one, other in zip(
         run(slim, "interpreter"), run(module.pack(model), "interpreter"), strict=True
@@ -85,7 +85,7 @@ def test_graphs_in_another_order_are_the_same_model(both):
             np.testing.assert_array_equal(one[name], other[name])
 
 
-def test_a_slim_flatbuffer_says_a_matrix_s_scales_once(both):
+def test_a_slim_flatbuffer_stores_a_matrix_s_scales_once(both):
     fat, slim = both
     # Four graphs use the recurrent kernel: 4 + 8 bytes for each of its rows.
     assert len(fat) - len(slim) > 3 * 12 * 3 * H
@@ -122,7 +122,7 @@ def test_step_runs_where_no_signature_is_named(quantization, cell):
 
 
 @pytest.mark.parametrize("quantization", ["int8", "int4"])
-def test_weights_lie_where_kernels_want_them(quantization):
+def test_weights_are_aligned_for_the_kernels(quantization):
     _, frozen = build()
     flatbuffer = convert(frozen, frozen.device_signatures(), quantization)
     model = schema.Model.GetRootAs(flatbuffer)
@@ -145,7 +145,7 @@ from kerasseq.files.formats import FORMATS
 from kerasseq.files.tflite import convert
 from kerasseq.text.characters import Vocabulary
 for _ in range(int(sys.argv[1])):
-    build_char_rnn(CharRNNConfig(3, units=4))  # names count on in a process
+    build_char_rnn(CharRNNConfig(3, units=4))  # layer names go on counting
 keras.utils.set_random_seed(3)
 model = build_char_rnn(CharRNNConfig(12, units=8))
 frozen = build_generating_module(
@@ -190,7 +190,7 @@ def test_four_bits_are_within_half_a_step_or_what_was_clipped(weights):
 
 
 @pytest.mark.parametrize(("cell", "num_layers"), [("lstm", 2), ("gru", 1)])
-def test_the_recurrent_kernels_alone_have_four_bits(cell, num_layers):
+def test_only_the_recurrent_kernels_have_four_bits(cell, num_layers):
     _, frozen = build(cell, num_layers)
     eight, four = (
         convert(frozen, frozen.device_signatures(), name) for name in ("int8", "int4")

@@ -1,4 +1,4 @@
-"""Models that earlier versions saved load, and give what they gave."""
+"""Models saved by earlier versions load and give the same outputs."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ SAVED = Path(__file__).parents[1] / "saved"
 
 
 @pytest.mark.parametrize("path", sorted(SAVED.glob("*.keras")), ids=lambda p: p.stem)
-def test_a_saved_model_loads_and_gives_what_it_gave(path):
+def test_a_saved_model_loads_and_gives_the_same_outputs(path):
     model = load_model(path)
     with np.load(SAVED / "outputs.npz") as kept:
         inputs = [kept["ids"], kept["letters"]][: len(model.inputs)]

@@ -1,4 +1,4 @@
-"""The report: each recipe replaces its own part, and what fails is said."""
+"""The report: each recipe replaces its own section; failed checks are named."""
 
 import json
 import math
@@ -8,7 +8,7 @@ import pytest
 from kerasseq.files.report import Check, ChecksFailed, read_report, record, require
 
 
-def test_a_section_replaces_the_one_of_its_name_alone(tmp_path):
+def test_a_section_replaces_only_the_one_with_its_name(tmp_path):
     record(tmp_path, "encoder", {"loss": 0.5})
     record(tmp_path, "char_rnn", {"loss": 1.5})
     record(tmp_path, "encoder", {"loss": 0.25, "words": 1234})
@@ -22,7 +22,7 @@ def test_a_section_replaces_the_one_of_its_name_alone(tmp_path):
     assert "0.5 |" not in page
 
 
-def test_dictionaries_stand_beside_one_another(tmp_path):
+def test_dictionaries_become_columns(tmp_path):
     files = {"a.tflite": {"bytes": 10, "loss": 1.5}, "b.tflite": {"bytes": 5}}
     record(tmp_path, "export", {"files": files})
     page = (tmp_path / "REPORT.md").read_text()
@@ -30,7 +30,7 @@ def test_dictionaries_stand_beside_one_another(tmp_path):
     assert "| bytes | 10 | 5 |" in page
 
 
-def test_a_report_cut_short_by_a_kill_of_old_is_begun_anew(tmp_path):
+def test_a_truncated_report_is_started_again(tmp_path):
     (tmp_path / "report.json").write_text('{"encoder": {"lo')
     record(tmp_path, "char_rnn", {"loss": 1.5})
     assert json.loads((tmp_path / "report.json").read_text()) == {

@@ -1,4 +1,4 @@
-"""What was written, run where it is meant to run, beside the Keras model it was."""
+"""Exported files in LiteRT's runtimes, compared with their Keras models."""
 
 import hashlib
 import io
@@ -155,7 +155,7 @@ def test_any_split_of_prompt_and_text_gives_the_same(exported, reads, writes):
 
     place = 0
     for size in reads:
-        # A call leaves the last token of what it was given to be read by the next.
+        # A call leaves the last token that it was given for the next call to read.
         call([*prompt[place : place + min(size, 255)].tolist(), 0], 0, 0)
         place += min(size, 255)
     waiting, written = prompt[place:].tolist(), []
@@ -164,7 +164,7 @@ def test_any_split_of_prompt_and_text_gives_the_same(exported, reads, writes):
         waiting = waiting[255:]
     for count in writes:
         tokens = call(waiting, count, len(written))
-        # A call of no characters has read all but the last.
+        # A call that writes no characters has read all tokens but the last.
         waiting = tokens[-1:] or waiting[-1:]
         written += tokens
     assert written == np.concatenate([[], *whole]).tolist()
@@ -255,7 +255,7 @@ def test_weights_are_stored_once_as_small_as_asked_for(
 
 
 class NeedsMore(tf.Module):
-    """A function that TFLite has no operation for."""
+    """A function for which TFLite has no operation."""
 
     @tf.function(input_signature=[tf.TensorSpec((3, 3), tf.float32, "x")])
     def invert(self, x):
@@ -310,7 +310,7 @@ def test_any_zip_reader_opens_a_tflite(written):
         assert archive.testzip() is None
         assert archive.namelist() == ["card.json", "vocabulary.json", "é.txt"]
         dates = {info.date_time for info in archive.infolist()}
-    assert dates == {(1980, 1, 1, 0, 0, 0)}, "the same model is the same file any day"
+    assert dates == {(1980, 1, 1, 0, 0, 0)}, "the file does not depend on the date"
 
 
 def test_runtimes_ignore_what_follows_the_flatbuffer(exported, tmp_path):
@@ -356,7 +356,7 @@ def test_a_file_cut_short_is_refused(written):
             Model(written)
 
 
-def test_what_is_no_tflite_of_ours_is_refused(tmp_path):
+def test_what_is_no_tflite_of_this_project_is_refused(tmp_path):
     for path in (tmp_path, tmp_path / "missing.tflite"):
         with pytest.raises(ValueError, match="cannot be read"):
             Model(path)

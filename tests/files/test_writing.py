@@ -22,11 +22,11 @@ from kerasseq.layers.recurrent import FusedRNN
 
 ROOT = Path(__file__).parents[2]
 
-# Each action is done again and again by children of this process; the n-th child is
-# killed before its n-th change to the file system, until one comes through. Python
-# tells audit hooks of such changes, so nothing here knows the lines under test.
-# A limit on a file's size stands for a full disk: one write comes back short, the next
-# fails. With the signal's default the process dies in the middle of writing instead.
+# Child processes repeat each action; the n-th child is killed before its n-th change to
+# the file system, until one child finishes. Python reports such changes to audit hooks,
+# so nothing here depends on the code under test.
+# A limit on the size of files simulates a full disk: one write is short, the next one
+# fails. With the signal's default action the process dies in the middle of writing.
 ACCIDENTS = """
 import os, resource, shutil, signal, sys
 from pathlib import Path
@@ -93,7 +93,7 @@ for accident in (die_at_the_limit, fail_at_the_limit):
 
 @pytest.fixture(scope="module")
 def accidents(tmp_path_factory):
-    """The folders that accidents left, each with `kept.txt` and `kept`."""
+    """The folders that the accidents left, each with `kept.txt` and `kept`."""
     top = tmp_path_factory.mktemp("accidents")
     command = [sys.executable, "-c", ACCIDENTS, str(top)]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
@@ -122,12 +122,12 @@ def test_a_kill_at_any_moment_leaves_the_old_file_or_the_new(accidents):
     found = [(folder / "kept.txt").read_text() for folder in folders]
     assert set(found) == {"old", "new" * 2347}
     assert found == sorted(found, reverse=True), "new, then old again"
-    for folder in folders:  # the next attempt removes what the kill left beside
+    for folder in folders:  # the next attempt removes what the kill left
         write_file(folder / "kept.txt", "newer")
         assert names(folder) == ["kept", "kept.txt"]
 
 
-def test_a_full_disk_leaves_the_old_file_and_nothing_beside_it(accidents):
+def test_a_full_disk_leaves_the_old_file_and_nothing_else(accidents):
     folder = accidents / "fail_at_the_limit"
     error = (folder / "error").read_text()
     assert error == "kept.txt cannot be written (File too large)"
@@ -217,7 +217,7 @@ def test_after_a_kill_at_any_moment_one_whole_directory_is_recovered(accidents):
         kept_old.append(old)
     assert set(kept_old) == {False, True}
     assert kept_old == sorted(kept_old, reverse=True), "new, then old again"
-    assert missing == 1, "neither is in its place only between the two renames"
+    assert missing == 1, "no directory has the name only between the two renames"
 
 
 def test_the_next_replace_directory_recovers_first(tmp_path):
@@ -245,7 +245,7 @@ def test_recover_directory_leaves_a_whole_directory_alone(tmp_path):
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
-    """A model of Keras's own layers, and the file it was saved to."""
+    """A model of Keras's own layers, and the file that it was saved to."""
     model = keras.Sequential(
         [keras.Input((3,)), keras.layers.Dense(5, "tanh"), keras.layers.Dense(2)]
     )
@@ -351,7 +351,7 @@ def test_a_configuration_that_is_no_model_is_refused(saved, tmp_path, config):
         {"module": None, "registered_name": "stranger>Dense"},
     ],
 )
-def test_a_class_from_elsewhere_is_refused_unimported(
+def test_a_foreign_class_is_refused_and_not_imported(
     saved, tmp_path, monkeypatch, changes
 ):
     marker = tmp_path / "imported"

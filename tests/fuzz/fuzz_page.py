@@ -1,9 +1,9 @@
-"""Throw the runner's bad input at the page: `python tests/fuzz_page.py`.
+"""Give the page the bad input of fuzz_runner.py: `python tests/fuzz/fuzz_page.py`.
 
-The cases of fuzz_runner.py (--cases 2000) in Chromium: each file is chosen on the page,
-prompt and settings are filled in, and Write is pressed. What is refused must be said in
-one sentence; what is written must be what generate.py writes with the same input, and
-what that refuses must not be written. It needs playwright, chromium and the built page
+The same cases (--cases 2000) in Chromium: each file is chosen on the page, prompt and
+settings are filled in, and Write is pressed. A refusal must be one sentence. A text
+must be the one that generate.py writes for the same input, and what generate.py refuses
+must not be written. Requires playwright, chromium and the built page
 (export/web/README.md).
 """
 
@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from benchmarks.same_text import browser, serving
 from tests.fuzz.fuzz_runner import LENGTH, Case, Outcome, cases, run, sample_files
 
-# As a person does it, without the person: choose, wait, fill in, press, wait, read.
+# What a person does: choose, wait, fill in, press, wait, read.
 PLAY = """async ({ content, prompt, fields }) => {
   const $ = (id) => document.getElementById(id);
   const until = async (done) => {
@@ -59,7 +59,7 @@ PLAY = """async ({ content, prompt, fields }) => {
 
 
 def play(page: Any, case: Case, changed: bool) -> dict[str, str]:
-    """One case on the page; the file is chosen only where it is another."""
+    """One case on the page; the file is chosen only if it is another one."""
     fields = {"length": str(LENGTH), "seed": "0"}
     if not changed:
         fields |= {"temperature": "0.8", "top_k": "0", "top_p": "1", "min_p": "0"}
@@ -74,9 +74,9 @@ def play(page: Any, case: Case, changed: bool) -> dict[str, str]:
 
 
 def judge(case: Case, found: dict[str, str], outcome: Outcome, whole: str) -> str:
-    """`refused`, `stricter` or `written`; or what is wrong, in capitals.
+    """`refused`, `stricter` or `written`; in capitals what is wrong.
 
-    `whole` is what the undamaged file writes.
+    `whole` is the text of the undamaged file.
     """
     if "refused" in found:
         if not found["refused"].strip() or "\n" in found["refused"]:
@@ -88,8 +88,8 @@ def judge(case: Case, found: dict[str, str], outcome: Outcome, whole: str) -> st
         # Where the card lacks a default, the page has a field with a neutral one.
         if any("card's default" in line for line in outcome.errors):
             return "written"
-        # A ZIP says much twice, and the two programs do not look at the same place:
-        # what one takes for damage need not touch what the other reads and checks.
+        # A ZIP stores much twice, and the two programs read different copies: damage
+        # that one sees need not touch what the other reads and checks.
         if case.kind in ("flipped", "tail") and found["text"].endswith(whole):
             return "written"
         return f"WRITTEN WHERE GENERATE.PY REFUSES: {found}, {outcome}"
@@ -100,10 +100,10 @@ def judge(case: Case, found: dict[str, str], outcome: Outcome, whole: str) -> st
 
 
 def fuzz(count: int) -> Counter:
-    """Run cases and count what became of them, by kind.
+    """Run cases and count their outcomes, by kind.
 
     Raises:
-        AssertionError: a case ended in another way than it must; the message has it.
+        AssertionError: a case ended in the wrong way; the message shows it.
     """
     whole, others = sample_files()
     counts: Counter = Counter()
@@ -120,9 +120,9 @@ def fuzz(count: int) -> Counter:
         undamaged = run(whole, "ab", (f"--length={LENGTH}",), path).text
         for index, case in enumerate(cases(whole, others, count)):
             if case.prompt != (case.prompt.encode("utf-8", "ignore").decode()):
-                # The browser driver cannot carry half a character.
+                # The browser's driver cannot send half a character.
                 continue
-            # A field for text knows one kind of line end.
+            # A text field has only one kind of line ending.
             lines = case.prompt.replace("\r\n", "\n").replace("\r", "\n")
             case = case._replace(prompt=lines)
             arguments = (f"--length={LENGTH}", *case.arguments)
@@ -139,7 +139,7 @@ def fuzz(count: int) -> Counter:
 
 
 def main() -> int:
-    """Print the counts; the exit code says whether every case ended as it must."""
+    """Print the counts; the exit code says whether every case ended as required."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cases", type=int, default=2_000)
     try:
@@ -152,7 +152,7 @@ def main() -> int:
     for kind in dict.fromkeys(kind for kind, _ in counts):
         row = (counts[kind, verdict] for verdict in ("refused", "stricter", "written"))
         print(f"| {kind} | {' | '.join(map(str, row))} |")
-    print(f"{sum(counts.values())} cases, none without words, none with another text")
+    print(f"{sum(counts.values())} cases: each gave a message or the right text")
     return 0
 
 

@@ -1,10 +1,10 @@
-"""Throw bad input at the device's runner: `python tests/fuzz_runner.py`.
+"""Give generate.py bad input: `python tests/fuzz/fuzz_runner.py`.
 
 Damaged, foreign and hand-made files, prompts of any Unicode and settings of any kind
-go through generate.py's `main`. Each case must end in the text that the undamaged file
-gives, or in exit code 2 with one line that says why: no traceback, no other text. The
-cases follow from a seed. With --save DIR the files are written there as well, with what
-became of them, for another runner to be held against.
+go through generate.py's `main`. Each case must end with the text of the undamaged file,
+or with exit code 2 and one line that says why: no traceback, no other text. The cases
+are random with a fixed seed. --save DIR writes the files and their outcomes there, so
+that another runner can be compared.
 """
 
 import argparse
@@ -34,10 +34,10 @@ class Case(NamedTuple):
     """A file, a prompt on standard input and arguments.
 
     Attributes:
-        kind: of the case.
-        content: of the file.
-        prompt: text.
-        arguments: beside the file.
+        kind: what kind of case it is.
+        content: the bytes of the file.
+        prompt: the text on standard input.
+        arguments: the command's other arguments.
         valid: whether the arguments are within their ranges.
     """
 
@@ -49,7 +49,7 @@ class Case(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What the runner did: its exit code, what it wrote, what it said."""
+    """What the runner did: its exit code, its output and its messages."""
 
     code: int
     text: str
@@ -57,7 +57,7 @@ class Outcome(NamedTuple):
 
 
 def run(content: bytes, prompt: str, arguments: tuple[str, ...], path: Path) -> Outcome:
-    """Call the command line in this process; what it lets out comes out."""
+    """Call the command line in this process; uncaught exceptions propagate."""
     path.write_bytes(content)
     output, errors, code = io.StringIO(), io.StringIO(), None
     stdin = sys.stdin
@@ -82,7 +82,7 @@ def parts(content: bytes) -> tuple[bytes, dict[str, bytes]]:
 
 
 def assemble(flatbuffer: bytes, card: Any, vocabulary: Any, *, hashes: bool) -> bytes:
-    """A file of these parts, with hashes that fit if wanted."""
+    """A file with this content, with matching hashes if wanted."""
     text = json.dumps(vocabulary).encode()
     if hashes and isinstance(card, dict):
         card = {
@@ -122,7 +122,7 @@ def any_text(chance: random.Random) -> str:
 
 
 def any_arguments(chance: random.Random) -> tuple[tuple[str, ...], bool]:
-    """Settings, each within its range or not, and whether all are."""
+    """Settings within their ranges or not, and whether all are."""
     good = {
         "--temperature": ["0", "1e-45", "1e-9", "0.3", "1", "40", "1e38", "1e300"],
         "--top-k": ["0", "1", "3", "7", "8", "2147483647"],
@@ -137,13 +137,13 @@ def any_arguments(chance: random.Random) -> tuple[tuple[str, ...], bool]:
         if chance.random() < 0.15:
             value, valid = chance.choice(bad), False
         if (name, value) == ("--temperature", "2147483648000"):
-            valid = False  # a temperature so high is fine; not counted either way
+            valid = False  # allowed, so it counts as neither
         arguments.append(f"{name}={value}")
     return tuple(arguments), valid
 
 
 def cases(whole: bytes, others: dict[str, bytes], count: int) -> Iterator[Case]:
-    """Cases by chance, every kind as often as the others."""
+    """Random cases, every kind equally often."""
     chance = random.Random(7)
     flatbuffer, files = parts(whole)
     card = json.loads(files["card.json"])
@@ -158,7 +158,7 @@ def cases(whole: bytes, others: dict[str, bytes], count: int) -> Iterator[Case]:
         elif kind == "flipped":
             content = bytearray(whole)
             for _ in range(chance.choice([1, 1, 1, 2, 8])):
-                # As often in the ZIP, which is small, as in the model.
+                # As often in the small ZIP as in the model.
                 start = chance.choice([0, len(flatbuffer)])
                 content[chance.randrange(start, len(whole))] ^= 1 << chance.randrange(8)
             yield Case(kind, bytes(content))
@@ -225,7 +225,7 @@ def cases(whole: bytes, others: dict[str, bytes], count: int) -> Iterator[Case]:
             arguments, valid = any_arguments(chance)
             yield Case(kind, whole, "ab", arguments, valid)
         else:
-            # Another model's parts under this card, with hashes that fit.
+            # Mixed with another model's file, with matching hashes.
             other, files = parts(chance.choice(list(others.values())))
             mixed = chance.choice(
                 [
@@ -238,7 +238,7 @@ def cases(whole: bytes, others: dict[str, bytes], count: int) -> Iterator[Case]:
 
 
 def judge(case: Case, outcome: Outcome, expected: str) -> str:
-    """`refused` or `written`; or what is wrong, in capitals."""
+    """`refused` or `written`; in capitals what is wrong."""
     if outcome.code == 2:
         if (
             outcome.text
@@ -259,10 +259,10 @@ def judge(case: Case, outcome: Outcome, expected: str) -> str:
 def fuzz(
     whole: bytes, others: dict[str, bytes], count: int, save: Path | None = None
 ) -> Counter:
-    """Run cases and count what became of them, by kind.
+    """Run cases and count their outcomes, by kind.
 
     Raises:
-        AssertionError: a case ended in another way than it must; the message has it.
+        AssertionError: a case ended in the wrong way; the message shows it.
     """
     counts: Counter = Counter()
     with tempfile.TemporaryDirectory() as directory:
@@ -293,7 +293,7 @@ def fuzz(
 
 
 def sample_files() -> tuple[bytes, dict[str, bytes]]:
-    """A small exported model, and others to mix it up with."""
+    """A small exported model, and others to mix it with."""
     import numpy as np
 
     from kerasseq.files.tflite import convert, write_tflite
@@ -338,7 +338,7 @@ def sample_files() -> tuple[bytes, dict[str, bytes]]:
 
 
 def main() -> int:
-    """Print the counts; the exit code says whether every case ended as it must."""
+    """Print the counts; the exit code says whether every case ended as required."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cases", type=int, default=10_000)
     parser.add_argument("--save", type=Path)
@@ -353,7 +353,7 @@ def main() -> int:
     print("| case | refused | written |\n| --- | --- | --- |")
     for kind in dict.fromkeys(kind for kind, _ in counts):
         print(f"| {kind} | {counts[kind, 'refused']} | {counts[kind, 'written']} |")
-    print(f"{sum(counts.values())} cases, none without words, none with another text")
+    print(f"{sum(counts.values())} cases: each gave a message or the right text")
     return 0
 
 

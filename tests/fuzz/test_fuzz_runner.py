@@ -1,4 +1,4 @@
-"""Bad input ends in words or in the right text, never in a crash or another text."""
+"""Bad input gives a message or the right text, never a crash or another text."""
 
 import pytest
 
@@ -16,7 +16,7 @@ def test_bad_input(files):
     assert sum(counts.values()) == 900
     kinds = {kind for kind, _ in counts}
     assert len(kinds) == 9
-    # Each kind is refused at least once, but for prompts: any text will do.
+    # Each kind is refused at least once, except prompts: any text is allowed.
     assert {kind for kind, verdict in counts if verdict == "refused"} == kinds - {
         "prompt"
     }
@@ -30,7 +30,7 @@ def test_much_bad_input(files):
 @pytest.mark.slow
 def test_bad_input_to_the_page(built_page):
     counts = fuzz_page.fuzz(900)
-    # Half characters cannot be carried to the browser.
+    # Half characters cannot be sent to the browser.
     assert 880 < sum(counts.values()) <= 900
     assert len({kind for kind, _ in counts}) == 9
 
