@@ -1,4 +1,4 @@
-"""Imports point one way: one row a folder, held against the sources."""
+"""Imports point one way: one row per folder, checked against the sources."""
 
 import ast
 import re
@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-# Which folders of the package each folder may import, beside itself.
+# Which folders of the package each folder may import, apart from itself.
 ARROWS = {
     "files": set(),
     "layers": set(),
@@ -50,22 +50,22 @@ SOURCES = {
 
 
 def folder_of(name: str) -> str:
-    """The folder of a module of the package; "" for what joins them."""
+    """The folder of a module of the package; "" for the modules that join them."""
     parts = name.split(".")
     return parts[1] if parts[0] == "kerasseq" and len(parts) > 1 else ""
 
 
 def imported_names(source: str, package: str = "") -> set[str]:
-    """Every name that a source imports, wherever the import stands."""
+    """Every name that a source file imports, anywhere in it."""
     found = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            # Only programs that are copied to a device look beside themselves.
-            beside = node.level == 1 and package == "kerasseq.on_device"
-            assert not node.level or beside, (
-                f"line {node.lineno}: write the module's whole name"
+            # Only the programs that are copied to a device use relative imports.
+            copied = node.level == 1 and package == "kerasseq.on_device"
+            assert not node.level or copied, (
+                f"line {node.lineno}: write the module's full name"
             )
             origin = f"{package}.{node.module}" if node.level else node.module
             found |= {f"{origin}.{alias.name}" for alias in node.names}
@@ -73,13 +73,13 @@ def imported_names(source: str, package: str = "") -> set[str]:
 
 
 def imports_of(name: str) -> set[str]:
-    """What a module of the project imports, by whole names."""
+    """What a module of the project imports, by full names."""
     source = SOURCES[name].read_text(encoding="utf-8")
     return imported_names(source, name.rpartition(".")[0])
 
 
 def project_modules(names: set[str]) -> set[str]:
-    """The project's modules among names, each with the longest name that is one."""
+    """The project's modules among names: each name's longest prefix that is one."""
     found = set()
     for name in names:
         while name and name not in SOURCES:
@@ -93,7 +93,7 @@ def foreign_packages(names: set[str]) -> set[str]:
     return packages - {"kerasseq", "export", "train_all"} - sys.stdlib_module_names
 
 
-def test_imports_are_found_wherever_they_stand():
+def test_imports_are_found_anywhere_in_a_file():
     source = (
         "import kerasseq, numpy as np\n"
         "from kerasseq.text import words\n"
@@ -112,8 +112,8 @@ def test_imports_are_found_wherever_they_stand():
     assert foreign_packages(names) == {"numpy", "ai_edge_litert"}
     with pytest.raises(AssertionError, match="whole name"):
         imported_names("from . import text")
-    beside = imported_names("from .generate import Model", "kerasseq.on_device")
-    assert project_modules(beside) == {"kerasseq.on_device.generate"}
+    copied = imported_names("from .generate import Model", "kerasseq.on_device")
+    assert project_modules(copied) == {"kerasseq.on_device.generate"}
 
 
 @pytest.mark.parametrize("name", [name for name in SOURCES if folder_of(name)])
@@ -143,7 +143,7 @@ def test_a_module_imports_only_declared_dependencies(name):
     }
     allowed = declared
     if folder_of(name) == "on_device":
-        # The other programs of the folder, which are copied along.
+        # The other programs of the folder, which are copied too.
         allowed = ON_DEVICE | {path.stem for path in SOURCES[name].parent.glob("*.py")}
     found = foreign_packages(imports_of(name))
     assert found <= allowed, f"{name} imports {found - allowed}, which is not declared"
@@ -154,4 +154,4 @@ def test_nothing_imports_in_a_circle():
     while free := [name for name in left if not left[name] & set(left)]:
         for name in free:
             del left[name]
-    assert not left, f"{', '.join(left)} import one another, directly or not"
+    assert not left, f"{', '.join(left)} import one another, directly or indirectly"

@@ -1,4 +1,4 @@
-"""The names of the package itself: all there, all documented, and loaded when used."""
+"""The names of the package itself exist, are documented, and load when used."""
 
 import inspect
 import subprocess
@@ -10,7 +10,7 @@ import kerasseq
 
 
 @pytest.mark.parametrize("name", kerasseq.__all__)
-def test_a_public_name_is_there_and_has_a_docstring(name):
+def test_a_public_name_exists_and_has_a_docstring(name):
     value = getattr(kerasseq, name)
     assert len(inspect.getdoc(value).split()) >= 3
     assert value.__name__ == name and value.__module__.startswith("kerasseq.")
@@ -36,7 +36,7 @@ HEAVY = ("tensorflow", "keras", "matplotlib", "ai_edge_litert")
 
 
 @pytest.mark.parametrize("what", LIGHT)
-def test_what_starts_at_once_loads_nothing_heavy(what):
+def test_what_must_start_fast_loads_nothing_heavy(what):
     names = HEAVY
     if what == "import kerasseq":
         names = (*HEAVY, "numpy", "typer")

@@ -1,4 +1,4 @@
-"""What the pages say: the README's example runs, and their links lead somewhere."""
+"""The pages of the documentation: the example runs, and the links resolve."""
 
 import re
 import subprocess
@@ -24,7 +24,7 @@ def without_code(text):
 
 
 def anchors(path):
-    """Those that GitHub gives the titles of a page."""
+    """The anchors that GitHub gives the titles of a page."""
     titles = re.findall("^#+ (.*)$", without_code(path.read_text()), re.MULTILINE)
     return {
         re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles
@@ -43,7 +43,7 @@ def test_the_example_runs(capsys, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_links_lead_somewhere(page):
+def test_links_resolve(page):
     links = LINK.findall(without_code((ROOT / page).read_text()))
     for link, anchor in links:
         if link.startswith("http"):
@@ -69,7 +69,7 @@ def test_every_picture_is_shown_and_small():
     assert (ROOT / "docs" / "page.png").stat().st_size < 150_000
 
 
-def test_what_the_pages_run_is_there():
+def test_what_the_pages_run_exists():
     """Each `python -m NAME` and `python FILE` of the pages."""
     text = "\n".join((ROOT / page).read_text() for page in PAGES)
     modules = set(re.findall(r"python -m ((?:benchmarks|docs|export)\.\w+)", text))
@@ -81,9 +81,9 @@ def test_what_the_pages_run_is_there():
     ).stdout.splitlines()
     for name in names - {"export/MODEL"}:
         assert {f"{name}.py", f"{name}/__main__.py"} & set(tracked), name
-    beside = {path.rsplit("/", 1)[-1] for path in tracked}
+    file_names = {path.rsplit("/", 1)[-1] for path in tracked}
     for file in files:
-        assert file in (tracked if "/" in file else beside), file
+        assert file in (tracked if "/" in file else file_names), file
 
 
 def test_the_limits_of_the_checks_are_those_of_the_code():

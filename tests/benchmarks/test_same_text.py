@@ -29,7 +29,7 @@ def test_all_runtimes_write_the_same(cell, vocabulary_size):
         differing += len(partings)
         assert [parting for parting in partings if not parting.rounding] == []
     assert texts == 3 * 7
-    # Two of 3,000 characters are often so close that rounding decides; two of few, rarely.
+    # Among 3,000 characters two are often so close that rounding decides.
     assert differing <= (texts if vocabulary_size == 3000 else 2)
 
 

@@ -112,8 +112,8 @@ def test_each_class_is_on_both_sides_in_proportion(sizes, fraction, seed):
     np.random.default_rng(seed).shuffle(class_ids)
     training, held_out = split_by_class(class_ids, fraction, seed)
     assert sorted([*training, *held_out]) == list(range(len(class_ids)))
-    for place, size in enumerate(sizes):
-        count = int(np.sum(class_ids[held_out] == place))
+    for class_id, size in enumerate(sizes):
+        count = int(np.sum(class_ids[held_out] == class_id))
         assert count == min(max(1, round(fraction * size)), size - 1)
 
 

@@ -72,9 +72,9 @@ def test_stepping_gives_the_logits_of_keras(exported, signatures):
     ids = np.random.default_rng(3).integers(0, V, (1, 61)).astype(np.int32)
     expected = exported.model(ids).numpy()[0]
     states = {name: np.zeros(s, np.float32) for name, s in exported.shapes.items()}
-    for place in range(61):
-        outputs = signatures["step"](token=ids[0, place : place + 1], **states)
-        np.testing.assert_allclose(outputs["logits"][0], expected[place], atol=1e-4)
+    for position in range(61):
+        outputs = signatures["step"](token=ids[0, position : position + 1], **states)
+        np.testing.assert_allclose(outputs["logits"][0], expected[position], atol=1e-4)
         states = {name: outputs[name] for name in states}
 
 
@@ -153,12 +153,12 @@ def test_any_split_of_prompt_and_text_gives_the_same(exported, reads, writes):
         states.update({name: outputs[name] for name in states})
         return outputs["tokens"][:count].tolist()
 
-    place = 0
+    position = 0
     for size in reads:
         # A call leaves the last token that it was given for the next call to read.
-        call([*prompt[place : place + min(size, 255)].tolist(), 0], 0, 0)
-        place += min(size, 255)
-    waiting, written = prompt[place:].tolist(), []
+        call([*prompt[position : position + min(size, 255)].tolist(), 0], 0, 0)
+        position += min(size, 255)
+    waiting, written = prompt[position:].tolist(), []
     while len(waiting) > 256:
         call(waiting[:256], 0, 0)
         waiting = waiting[255:]
@@ -323,11 +323,11 @@ def test_runtimes_ignore_what_follows_the_flatbuffer(exported, tmp_path):
     }
 
 
-@pytest.mark.parametrize("place", [0, 61, 129])
+@pytest.mark.parametrize("position", [0, 61, 129])
 @pytest.mark.parametrize("bit", [0, 7])
-def test_a_flipped_bit_of_the_model_is_seen(written, place, bit):
+def test_a_flipped_bit_of_the_model_is_seen(written, position, bit):
     content = bytearray(written.read_bytes())
-    content[place] ^= 1 << bit
+    content[position] ^= 1 << bit
     written.write_bytes(content)
     with pytest.raises(ValueError, match="is damaged: SHA-256"):
         Model(written)
@@ -336,10 +336,10 @@ def test_a_flipped_bit_of_the_model_is_seen(written, place, bit):
 def test_a_flipped_bit_of_the_card_is_seen_or_changes_nothing(written):
     whole = Model(written)
     content = written.read_bytes()
-    for place in range(len(whole.flatbuffer), len(content)):
+    for position in range(len(whole.flatbuffer), len(content)):
         for bit in range(8):
             flipped = bytearray(content)
-            flipped[place] ^= 1 << bit
+            flipped[position] ^= 1 << bit
             written.write_bytes(flipped)
             try:
                 model = Model(written)

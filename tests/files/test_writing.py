@@ -162,9 +162,9 @@ def test_the_bytes_are_on_the_disk_before_the_name_is(tmp_path, monkeypatch):
 
 def test_a_block_that_raises_leaves_the_old_file(tmp_path):
     path = write_file(tmp_path / "figure.png", "old")
-    with pytest.raises(KeyboardInterrupt), replacing(path) as beside:
-        assert (beside.parent, beside.suffix) == (path.parent, ".png")
-        beside.write_text("half of the new")
+    with pytest.raises(KeyboardInterrupt), replacing(path) as partial:
+        assert (partial.parent, partial.suffix) == (path.parent, ".png")
+        partial.write_text("half of the new")
         raise KeyboardInterrupt
     assert path.read_text() == "old"
     assert names(tmp_path) == ["figure.png"]

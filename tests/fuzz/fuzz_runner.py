@@ -177,18 +177,18 @@ def cases(whole: bytes, others: dict[str, bytes], count: int) -> Iterator[Case]:
             yield Case(kind, content)
         elif kind == "tail":
             content = bytearray(whole)
-            place = len(flatbuffer) + chance.randrange(tail)
+            position = len(flatbuffer) + chance.randrange(tail)
             size = chance.choice([1, 2, 4, 30, tail])
             way = chance.randrange(4)
             if way == 0:
-                content[place : place + size] = chance.randbytes(size)
+                content[position : position + size] = chance.randbytes(size)
             elif way == 1:
-                del content[place : place + size]
+                del content[position : position + size]
             elif way == 2:
-                content[place:place] = chance.randbytes(size)
+                content[position:position] = chance.randbytes(size)
             else:
                 number = chance.choice([0, 1, 0xFFFF, 0xFFFFFFFF, len(whole)])
-                struct.pack_into("<I", content, min(place, len(content) - 4), number)
+                struct.pack_into("<I", content, min(position, len(content) - 4), number)
             yield Case(kind, bytes(content))
         elif kind == "vocabulary":
             entries = list(vocabulary["characters"])

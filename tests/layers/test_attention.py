@@ -318,7 +318,7 @@ def test_a_causal_band_after_steps_before():
     assert_array_equal(causal_mask(1, memory=3), np.ones((1, 4), bool))
 
 
-def test_rotary_turns_are_those_of_the_paper_to_whole_turns_a_window():
+def test_rotary_frequencies_are_the_papers_rounded_to_whole_turns():
     size, window = 32, 256
     turns = rotary_turns(size, window)
     assert turns.dtype == np.int32
@@ -340,7 +340,7 @@ def test_rotation_is_a_product_of_complex_numbers(seed, first, window):
 
 @given(seed=seeds, one=st.integers(0, 10**6), other=st.integers(0, 10**6))
 @few
-def test_products_of_rotated_vectors_know_offsets_alone(seed, one, other):
+def test_products_of_rotated_vectors_depend_on_offsets_alone(seed, one, other):
     query, key = np.random.default_rng(seed).normal(size=(2, 6, 8)).astype("float32")
     products = [
         np.asarray(rotate(query, first, 50)) @ np.asarray(rotate(key, first, 50)).T
@@ -429,7 +429,7 @@ def test_a_window_is_a_band_in_the_layer_of_keras(window):
 def test_any_attention_mask_is_that_of_the_layer_of_keras(rank):
     shape = (BATCH, STEPS, STEPS)[-rank:]
     mask = np.random.default_rng(1).random(shape) < 0.5
-    mask |= np.eye(STEPS, dtype=bool)  # Keras gives the mean of all where there is none
+    mask |= np.eye(STEPS, dtype=bool)  # no row is empty: there Keras gives a mean
     layer = random_layer()
     output, weights = layer(sequence(), attention_mask=mask)
     expected_output, expected_weights = keras_layer(layer)(
@@ -484,15 +484,15 @@ def test_the_mask_of_an_embedding_arrives_and_goes_on(in_graph):
 
     output, weights, mask, expected = (tf.function(run) if in_graph else run)(ids)
     assert_array_equal(mask, PADDING)
-    # What Keras gives at padded queries is the mean of all; ours the words' mean.
+    # At padded queries Keras gives the mean of all steps, ours that of the words.
     assert_allclose(output[PADDING], expected[0][PADDING], atol=1e-5)
     rows = np.broadcast_to(PADDING[:, None], weights.shape[:-1])
     assert_allclose(weights[rows], expected[1][rows], atol=1e-5)
     explicit = layer(keras.ops.copy(embedding(ids)), mask=PADDING)
     everywhere = np.ones((STEPS, STEPS), bool)
-    beside, _ = layer(embedding(ids), attention_mask=everywhere)
-    assert_allclose(output, beside, atol=1e-6)
-    assert_array_equal(beside._keras_mask, PADDING)
+    explicit, _ = layer(embedding(ids), attention_mask=everywhere)
+    assert_allclose(output, explicit, atol=1e-6)
+    assert_array_equal(explicit._keras_mask, PADDING)
     assert_allclose(output, explicit[0], atol=1e-6)
     assert_array_equal(weights[1, ..., 3:], 0)
 
@@ -615,11 +615,11 @@ def test_config_round_trip():
     assert registered == "kerasseq>MultiHeadSelfAttention"
 
 
-# What was saved before `attention_mask` came has these in its configuration.
+# Configurations that were saved before `attention_mask` existed have these.
 OLD = {"causal": False, "window": None, "rotary": False, "output_initializer": "zeros"}
 
 
-def test_a_configuration_of_before_loads_unless_it_had_a_mode():
+def test_an_old_configuration_loads_unless_it_had_a_mode():
     config = random_layer(use_bias=False).get_config()
     loaded = MultiHeadSelfAttention.from_config({**config, **OLD})
     assert loaded.get_config() == config

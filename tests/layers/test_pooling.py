@@ -1,4 +1,4 @@
-"""Attention pooling: a masked mean at first, then one under learned weights."""
+"""Attention pooling: a masked mean at first, then a mean with learned weights."""
 
 import keras
 import numpy as np
@@ -71,7 +71,7 @@ def test_half_precision_keeps_float32_weights():
     assert kinds == ["float16", "float32"]
 
 
-def test_it_comes_back_from_a_file(tmp_path):
+def test_it_loads_from_a_file(tmp_path):
     inputs = keras.Input((5, 7))
     model = keras.Model(inputs, AttentionPooling(name="pooling")(inputs))
     model.get_layer("pooling").query.assign(RNG.standard_normal((1, 7)))

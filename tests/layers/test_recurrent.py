@@ -1,4 +1,4 @@
-"""The fast loop gives the numbers of Keras's own layers, and their gradients."""
+"""The fast loop gives the values and the gradients of Keras's own layers."""
 
 import logging
 
@@ -185,7 +185,7 @@ def test_a_mask_runs_on_keras_own_loop():
 
 
 @pytest.mark.parametrize("name", LAYERS)
-def test_some_sequences_begin_training_without_their_state(name):
+def test_some_sequences_start_a_batch_without_their_state(name):
     layer, _ = both(name)
     x, states = inputs(), initial(layer)
     options = {"return_sequences": True, "return_state": True}
@@ -207,7 +207,7 @@ def test_some_sequences_begin_training_without_their_state(name):
             )
             assert as_fresh != as_carried
             resets.append(as_fresh)
-    # Half of 60, within four deviations.
+    # Half of 60, within four standard deviations.
     assert 15 <= sum(resets) <= 45
     loaded = FusedRNN.from_config(fused.get_config())
     assert (loaded.reset_rate, loaded.seed) == (0.5, 3)

@@ -1,4 +1,4 @@
-"""The character model in all its forms, beside NumPy and Keras's own loops."""
+"""The character model in all its forms, compared with NumPy and Keras's loops."""
 
 import dataclasses
 import doctest
@@ -25,11 +25,11 @@ from kerasseq.text.characters import Vocabulary
 
 CELLS = ("gru", "lstm", "simple_rnn")
 V, E, H = 11, 3, 5  # characters, embedding, units
-B, T = 2, 28  # texts, characters of each
+B, T = 2, 28  # texts, characters in each
 
 
 def build(cell="gru", num_layers=1, dropout=0.0) -> keras.Model:
-    """A tiny model; every number of it, biases too, is drawn large enough to tell."""
+    """A tiny model whose random weights, biases too, are large enough to matter."""
     model = build_char_rnn(CharRNNConfig(V, cell, H, num_layers, E, dropout))
     numbers = np.random.default_rng(17)
     model.set_weights([numbers.normal(0, 0.7, w.shape) for w in model.get_weights()])
@@ -52,7 +52,7 @@ def ids():
 
 @pytest.fixture(scope="module")
 def expected(model, ids):
-    """Logits of the stateless model on the whole, (B, T, V)."""
+    """Logits of the stateless model on the whole texts, (B, T, V)."""
     return model(ids).numpy()
 
 
@@ -82,7 +82,7 @@ def numpy_step(cell, weights, x, states):
 
 
 def numpy_logits(model, ids):
-    """The model written again: embedding, recurrent layers that add, dense."""
+    """The model in NumPy: embedding, residual recurrent layers, dense."""
     embedding, *recurrent, kernel, bias = model.get_weights()
     cell = model.layers[2].name.rpartition("_")[0]
     x = embedding.astype(np.float64)[ids]
@@ -115,7 +115,7 @@ def test_any_batch_and_any_length_are_read(model, ids, expected):
     np.testing.assert_allclose(model(ids[1:, :13]), expected[1:, :13], atol=1e-5)
 
 
-def test_the_stateful_twin_reads_on_where_it_stopped(model, ids, expected):
+def test_the_stateful_twin_continues_where_it_stopped(model, ids, expected):
     stateful = build_stateful_model(model, batch_size=B, length=7)
     pieces = [stateful(piece) for piece in np.split(ids, T // 7, axis=1)]
     np.testing.assert_allclose(np.concatenate(pieces, 1), expected, atol=1e-5)
@@ -130,7 +130,7 @@ def test_the_stateful_twin_reads_on_where_it_stopped(model, ids, expected):
 def test_the_stateful_twin_carries_its_state_inside_predict(model, ids, expected):
     stateful = build_stateful_model(model, batch_size=B, length=7)
     batches = tf.data.Dataset.from_tensor_slices(np.split(ids, T // 7, axis=1))
-    logits = stateful.predict(batches, verbose=0)  # batches below one another
+    logits = stateful.predict(batches, verbose=0)  # batches stacked
     pieces = np.split(logits, T // 7)
     np.testing.assert_allclose(np.concatenate(pieces, 1), expected, atol=1e-5)
 
@@ -138,16 +138,16 @@ def test_the_stateful_twin_carries_its_state_inside_predict(model, ids, expected
 def test_the_sampling_model_reads_character_by_character(model, ids, expected):
     sampler = build_sampling_model(model)
     assert sampler.input_shape == (1, 1)
-    logits = [sampler(ids[1:, place : place + 1]) for place in range(T)]
+    logits = [sampler(ids[1:, position : position + 1]) for position in range(T)]
     np.testing.assert_allclose(np.concatenate(logits, 1), expected[1:], atol=1e-5)
 
 
 def test_the_step_function_reads_token_by_token(model, ids, expected):
     step = step_function(model)
     states = [tf.zeros(shape) for shape in state_shapes(model)]
-    for place in range(T):
-        logits, states = step(tf.constant(ids[1, place : place + 1]), states)
-        np.testing.assert_allclose(logits, expected[1:, place], atol=1e-5)
+    for position in range(T):
+        logits, states = step(tf.constant(ids[1, position : position + 1]), states)
+        np.testing.assert_allclose(logits, expected[1:, position], atol=1e-5)
     assert [tuple(state.shape) for state in states] == state_shapes(model)
 
 
@@ -266,7 +266,7 @@ def test_the_same_seed_writes_the_same_text(module):
     assert set(text) <= set(CHARACTERS)
 
 
-def test_the_text_goes_on_from_the_prompt(module):
+def test_the_text_continues_the_prompt(module):
     greedy = generate(module, "a cab", 23, temperature=0)
     assert generate(module, "a cab" + greedy[:7], 16, temperature=0) == greedy[7:]
     assert generate(module, "a dab", 61) != generate(module, "a cab", 61)
@@ -341,7 +341,7 @@ def test_the_text_ends_before_the_first_stop(module):
         ({"min_p": -0.5}, r"min_p=-0\.5"),
     ],
 )
-def test_numbers_out_of_their_range_are_refused(module, arguments, complaint):
+def test_arguments_out_of_range_are_refused(module, arguments, complaint):
     with pytest.raises(ValueError, match=complaint):
         generate(module, "a", **{"length": 3, **arguments})
 

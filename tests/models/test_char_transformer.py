@@ -1,4 +1,4 @@
-"""The Transformer that writes text, beside NumPy, Keras and complex numbers."""
+"""The Transformer that writes text, compared with NumPy and Keras."""
 
 import dataclasses
 import subprocess
@@ -35,11 +35,11 @@ from kerasseq.training.configuration import TrainingConfig
 ROOT = Path(__file__).parents[2]
 V, C, H, N = 11, 12, 2, 2  # characters, model, heads, blocks
 W = 7  # the context
-B, T = 3, 28  # texts, characters of each
+B, T = 3, 28  # texts, characters in each
 
 
 def build(context=W, dropout=0.0, num_blocks=N) -> keras.Model:
-    """A tiny model; every number of it, scales too, is drawn large enough to tell."""
+    """A tiny model whose random weights, scales too, are large enough to matter."""
     model = build_char_transformer(
         CharTransformerConfig(V, C, H, num_blocks, context, dropout)
     )
@@ -60,7 +60,7 @@ def ids():
 
 @pytest.fixture(scope="module")
 def expected(model, ids):
-    """Logits of the stateless model on the whole, (B, T, V)."""
+    """Logits of the stateless model on the whole texts, (B, T, V)."""
     return model(ids).numpy()
 
 
@@ -92,7 +92,7 @@ def numpy_block(weights, x, window):
 
 
 def numpy_logits(model, ids, window=W):
-    """The model written again, in float64."""
+    """The model in NumPy, in float64."""
     embeddings, *blocks, scale = (w.astype(np.float64) for w in model.get_weights())
     x = embeddings[ids]
     for index in range(0, len(blocks), 8):
@@ -126,8 +126,8 @@ def test_a_prediction_sees_as_far_back_as_its_blocks_together(model, ids, expect
     assert differs.nonzero()[0].tolist() == list(range(first, last + 1))
 
 
-def test_a_text_slides_through_wherever_it_begins(model, ids, expected):
-    """What came before the reach of all blocks is nothing, and so are positions."""
+def test_the_context_slides_wherever_a_text_begins(model, ids, expected):
+    """Neither what precedes the reach of all blocks nor the position matters."""
     reach = N * (W - 1)
     for start in (1, 4, W):
         found = model(ids[:, start:]).numpy()[:, reach:]
@@ -156,21 +156,21 @@ def test_the_stateful_twin_carries_its_state_inside_predict(model, ids, expected
 
 def test_the_sampling_model_reads_character_by_character(model, ids, expected):
     sampler = build_sampling_model(model)
-    logits = [sampler(ids[1:2, place : place + 1]) for place in range(T)]
+    logits = [sampler(ids[1:2, position : position + 1]) for position in range(T)]
     np.testing.assert_allclose(np.concatenate(logits, 1), expected[1:2], atol=1e-5)
 
 
 def test_the_step_function_reads_token_by_token(model, ids, expected):
     step = step_function(model)
     states = [tf.zeros(shape) for shape in state_shapes(model)]
-    for place in range(T):
-        logits, states = step(tf.constant(ids[1, place : place + 1]), states)
-        np.testing.assert_allclose(logits, expected[1:2, place], atol=1e-5)
+    for position in range(T):
+        logits, states = step(tf.constant(ids[1, position : position + 1]), states)
+        np.testing.assert_allclose(logits, expected[1:2, position], atol=1e-5)
     assert [tuple(state.shape) for state in states] == state_shapes(model)
 
 
 def test_what_is_not_known_yet_is_not_attended_to(model, ids):
-    """A memory of numbers is nothing as long as it is not known."""
+    """Values in the memory do not matter while they are marked as unknown."""
     block = model.get_layer("block_0")
     x = tf.random.stateless_normal((B, 5, C), (1, 2))
     shapes = block.state_shapes(B)
@@ -180,7 +180,7 @@ def test_what_is_not_known_yet_is_not_attended_to(model, ids):
     assert memory.known.numpy().tolist() == [[0.0] + [1.0] * 5] * B
 
 
-def test_a_batch_of_training_begins_without_a_state_as_often_as_asked(ids):
+def test_training_batches_start_without_a_state_at_the_reset_rate(ids):
     block = build(num_blocks=1).get_layer("block_0")
     x = tf.random.stateless_normal((B, 7, C), (5, 6))
     kept, reset, other = (CarryingBlock(block, rate, 1) for rate in (0.0, 1.0, 1.0))
@@ -321,7 +321,7 @@ numpy.save({str(tmp_path / "logits.npy")!r}, model(numpy.array({ids.tolist()})))
 
 
 def test_the_order_of_what_came_before_matters():
-    """Rotary positions: without them, all that was read before would be a set."""
+    """Without rotary positions, all that was read before would be a set."""
     block = build(num_blocks=1).get_layer("block_0")
     x = np.random.default_rng(4).normal(size=(B, 5, C)).astype("float32")
     swapped = block(x[:, [1, 0, 2, 3, 4]])

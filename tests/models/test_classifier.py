@@ -27,7 +27,7 @@ def build(seed: int = 0, **changes) -> keras.Model:
     model = build_classifier(ClassifierConfig(9, 4, **sizes))
     rng = np.random.default_rng(seed)
     query = model.get_layer("pooling").query
-    query.assign(3 * rng.standard_normal(query.shape))  # zeros would hide mistakes
+    query.assign(3 * rng.standard_normal(query.shape))  # zeros would hide errors
     return model
 
 
@@ -43,7 +43,7 @@ def test_without_blocks_it_is_a_weighted_mean_by_hand():
         scores /= scores.sum()
         np.testing.assert_allclose(weights[: len(vectors)], scores, atol=1e-6)
         np.testing.assert_allclose(logits, scores @ vectors @ kernel + bias, atol=1e-5)
-    assert not outputs["weights"][1, 2:].any(), "padding is looked at"
+    assert not outputs["weights"][1, 2:].any(), "padding has weight"
 
 
 @pytest.mark.parametrize("num_blocks", [0, 2])
@@ -54,7 +54,7 @@ def test_padding_changes_nothing(num_blocks):
     np.testing.assert_allclose(padded, alone, atol=1e-5)
 
 
-def test_order_matters_with_blocks_alone():
+def test_order_matters_only_with_blocks():
     for num_blocks in (0, 1):
         model = build(num_blocks=num_blocks)
         one, other = (
@@ -98,7 +98,7 @@ def test_training_drops_and_prediction_does_not():
     np.testing.assert_array_equal(one, other)
 
 
-def test_predictions_are_for_the_words_that_there_are():
+def test_the_weights_are_for_the_words_of_the_sentence():
     model = build()
     sequences = [IDS[0], IDS[1, :2]]
     predictions = predict(model, sequences)
@@ -139,18 +139,18 @@ def test_a_fresh_process_loads_and_agrees(tmp_path):
         ({"word_dropout": -0.1}, "word_dropout=-0.1 is not from 0 to below 1"),
     ],
 )
-def test_what_cannot_be_is_refused(changes, message):
+def test_impossible_settings_are_refused(changes, message):
     sizes = {"vocabulary_size": 9, "num_classes": 2} | changes
     with pytest.raises(ValueError, match=message):
         ClassifierConfig(**sizes)
 
 
-def test_a_rate_that_cannot_be_is_refused():
+def test_an_impossible_rate_is_refused():
     with pytest.raises(ValueError, match="rate=1 is not"):
         WordDropout(1)
 
 
-def test_labels_come_back_from_their_file(tmp_path):
+def test_labels_are_loaded_from_their_file(tmp_path):
     labels = ("好", "b\tc", "")
     path = write_labels(labels, tmp_path / "labels.json")
     assert read_labels(path) == labels

@@ -19,7 +19,7 @@ from kerasseq.models.encoder import (
     build_masked_word_model,
 )
 
-# Keras's own writing of .keras files calls NumPy in the old way.
+# Keras calls NumPy in a deprecated way when it writes .keras files.
 saving = pytest.mark.filterwarnings("ignore:__array__ implementation")
 few = settings(max_examples=25, deadline=None)
 
@@ -39,7 +39,7 @@ def test_positions_are_the_papers_formula(size):
 def test_positions_worked_by_hand():
     table = sinusoidal_positions(101, 4)
     assert_array_equal(table[0], [0, 1, 0, 1])
-    # The second pair turns a hundred times slower than the first.
+    # The second pair rotates a hundred times slower than the first.
     sine, cosine = 0.8414710, 0.5403023
     assert_allclose(table[1], [sine, cosine, 0.0099998, 0.9999500], atol=1e-6)
     assert_allclose(table[100, 2:], [sine, cosine], atol=1e-6)
@@ -54,7 +54,7 @@ def test_far_positions_lose_no_precision():
 
 @few
 @given(st.integers(0, 400), st.integers(0, 400), st.integers(0, 100))
-def test_products_of_positions_depend_on_their_distance_alone(first, second, shift):
+def test_products_of_positions_depend_only_on_their_distance(first, second, shift):
     table = sinusoidal_positions(501, 14).astype(np.float64)
     product = table[first] @ table[second]
     assert_allclose(table[first + shift] @ table[second + shift], product, atol=1e-5)
@@ -114,7 +114,7 @@ def sequence(seed=0):
 
 
 def randomize(layer, seed=0):
-    """Give every weight, also biases and norms, a value of its own."""
+    """Give every weight, biases and norms too, a value of its own."""
     rng = np.random.default_rng(seed)
     layer.set_weights([rng.normal(size=w.shape) / 3 for w in layer.weights])
     return layer
@@ -346,7 +346,7 @@ def test_a_single_word_attends_to_itself(encoder):
     assert_array_equal(encoder(np.array([[7]]))["attention_1"], np.ones((1, 3, 1, 1)))
 
 
-def test_a_words_vector_depends_on_its_sentence_and_its_place():
+def test_a_words_vector_depends_on_its_sentence_and_its_position():
     keras.utils.set_random_seed(0)
     encoder = build_encoder(CONFIG)
     first, second = encoder(np.array([[5, 8, 2], [3, 8, 11]]))["embeddings"]
@@ -388,7 +388,7 @@ def test_gradients_reach_every_weight(encoder):
         variables, tape.gradient(loss, variables), strict=True
     ):
         assert np.isfinite(tf.convert_to_tensor(gradient)).all(), variable.path
-        # One vector added to all keys changes nothing, so their bias learns nothing.
+        # A vector added to all keys changes nothing, so their bias learns nothing.
         if not variable.path.endswith("key/bias"):
             assert np.any(tf.convert_to_tensor(gradient)), variable.path
 

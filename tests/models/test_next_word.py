@@ -1,4 +1,4 @@
-"""The next-word model: Keras, the exported step and the strings beside one another."""
+"""The next-word model: Keras, the exported step and the strings agree."""
 
 import subprocess
 import sys
@@ -28,7 +28,7 @@ from kerasseq.text.words import SPECIALS
 WORDS = (*SPECIALS, ".", "3", "a", "I", "I'm", "king", "kin", "Rome", "of", "the", "ß")
 VOCABULARY = TypedVocabulary(WORDS)
 V = len(WORDS)
-# A table of V rows is smaller than embedding and kernel in the first alone.
+# Only in the first is a table of V rows smaller than embedding and kernel.
 SIZES = {
     "folded": {"units": 5, "embedding_size": 17},
     "plain": {"units": 7, "embedding_size": 3},
@@ -82,7 +82,7 @@ def test_a_further_layer_adds_to_what_it_reads():
     np.testing.assert_allclose(deep(IDS[None]), expected, atol=1e-5)
 
 
-def test_it_begins_with_the_frequencies():
+def test_it_starts_with_the_words_frequencies():
     counts = np.arange(V)
     config = NextWordConfig(V, units=4, embedding_size=3)
     model = build_next_word_model(config, counts)
@@ -224,7 +224,7 @@ def test_all_words_that_fit_and_no_others_with_their_capitals(module, text, word
     assert sum(p for _, p in found) == pytest.approx(1 if words else 0, abs=1e-5)
 
 
-def test_texts_side_by_side_are_as_if_alone(module):
+def test_each_text_of_a_batch_is_answered_as_if_alone(module):
     texts = ["", "the ki", "zzz", "of the "]
     found = module.suggest(text=tf.constant(texts), k=tf.constant(4))
     assert found["words"].shape == found["probabilities"].shape == (4, 4)
@@ -242,12 +242,12 @@ def test_texts_side_by_side_are_as_if_alone(module):
 
 
 @pytest.mark.parametrize("k", [-1, 2**31])
-def test_a_count_that_is_none_is_refused(module, k):
+def test_an_impossible_count_is_refused(module, k):
     with pytest.raises(ValueError, match=f"k={k} is not a count of words"):
         suggest(module, "the ", k)
 
 
-def test_a_text_that_holds_the_special_words_reads_ordinary_ones(module):
+def test_special_words_in_a_text_are_read_as_ordinary_ones(module):
     assert suggest(module, "<UNK> <mask> ", 3) == suggest(module, "< zz > < zz > ", 3)
 
 

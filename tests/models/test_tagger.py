@@ -39,7 +39,7 @@ def model() -> keras.Model:
     return build_tagger(CONFIG)
 
 
-def test_tokens_as_numbers():
+def test_tokens_become_ids():
     word_ids, letters = encode_tokens(
         [sentence.tokens for sentence in SENTENCES], VOCABULARY, 5
     )
@@ -59,7 +59,7 @@ def test_tokens_as_numbers():
     assert longer.tolist() == [[ada, 0, 0]]
 
 
-def test_turning_round_leaves_padding():
+def test_reversing_leaves_padding_in_place():
     x = np.arange(12, dtype=np.float32).reshape(2, 3, 2)
     mask = np.array([[True, True, True], [True, True, False]])
     turned = ReverseTokens()(x, mask).numpy()
@@ -90,7 +90,7 @@ def test_both_directions_are_read(model):
     assert np.abs(first[2] - other[0, 2]).max() > 1e-5
 
 
-def test_case_is_seen_by_the_letters_alone(model):
+def test_only_the_bytes_show_the_case(model):
     upper, lower = (
         model.predict_on_batch(encode_tokens([tokens], VOCABULARY, 5))
         for tokens in (("Ada",), ("ada",))
@@ -131,14 +131,14 @@ def test_batches_by_hand():
     for (word_ids, letters), right, weights in batches.take(5):
         assert letters.shape == (3, 3, 5)
         order = [whole.tolist().index(row) for row in word_ids.numpy().tolist()]
-        assert sorted(order) == [0, 1, 2], "each sentence once a pass"
+        assert sorted(order) == [0, 1, 2], "each sentence once per pass"
         seen.add(tuple(order))
         for row, index in enumerate(order):
             kept = SENTENCES[index].tags[:3]
             count = len(kept)
             assert (letters[row].numpy() == spelled[index]).all()
             assert right[row, :count].numpy().tolist() == [tags[tag] for tag in kept]
-            # Of the 7 tokens 3 are in entities.
+            # 3 of the 7 tokens are in entities.
             expected = [(4 / 3) ** 0.75 if tag != "O" else 1.0 for tag in kept]
             np.testing.assert_allclose(weights[row, :count], expected, rtol=1e-6)
             assert not weights[row, count:].numpy().any()
@@ -173,7 +173,7 @@ def test_words_are_hidden_at_the_rate_and_padding_never():
     assert (first != other).any()
 
 
-def test_letters_are_hidden_at_the_rate_and_fill_never():
+def test_bytes_are_hidden_at_the_rate_and_padding_never():
     batches = tagged_batches(
         SENTENCES,
         VOCABULARY,
@@ -190,7 +190,7 @@ def test_letters_are_hidden_at_the_rate_and_fill_never():
     assert 0.16 < (letters == 1).sum() / (letters > 0).sum() < 0.24
 
 
-def test_names_change_places_within_their_kind():
+def test_names_are_swapped_within_their_kind():
     names = {"x": [("Ada",), ("Ada", "Byron", "King")], "y": [("Rome",)]}
     sentence = TaggedSentence(
         ("o", "Bob", "p", "Paris", "now"), ("O", "B-x", "O", "B-y", "O")

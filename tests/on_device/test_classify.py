@@ -1,4 +1,4 @@
-"""The runner for classifiers, as the command that it is and as functions."""
+"""classify.py, as a command and as functions."""
 
 import functools
 import json
@@ -77,7 +77,7 @@ def expected_line(classifier, text: str) -> str:
     return f"{LABELS[best]}\t{answer.probabilities[best]:.3f}\t{' '.join(shown)}"
 
 
-def test_a_text_gets_label_probability_and_marks(exported, classifier):
+def test_a_text_gets_label_probability_and_weights(exported, classifier):
     text = "The ΟΔΟΣ\tcat  nobody KNOWS"
     result = run(exported, text)
     assert result.stdout.decode() == expected_line(classifier, text) + "\n"
@@ -94,7 +94,7 @@ def test_each_line_of_standard_input_gets_one(exported, classifier):
     assert result.returncode == 0
 
 
-def test_words_beyond_the_longest_are_left_out_and_said(exported, classifier):
+def test_words_beyond_the_longest_are_left_out_with_a_message(exported, classifier):
     text = "the cat sat the cat sat dog 好 好"
     result = run(exported, text)
     assert result.stdout.decode().strip() == expected_line(classifier, text)
@@ -109,7 +109,7 @@ def test_words_beyond_the_longest_are_left_out_and_said(exported, classifier):
         (["a", "b"], None, "unrecognized arguments: b"),
     ],
 )
-def test_what_cannot_be_read_is_one_line(arguments, text, reason, exported):
+def test_unreadable_input_is_one_line(arguments, text, reason, exported):
     result = run(exported, *arguments, input=text)
     [line] = result.stderr.decode().splitlines()
     assert line.startswith("classify.py: ") and reason in line

@@ -1,4 +1,4 @@
-"""The runner for devices, as the command that it is and as functions."""
+"""generate.py, as a command and as functions."""
 
 import functools
 import json
@@ -47,7 +47,7 @@ def module():
 
 @pytest.fixture(scope="module")
 def exported(module, tmp_path_factory):
-    """A whole file, made by hand as the recipe makes it."""
+    """A complete file, made by hand like the recipe's."""
     card = {
         "contract": CONTRACT_VERSION,
         "kind": "character model",
@@ -106,7 +106,7 @@ def test_the_text_ends_before_the_first_stop(exported, module):
 
 
 def main_in_process(arguments, capsys):
-    """The command line without a process of its own: its exit code and output."""
+    """The command line in this process: its exit code and output."""
     try:
         code = main(list(map(str, arguments)))
     except SystemExit as stopped:
@@ -156,7 +156,7 @@ def test_arguments_at_the_ends_of_their_ranges_pass():
 
 
 def damaged_files(exported, folder):
-    """Copies of a file, each broken in another way, with what is said of it."""
+    """Copies of a file, each broken in another way, and the message for each."""
     content = exported.read_bytes()
     flipped = bytearray(content)
     flipped[1009] ^= 16
@@ -192,7 +192,7 @@ def test_a_file_that_is_not_whole_exits_with_2_and_one_line(exported, tmp_path, 
         assert name in line and complaint in line
 
 
-def test_a_file_that_is_not_there_exits_with_2_and_one_line(tmp_path, capsys):
+def test_a_missing_file_exits_with_2_and_one_line(tmp_path, capsys):
     for path in (tmp_path, tmp_path / "missing.tflite"):
         code, output = main_in_process([path, "--prompt=a"], capsys)
         assert (code, output.out) == (2, "")
@@ -208,16 +208,16 @@ def test_a_cut_file_given_to_the_command(exported, tmp_path):
     assert len(result.stderr.splitlines()) == 1
 
 
-def test_a_flipped_bit_is_seen_or_changes_nothing(tmp_path):
+def test_a_flipped_bit_is_detected_or_changes_nothing(tmp_path):
     path, flatbuffer = tmp_path / "m.tflite", b"FLATBUFFER" * 7
     card = {"contract": 2, "kind": "character model", "vocabulary_size": 2}
     files = {"vocabulary.json": '{"characters": ["a", "b"]}'}
     content = write_tflite(path, flatbuffer, card, files).read_bytes()
     whole = Model(path)
     seen = 0
-    for place in range(len(content)):
+    for position in range(len(content)):
         flipped = bytearray(content)
-        flipped[place] ^= 1 << place % 8
+        flipped[position] ^= 1 << position % 8
         path.write_bytes(flipped)
         try:
             model = Model(path)
@@ -228,14 +228,14 @@ def test_a_flipped_bit_is_seen_or_changes_nothing(tmp_path):
     assert seen > len(content) / 2
 
 
-def test_a_reader_who_has_enough_ends_the_command(exported):
+def test_a_closed_pipe_ends_the_command(exported):
     program = str(FOLDER / "generate.py")
     command = [sys.executable, program, str(exported), "--length=99999999"]
     with subprocess.Popen(
         [*command, "--prompt=a"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
         first = os.read(process.stdout.fileno(), 8192)
-        assert 0 < len(first) < 1000, "the text comes as it is made, not by the buffer"
+        assert 0 < len(first) < 1000, "text is flushed as it is written"
         process.stdout.close()
         assert process.wait(timeout=60) == 0
         assert process.stderr.read() == b""
@@ -251,7 +251,7 @@ STOPS = st.lists(st.text("ab", min_size=1, max_size=4), max_size=3)
 
 
 @given(PIECES, STOPS)
-def test_a_stop_is_found_however_the_text_comes(pieces, stops):
+def test_a_stop_is_found_in_chunks_of_any_size(pieces, stops):
     found = "".join(until_stop(iter(pieces), stops))
     assert found == plain_stop("".join(pieces), stops)
 
@@ -275,7 +275,7 @@ def test_nothing_is_written_after_a_stop():
 def test_a_prompt_is_encoded_without_its_unknown_characters(prompt, characters):
     vocabulary = Vocabulary.from_text(characters)
     kept = [characters.index(c) for c in prompt if c in characters]
-    # An empty prompt stands for a newline, or for the first character without one.
+    # An empty prompt stands for a newline, or else for the first character.
     stand_in = characters.index("\n") if "\n" in characters else 0
     ids, unknown = encode_prompt(prompt, vocabulary.characters)
     assert ids == (kept or [stand_in])
@@ -283,7 +283,7 @@ def test_a_prompt_is_encoded_without_its_unknown_characters(prompt, characters):
 
 
 class Recorded:
-    """A `generate` signature that says what it was asked."""
+    """A `generate` signature that records what it was given."""
 
     def __init__(self):
         self.read, self.calls = [], []
@@ -310,7 +310,7 @@ def test_a_prompt_of_any_length_is_read_whole_in_calls_of_256(size):
     assert len(signature.calls) == max(1, -(-(size - 1) // 255))
 
 
-def test_tokens_are_given_out_as_they_are_made():
+def test_tokens_are_yielded_as_they_are_computed():
     parts = write_tokens(Recorded(), {"state_0": [1, 1]}, [3], 23, tokens_a_call=10)
     assert [len(part) for part in parts] == [10, 10, 3]
     assert not list(write_tokens(Recorded(), {"state_0": [1, 1]}, [3], 0))

@@ -47,7 +47,7 @@ TEXT = "The ΟΔΟΣ cat"
 
 
 def with_weights(model: keras.Model) -> keras.Model:
-    """The model with large weights by chance, so that all outputs differ."""
+    """The model with large random weights, so that all outputs differ."""
     numbers = np.random.default_rng(17)
     model.set_weights([numbers.normal(0, 0.7, w.shape) for w in model.get_weights()])
     return model
@@ -127,7 +127,7 @@ COMMANDS = {
     "encode": ("encode", [TEXT]),
     "show": ("show", []),
 }
-# Runs a program as it is run otherwise, then says what it has loaded.
+# Runs a program as a user does, then checks what it has imported.
 WATCHED = """
 import runpy, sys
 sys.argv = sys.argv[1:]
@@ -229,11 +229,11 @@ def test_output_that_is_closed(name, files):
         stderr=subprocess.PIPE,
     )
     os.close(writing)
-    assert (done.returncode, done.stderr) == (0, b""), "the reader has enough"
+    assert (done.returncode, done.stderr) == (0, b""), "a closed pipe is no error"
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_messages_do_not_reach_the_output_where_standard_error_is_closed(name, files):
+def test_messages_do_not_reach_the_output_if_standard_error_is_closed(name, files):
     _, arguments = COMMANDS[name]
     done = run_program(name, "none.tflite", preexec_fn=lambda: os.close(2))
     assert (done.returncode, done.stdout) == (2, b"")
@@ -246,7 +246,7 @@ LINES = ("suggest", "classify", "tag", "encode")
 
 
 @pytest.mark.parametrize("name", LINES)
-def test_input_that_cannot_be_read_is_one_line(name, files):
+def test_unreadable_input_is_one_line(name, files):
     done = run_program(name, files[name], preexec_fn=lambda: os.close(0))
     assert (done.returncode, done.stdout) == (2, b"")
     assert done.stderr.decode() == (
@@ -284,7 +284,7 @@ def test_lines_are_answered_one_by_one_and_ctrl_c_ends(name, files):
         assert process.stderr.read() == b""
 
 
-def test_each_file_opens_as_what_it_is_for(files, models, modules):
+def test_each_file_opens_as_its_kind(files, models, modules):
     writer = open_tflite(files["generate"])
     expected = generate(modules["generate"], "a bad", **DEFAULTS, seed=SEED)
     assert writer.write("Xa bad", seed=SEED) == expected
@@ -348,7 +348,7 @@ def test_the_example_of_opening_runs(files, tmp_path, monkeypatch):
     assert [(each.failed, each.attempted) for each in results] == [(0, 3)]
 
 
-def test_json_has_all_that_keras_gives_of_a_sentence(files, models):
+def test_json_has_all_that_keras_computes_for_a_sentence(files, models):
     sentences = [TEXT, "", "dog zebra"]
     done = run_program(
         "encode", files["encode"], "--json", input="\n".join(sentences).encode()
@@ -393,7 +393,7 @@ def test_the_table_of_a_sentence_worked_by_hand():
     )
 
 
-def test_words_that_an_encoder_does_not_read_are_said(files):
+def test_words_that_an_encoder_does_not_read_are_reported(files):
     done = run_program("encode", files["encode"], "cat " * 9)
     assert done.stderr == b"encode.py: read the first 7 of 9 words\n"
     done = run_program("encode", files["encode"], " ")

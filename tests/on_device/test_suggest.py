@@ -1,4 +1,4 @@
-"""The keyboard for devices, as the command that it is and as a class."""
+"""suggest.py, as a command and as a class."""
 
 import re
 from pathlib import Path
@@ -38,7 +38,7 @@ def module(next_word) -> NextWordOnText:
 
 @pytest.fixture(scope="module")
 def write(next_word, tmp_path_factory):
-    """Writes a file as the recipe makes it, with a card of one's own choice."""
+    """Writes a file like the recipe's, with any card."""
     flatbuffer = convert(next_word, next_word.device_signatures())
     card = {
         "contract": CONTRACT_VERSION,
@@ -80,7 +80,7 @@ TEXTS = st.lists(st.lists(PIECES, max_size=6).map("".join), min_size=1, max_size
 
 @pytest.fixture(scope="module")
 def keyboard(exported) -> Keyboard:
-    """One for all texts: what it read before must not matter."""
+    """One for all tests: what it read before must not matter."""
     return Keyboard(Model(exported))
 
 
@@ -92,7 +92,7 @@ def test_it_suggests_what_keras_does_whatever_it_read_before(
         same(keyboard.suggest(text, k), suggest(module, text, k))
 
 
-def test_a_letter_costs_no_step_and_a_word_one(exported):
+def test_a_character_costs_no_step_and_a_word_one(exported):
     keyboard = Keyboard(Model(exported))
     step, count = keyboard._step, [0]
 
@@ -108,7 +108,7 @@ def test_a_letter_costs_no_step_and_a_word_one(exported):
         ("the ", 1),
         ("the king of Rome", 2),
         ("the king of Rome ", 1),
-        ("the king of ", 1),  # a word taken back
+        ("the king of ", 1),  # a word is deleted
         ("the king of k", 0),
         ("a king ", 2),
         ("A  KING ", 0),
@@ -151,7 +151,7 @@ def test_each_line_of_standard_input_is_a_text(exported, module):
 
 
 def refused(path: Path, *arguments: str) -> str:
-    """The one line that the program says where it exits with 2."""
+    """The one line that the program prints when it exits with 2."""
     done = run_program("suggest", path, "the ", *arguments)
     assert (done.returncode, done.stdout) == (2, b"")
     (line,) = done.stderr.decode().splitlines()

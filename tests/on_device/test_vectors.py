@@ -1,4 +1,4 @@
-"""The contract's test vectors, by every implementation of it in Python."""
+"""The contract's test vectors, on every implementation of it in Python."""
 
 import json
 
@@ -29,7 +29,7 @@ def test_the_file_is_what_its_program_makes():
     assert CONTENT["contract"] == CONTRACT_VERSION
 
 
-def test_the_cases_by_hand_are_what_the_plain_implementation_says():
+def test_the_plain_implementation_gives_the_answers_by_hand():
     for name, logits, case in cases():
         settings = {key: case[key] for key in SETTINGS}
         token, _ = choose(logits.tolist(), case["uniform"], **settings)

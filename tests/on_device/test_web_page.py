@@ -42,7 +42,7 @@ CHARACTERS = "\n abcdé𝄞"
 DEFAULTS = {"length": 37, "temperature": 0.9, "top_k": 6, "top_p": 0.95, "min_p": 0.01}
 FLAGS = """--headless --no-sandbox --disable-gpu --disable-quic --no-first-run
     --disable-background-networking --disable-component-update --disable-sync"""
-PATIENCE = 10_000  # milliseconds, for a machine that has other work
+PATIENCE = 10_000  # milliseconds, for a busy machine
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def module():
 
 @pytest.fixture(scope="module")
 def exported(module, tmp_path_factory):
-    """A whole file, made by hand as the recipe makes it."""
+    """A complete file, made by hand like the recipe's."""
     card = {
         "contract": CONTRACT_VERSION,
         "kind": "character model",
@@ -93,7 +93,7 @@ def npm(*arguments):
 
 @pytest.fixture(scope="module")
 def packages(node):
-    """What the lock file names, installed."""
+    """The packages of the lock file, installed."""
     lock, installed = WEB / "package-lock.json", WEB / "node_modules"
     marker = installed / ".package-lock.json"
     if not marker.exists() or marker.stat().st_mtime < lock.stat().st_mtime:
@@ -124,7 +124,7 @@ class Serving:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            # A shell's background jobs, and what they start, ignore Ctrl-C.
+            # Background jobs of a shell, and what they start, ignore Ctrl-C.
             preexec_fn=lambda: signal.signal(signal.SIGINT, ignored),
         )
         assert select.select([self.process.stdout], [], [], 20)[0]
@@ -165,7 +165,7 @@ def chromium():
 
 
 class Page:
-    """The page as a person uses it: by what is written on it."""
+    """The page as a person uses it: by its visible text."""
 
     def __init__(self, page, served):
         from playwright.sync_api import expect
@@ -207,7 +207,7 @@ class Page:
         return self.page.locator("#text").text_content()
 
     def check(self):
-        """Nothing failed unseen, and nothing was asked of another host."""
+        """No script failed, and nothing was requested from another host."""
         assert self.errors == []
         away = [url for url in self.requests if not url.startswith(self.served.root)]
         assert away == []
@@ -222,7 +222,7 @@ def context(chromium):
 
 @pytest.fixture
 def fresh_page(context, served):
-    """A page of its own that has not been loaded."""
+    """A separate page, not loaded yet."""
     page = Page(context.new_page(), served)
     yield page
     page.page.close()
@@ -239,7 +239,7 @@ def open_page(context, served):
 
 @pytest.fixture
 def page(open_page):
-    """A page with the model open, shared since the runtime takes its time to start."""
+    """A page with the model open, shared because the runtime is slow to start."""
     open_page.prompt("")
     open_page.fill(**DEFAULTS, seed=0)
     return open_page
@@ -369,7 +369,7 @@ def test_a_transformer_writes_the_text_of_keras_past_its_context(fresh_page, tmp
 
 
 def drop(page, name, content):
-    """Drop a file on the page, as a browser tells it to the page."""
+    """Drop a file on the page, with the events that a browser sends."""
     page.page.evaluate(
         """([name, numbers]) => {
           const dataTransfer = new DataTransfer();
@@ -396,8 +396,8 @@ def test_a_file_is_opened_by_drag_and_drop(fresh_page, exported, module):
 def test_a_file_is_opened_by_the_address_that_is_typed(fresh_page, module):
     page = fresh_page.go(fresh_page.served.root)
     query = urllib.parse.urlsplit(page.served.address).query
-    (place,) = urllib.parse.parse_qs(query)["model"]
-    page.page.get_by_label("address").fill(page.served.root.rstrip("/") + place)
+    (path,) = urllib.parse.parse_qs(query)["model"]
+    page.page.get_by_label("address").fill(page.served.root.rstrip("/") + path)
     page.page.get_by_role("button", name="Open").click()
     page.expect(page.status).to_have_text("a model.tflite is open.")
     assert page.write() == keras_text(module, "")
@@ -413,7 +413,7 @@ def test_a_file_is_opened_by_the_address_that_is_typed(fresh_page, module):
         ("", "is no address; give one like https://"),
     ],
 )
-def test_an_address_that_leads_nowhere_is_named(fresh_page, address, complaint):
+def test_an_address_that_cannot_be_loaded_is_named(fresh_page, address, complaint):
     page = fresh_page.go(fresh_page.served.root)
     page.page.get_by_label("address").fill(address)
     page.page.get_by_role("button", name="Open").click()
@@ -423,7 +423,7 @@ def test_an_address_that_leads_nowhere_is_named(fresh_page, address, complaint):
 
 
 def wrong_files(exported, folder):
-    """Files that cannot be opened, with what is said of each."""
+    """Files that cannot be opened, and the message for each."""
     content = exported.read_bytes()
     flipped = bytearray(content)
     flipped[1009] ^= 16
@@ -466,7 +466,7 @@ def wrong_files(exported, folder):
     yield "bare.tflite", path.read_bytes(), "(vocabulary.json is missing); copy or"
 
 
-def test_a_file_that_is_not_right_is_one_clear_sentence(fresh_page, exported, tmp_path):
+def test_a_bad_file_is_one_clear_sentence(fresh_page, exported, tmp_path):
     page = fresh_page.open()
     for name, content, complaint in wrong_files(exported, tmp_path):
         (tmp_path / name).write_bytes(content)
@@ -513,7 +513,7 @@ def test_a_bad_setting_is_named_at_its_field(page, name, value, complaint):
     page.expect(field).to_have_attribute("aria-invalid", "false")
 
 
-# In the page: the longest time between two turns of its thread, in milliseconds.
+# In the page: the longest time between two tasks of its thread, in milliseconds.
 WATCH = """
 let last = performance.now();
 window.longest = 0;
@@ -563,8 +563,8 @@ def test_a_file_that_is_opened_while_the_model_writes_ends_it(page, exported, mo
     assert page.write() == "a" + keras_text(module, "a")
 
 
-# In the worker: where the runtime's allocator places a block that fits into no gap. It
-# moves up when something below is not freed.
+# In the worker: the address at which the runtime allocates a block that fits into no
+# gap. It rises when something below is not freed.
 PROBE = """
 let factory;
 Object.defineProperty(self, "ModuleFactory", {
@@ -573,9 +573,9 @@ Object.defineProperty(self, "ModuleFactory", {
   get: () => factory && (async (...given) => {
     const module = await factory(...given);
     self.endOfMemory = () => {
-      const place = module._malloc(2 ** 23);
-      module._free(place);
-      return place;
+      const address = module._malloc(2 ** 23);
+      module._free(address);
+      return address;
     };
     return module;
   }),
@@ -602,7 +602,7 @@ def test_memory_does_not_grow_with_the_text(fresh_page):
     assert grown < 2**16, "bytes; each of the 235 calls has tensors of 3,500"
 
 
-def test_all_can_be_done_with_the_keyboard_alone(fresh_page, module):
+def test_everything_can_be_done_with_the_keyboard_alone(fresh_page, module):
     page = fresh_page.open()
     keyboard = page.page.keyboard
 
@@ -639,7 +639,7 @@ def test_the_page_fits_a_phone_and_keeps_the_rules_of_access(
     context = chromium.new_context(
         viewport={"width": 390, "height": 844},
         reduced_motion="reduce",
-        bypass_csp=True,  # for axe, which is put into the page
+        bypass_csp=True,  # for axe, which is injected into the page
     )
     page = Page(context.new_page(), served).open()
     page.prompt("a" * 99 + "X" * 99)
@@ -728,8 +728,8 @@ def test_the_server_answers_this_machine_alone_and_ends_quietly(dist, number, ig
     rows = table.read_text().splitlines()[1:] if table.exists() else []
     assert serving.end(number) == (0, "", "")
     assert serving.line == f"http://127.0.0.1:{port}/ (Ctrl-C ends)\n"
-    places = [row.split()[1] for row in rows if row.split()[3] == "0A"]  # listening
-    here = [place for place in places if place.endswith(f":{port:04X}")]
+    listening = [row.split()[1] for row in rows if row.split()[3] == "0A"]
+    here = [address for address in listening if address.endswith(f":{port:04X}")]
     assert here == [f"0100007F:{port:04X}"] or not table.exists()
 
 

@@ -1,4 +1,4 @@
-"""The demonstration of attention: its numbers against NumPy and closed forms."""
+"""The demonstration of attention, compared with NumPy and closed forms."""
 
 import json
 import math
@@ -45,7 +45,7 @@ def test_demo_follows_the_seed():
 
 
 def rows_of(markdown: str) -> dict[str, list[str]]:
-    """The cells of the tables' rows by the first of them."""
+    """The cells of each table row, by the first cell."""
     rows = [
         [cell.strip() for cell in line.strip("|").split("|")]
         for line in markdown.splitlines()
@@ -96,9 +96,9 @@ def test_jacobian_norm_by_hand():
     n = 7
     assert jacobian_norm([0.0, 1.0, 0.0]) == 0
     assert math.isclose(jacobian_norm([0.5, 0.5]), 0.5)
-    # Of equal weights: diag(1/n) less 1/n², of norm sqrt(n - 1) / n.
+    # For equal weights: diag(1/n) - 1/n², with norm sqrt(n - 1) / n.
     assert math.isclose(jacobian_norm([1 / n] * n), math.sqrt(n - 1) / n)
-    # Of two weights p and 1 - p: 2 p (1 - p), however small p is.
+    # For two weights p and 1 - p: 2 p (1 - p), however small p is.
     assert math.isclose(jacobian_norm([1e-12, 1 - 1e-12]), 2e-12, rel_tol=1e-3)
 
 
@@ -107,8 +107,8 @@ STUDY = scaling_study((4, 64, 1024), num_queries=400)
 
 @pytest.mark.parametrize("row", STUDY, ids=lambda row: row["key size"])
 def test_products_have_variance_d_and_scores_variance_1(row):
-    # 400 queries, each with 16 products that share its length: five standard
-    # deviations of the mean of their squares.
+    # 400 queries, each with 16 products that share its norm: five standard deviations
+    # of the mean of their squares.
     tolerance = 5 * math.sqrt((2 / 16 + 2 / row["key size"]) / 400)
     assert math.isclose(row["scaled variance"], 1, rel_tol=tolerance)
     assert math.isclose(row["unscaled variance"], row["key size"], rel_tol=tolerance)
@@ -119,13 +119,13 @@ def test_softmax_without_scale_sharpens_and_loses_its_gradient():
     gradients = [row["unscaled gradient"] for row in STUDY]
     assert entropies[0] > 1.5 > entropies[1] > 0.3 > entropies[2]
     assert gradients[0] > 0.3 > gradients[1] > 0.1 > gradients[2]
-    # Sharp softmax is settled by the gap of the best two, of density 1/sqrt(D) at 0:
-    # a fourth of what it is at 64 for 16 times the size.
+    # A sharp softmax depends on the gap of the best two scores, whose density at 0 is
+    # proportional to 1/sqrt(D): 16 times the size gives a fourth of the entropy.
     assert math.isclose(entropies[1] / entropies[2], 4, rel_tol=0.35)
 
 
-def test_softmax_with_scale_stays_as_it_is():
-    # Of scores from the unit normal distribution, by NumPy.
+def test_softmax_with_scale_does_not_change():
+    # For scores from the standard normal distribution, by NumPy.
     weights = softmax(np.random.default_rng(1).standard_normal((20_000, 16)))
     for row in STUDY[1:]:
         assert math.isclose(

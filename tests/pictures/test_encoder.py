@@ -1,4 +1,4 @@
-"""The encoder's page: each word with its vector, whatever signs the words hold."""
+"""The encoder's page: each word with its vector, whatever characters it has."""
 
 import re
 
@@ -22,7 +22,7 @@ def shown(tmp_path_factory):
     return encoder, folder, write_demo(folder, encoder, VOCABULARY, SENTENCES)
 
 
-def test_each_word_stands_with_its_own_vector(shown):
+def test_each_word_has_its_own_vector(shown):
     encoder, _, page = shown
     rows = [
         re.split(r"(?<!\\) \| ", line.strip("| "))
@@ -37,7 +37,7 @@ def test_each_word_stands_with_its_own_vector(shown):
     np.testing.assert_allclose(found, np.concatenate(expected), atol=0.006)
 
 
-def test_two_sentences_are_drawn_a_picture_for_each_block(shown):
+def test_two_sentences_are_drawn_with_a_picture_for_each_block(shown):
     _, folder, page = shown
     drawn = {path.name for path in folder.glob("*.png")}
     assert drawn == {

@@ -69,7 +69,7 @@ class Page(HTMLParser):
             self.marks[-1] += f"/{data}" if "b" in self.open else data
 
 
-def test_the_page_marks_what_was_predicted_and_tells_what_is_in_the_file(tmp_path):
+def test_the_page_marks_what_was_predicted_and_what_is_in_the_file(tmp_path):
     right = TaggedSentence(("Rome",), ("B-city",))
     path = write_entity_page(
         tmp_path / "page.html",
@@ -108,7 +108,7 @@ def luminance(hue: float, saturation: float, lightness: float) -> float:
 
 
 @pytest.mark.parametrize("hue", HUES)
-def test_letters_can_be_read_on_every_colour(hue, tmp_path):
+def test_text_is_legible_on_every_colour(hue, tmp_path):
     text = write_entity_page(tmp_path / "p.html", [], [], "").read_text()
     backs = [int(found) / 100 for found in re.findall(r"--back: (\d+)%", text)]
     letters = [int(found) / 100 for found in re.findall(r"--letters: (\d+)%", text)]

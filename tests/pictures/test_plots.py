@@ -1,4 +1,4 @@
-"""Pictures: they show the numbers that they were given, whatever these are."""
+"""Plots show the values that they were given, whatever these are."""
 
 import itertools
 import math
@@ -169,7 +169,7 @@ def test_attention_of_any_size(tmp_path, num_heads, rows, columns):
             assert low < next_low
 
 
-def test_small_matrices_show_their_numbers(tmp_path):
+def test_small_matrices_show_their_values(tmp_path):
     weights = np.array([[[0.0, 1.0], [0.25, 0.75], [0.5, 0.5]]])
     figure = plot_attention(weights, list("abc"), list("xy"), tmp_path / "a.png")
     texts = figure.axes[0].texts
@@ -187,7 +187,7 @@ def test_small_matrices_show_their_numbers(tmp_path):
 TOKENS = {
     "$x_1$": "$x_1$",
     "a_b^c": "a_b^c",
-    "$\\frac{$": "$\\frac{$",  # as mathematics it would be an error
+    "$\\frac{$": "$\\frac{$",  # an error if read as mathematics
     "ünï": "ünï",
     "שלום": "שלום",
     "supercalifragilistic": "supercalifr…",
@@ -217,7 +217,7 @@ def test_every_token_can_be_drawn(tmp_path):
 
 
 def test_other_installed_fonts_are_used(tmp_path, monkeypatch, caplog):
-    # matplotlib brings this one along too, and it has what DejaVu Sans lacks.
+    # matplotlib includes this font too; it has glyphs that DejaVu Sans lacks.
     [other] = sorted(drawing.glyphs("STIXGeneral") - drawing.glyphs("DejaVu Sans"))[:1]
     token = chr(other)
     figure = plot_attention(softmax(1, 1, 1), [token], ["b"], tmp_path / "a.png")
@@ -276,7 +276,7 @@ def test_scaling_is_drawn_in_two_panels(tmp_path):
 # --- typing
 
 
-def test_savings_are_bars_beside_one_another(tmp_path):
+def test_savings_are_bars_side_by_side(tmp_path):
     shares = {
         "ours": {"hit": 0.25, "saved": 0.5},
         "other": {"hit": 0.125, "saved": 0.4},
@@ -337,7 +337,7 @@ def test_a_confusion_is_drawn_by_share_and_count(tmp_path):
     assert panel.get_title(loc="left") == "12 of 18 held-out sentences are right"
 
 
-def test_a_confusion_of_many_classes_has_no_numbers(tmp_path):
+def test_a_confusion_of_many_classes_shows_no_counts(tmp_path):
     path = tmp_path / "confusion.png"
     names = [f"class number {index}" for index in range(120)]
     figure = plot_confusion(np.eye(120, dtype=int) * 12345, names, path)
@@ -345,7 +345,7 @@ def test_a_confusion_of_many_classes_has_no_numbers(tmp_path):
     assert not figure.axes[0].texts
 
 
-def test_a_confusion_wants_a_label_for_each_class(tmp_path):
+def test_a_confusion_needs_a_label_for_each_class(tmp_path):
     with pytest.raises(ValueError, match=r"\(2, 2\), but 3 labels want \(3, 3\)"):
         plot_confusion(np.eye(2), ["a", "b", "c"], tmp_path / "confusion.png")
     assert not list(tmp_path.iterdir())

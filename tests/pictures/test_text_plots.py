@@ -1,4 +1,4 @@
-"""Pictures of texts: every word is there, in its place and colour."""
+"""Pictures of texts: every word is drawn, at its position and in its colour."""
 
 import itertools
 
@@ -10,7 +10,7 @@ from kerasseq.pictures.next_word import plot_typing
 from tests.support.pictures import check_picture
 
 
-def test_each_letter_is_typed_or_saved(tmp_path):
+def test_each_character_is_typed_or_saved(tmp_path):
     words = [("Don't", 2), (",", None), ("(", None), ("été", 0), ("好😀", 2)]
     path = tmp_path / "typing.png"
     figure = plot_typing({"ours": words, "other": words[:1]}, path, line=12)
@@ -40,7 +40,7 @@ def test_a_word_longer_than_a_line_is_drawn(tmp_path):
     assert axes.get_xlim()[1] >= 50
 
 
-def test_every_word_is_drawn_on_a_ground_of_its_weight(tmp_path):
+def test_every_word_has_a_background_for_its_weight(tmp_path):
     words = ["the", "好", "$x$", "w" * 99, *["word"] * 40, "last"]
     weights = np.linspace(0, 1, len(words))
     path = tmp_path / "words.png"

@@ -1,4 +1,4 @@
-"""The checks of a character model let a true file through and no other."""
+"""The checks of a character model pass a correct file and no other."""
 
 import keras
 import numpy as np
@@ -21,7 +21,7 @@ HELD_OUT = np.random.default_rng(2).integers(0, 10, 401).astype(np.int32)
 
 
 def build(scale: float) -> keras.Model:
-    """The same model but for its weights' size."""
+    """The same model with weights of another scale."""
     model = build_char_rnn(CharRNNConfig(10, units=13, embedding_size=7))
     rng = np.random.default_rng(4)
     model.set_weights([rng.normal(0, scale, w.shape) for w in model.get_weights()])
@@ -42,7 +42,7 @@ def expected() -> Expected:
 
 
 @pytest.mark.parametrize("number_format", FORMATS)
-def test_a_true_file_passes(expected, tmp_path, number_format):
+def test_a_correct_file_passes(expected, tmp_path, number_format):
     file = write(tmp_path / "true.tflite", build(0.8), number_format)
     figures, checks = expected.check(file)
     assert [check.promise for check in checks if not check.passed] == []
@@ -82,7 +82,7 @@ def test_a_file_of_other_weights_fails(expected, tmp_path):
     assert "text differs from Keras's beyond rounding, generate.py" in failed
 
 
-def test_a_text_differs_where_rounding_cannot_be_why(expected):
+def test_a_difference_beyond_rounding_is_found(expected):
     text = expected.texts[1.0]
     assert expected.difference(text, 1.0) == "no"
     for index in (0, 7, 9, 499):
@@ -94,7 +94,7 @@ def test_a_text_differs_where_rounding_cannot_be_why(expected):
     assert expected.difference(text[:-1], 1.0) == "at character 499"
 
 
-def test_rounding_chooses_at_the_border_of_two_tokens_alone():
+def test_rounding_decides_only_at_the_border_of_two_tokens():
     logits = np.log(np.array([0.2, 0.3, 0.5], np.float32))
     assert possible_tokens(logits, 0.2) == {0, 1}
     assert possible_tokens(logits, 0.20001) == {0, 1}
@@ -103,7 +103,7 @@ def test_rounding_chooses_at_the_border_of_two_tokens_alone():
     # Weights of 0.04, 0.09 and 0.25.
     assert possible_tokens(logits, 0.04 / 0.38, temperature=0.5) == {0, 1}
     assert possible_tokens(logits, 0.9, temperature=0.0) == {2}
-    # The first two are dropped or not, as 0.3 / 0.5 is 0.6 or less.
+    # The second is kept if 0.3 / 0.5 rounds to 0.6 or more; the first never is.
     assert possible_tokens(logits, 0.1, min_p=0.6) == {1, 2}
     close = np.array([1.0, 1.00003, 0.0], np.float32)
     assert possible_tokens(close, 0.9, temperature=0.0) == {0, 1}
@@ -128,7 +128,7 @@ def test_what_is_computed_in_chunks_is_that_of_the_whole(count):
     assert cross_entropy(one, targets) == pytest.approx(expected, rel=1e-12)
 
 
-def test_cross_entropy_of_one_place_by_hand():
+def test_cross_entropy_of_one_position_by_hand():
     logits = np.log(np.array([[0.2, 0.5, 0.3]]))
     assert cross_entropy(logits, np.array([2])) == pytest.approx(-np.log(0.3))
 
@@ -140,7 +140,7 @@ def test_common_length_is_the_first_difference():
 
 
 @pytest.mark.parametrize("length", [2, 3, 50, 1002])
-def test_a_short_held_out_text_will_do(length):
+def test_a_short_held_out_text_is_accepted(length):
     held_out = np.resize(HELD_OUT, length)
     expected = Expected(build(0.8), VOCABULARY, held_out)
     assert expected.num_characters == length - 1

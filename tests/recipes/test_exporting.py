@@ -108,7 +108,7 @@ def test_files_are_checked_on_the_data_given(kind, limits, tmp_path, monkeypatch
     assert section["sentences read by the checks"] == count
 
 
-def test_a_check_that_fails_is_an_error_and_is_in_the_report(tmp_path, monkeypatch):
+def test_a_failed_check_is_an_error_and_is_in_the_report(tmp_path, monkeypatch):
     monkeypatch.setitem(encoder.ALLOWED_DIFFERENCE, "int8", -1.0)
     with pytest.raises(ChecksFailed, match=r"encoder_int8\.tflite: largest difference"):
         export(build("encoder"), WORDS, tmp_path)

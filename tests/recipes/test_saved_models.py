@@ -42,7 +42,7 @@ SETTINGS = [
 ]
 RAW = [b"The CAT runs", b"", b"\xff \xc4\xb0T dog"]
 
-# Keras and the package are made impossible to import before a model is loaded.
+# Imports of Keras and of the package are blocked before a model is loaded.
 ALONE = """
 import pickle, sys
 import tensorflow as tf
@@ -76,7 +76,7 @@ with open(sys.argv[1], "wb") as file:
 
 
 class Table(tf.Module):
-    """A table of words with nothing around it."""
+    """A module that is only a table of words."""
 
     def __init__(self):
         super().__init__()
@@ -130,12 +130,12 @@ def modules(models) -> dict[str, tf.Module]:
 
 @pytest.fixture(scope="module")
 def answers(models, modules, tmp_path_factory) -> dict[str, dict[str, np.ndarray]]:
-    """What each SavedModel's signature answers there, by case and output."""
+    """The outputs of each SavedModel's signature there, by case."""
     folder = tmp_path_factory.mktemp("saved_models")
     sentences = {"sentences": (SENTENCES, "string")}
     texts = {"text": (TEXTS, "string"), "k": (3, "int32")}
     kinds = {"length": "int32", "top_k": "int32", "seed": "int32"}
-    # What a GRU gives out is its state.
+    # A GRU's output is its state.
     embedding, gru, _ = models["characters"].layers[1:]
     state_after_3 = gru(embedding(np.array([[3]]))).numpy()[:, 0]
     step = {"token": ([7], "int32"), "state_0": (state_after_3, "float32")}
@@ -188,7 +188,7 @@ def answers(models, modules, tmp_path_factory) -> dict[str, dict[str, np.ndarray
 
 
 def decoded(texts: np.ndarray) -> list:
-    """Strings in place of bytes, in lists of the same shape."""
+    """Strings instead of bytes, in lists of the same shape."""
     return np.vectorize(lambda text: text.decode(), otypes=[object])(texts).tolist()
 
 

@@ -16,14 +16,14 @@ from kerasseq.files.labels import read_labels
 from kerasseq.on_device.model_file import Model
 
 ROOT = Path(__file__).parents[2]
-# Three classes, unbalanced, in three scripts; a word of each class tells it.
+# Three classes, unbalanced, in three scripts; one word identifies each class.
 WORDS = {"好": "天气 真 好", "плохо": "дождь и ветер", "fine": "sun and warm"}
 SIZES = {"好": 90, "плохо": 30, "fine": 12}
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory) -> Path:
-    """The whole part on a small file, in this process."""
+    """The whole run on a small file, in this process."""
     folder = tmp_path_factory.mktemp("run")
     rng = np.random.default_rng(0)
     lines = []
@@ -40,7 +40,7 @@ def run(tmp_path_factory) -> Path:
     return folder / "out"
 
 
-def test_it_leaves_what_it_says(run):
+def test_it_leaves_the_files_that_it_lists(run):
     names = (
         "classifier.keras vocabulary.json labels.json history.csv held_out.tsv "
         "loss.png confusion.png attention.png saved_model classifier_float32.tflite "
@@ -51,7 +51,7 @@ def test_it_leaves_what_it_says(run):
     assert read_labels(run / "classifier" / "labels.json") == tuple(sorted(WORDS))
 
 
-def test_it_learns_and_the_report_says_how_well(run):
+def test_it_learns_and_the_report_has_the_scores(run):
     report = json.loads((run / "report.json").read_text())
     assert set(report) == {"classifier", "classifier_export"}
     section = report["classifier"]
@@ -66,7 +66,7 @@ def test_it_learns_and_the_report_says_how_well(run):
     assert section["held-out sentences"] == len(answers) == 9 + 3 + 1
     assert section["sentences"] == 133
     assert section["sentences cut to their first words"] == 1
-    assert section["of them also among those learned from"] > 0  # few words, few orders
+    assert section["of them also among those learned from"] > 0  # few words
     export = report["classifier_export"]
     assert all(check["passed"] for check in export["checks"])
     for figures in export["files"].values():
@@ -130,7 +130,7 @@ def test_the_export_is_repeated_in_a_fresh_process(run):
     assert path.read_bytes() == before
 
 
-def test_a_check_that_fails_ends_the_recipe_with_1(run, monkeypatch, capsys):
+def test_a_failed_check_ends_the_recipe_with_1(run, monkeypatch, capsys):
     from kerasseq.commands import export_again
     from kerasseq.recipes import classifier as recipe
 
@@ -149,7 +149,7 @@ def test_labels_far_from_keras_are_counted():
     expected = Expected(("a",) * 3, np.zeros(3), weights, probabilities, weights)
     turned = probabilities[:, ::-1]
     *_, check = compare("file", "x", "float16", expected, turned, weights)
-    assert check.value == 2, "the middle one is too near to tell"
+    assert check.value == 2, "the middle one is too close to decide"
     *_, check = compare("file", "x", "float16", expected, probabilities, weights)
     assert check.value == 0 and check.passed
 

@@ -1,4 +1,4 @@
-"""Training that goes on from a saved model: what it learns, what it refuses."""
+"""Training that continues from a saved model: what it learns, what it refuses."""
 
 import functools
 import hashlib
@@ -43,13 +43,13 @@ def stories(tmp_path_factory):
     first = write_story(folder / "first.txt", SENTENCES[:6], 300, 1)
     second = write_story(folder / "second.txt", SENTENCES[6:], 60, 2)
     letters = " ".join("abcdefghijklmnopqrstuvwxyz".upper()) + "\n"
-    # So that the first has every character of the second.
+    # The first text must have every character of the second.
     first.write_text(letters + letters.lower() + first.read_text())
     return first, second
 
 
 def train(out, corpus, **others) -> dict:
-    """The report of a run without its export."""
+    """Run without the export, and return the report."""
     options = Options(
         corpus=str(corpus),
         out=out,
@@ -66,7 +66,7 @@ def train(out, corpus, **others) -> dict:
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory, stories):
-    """Gives the file of a kind of model that has learned the first text."""
+    """Returns the file of a model, of any kind, that has learned the first text."""
 
     @functools.cache
     def train_once(kind: str):
@@ -79,7 +79,7 @@ def saved(tmp_path_factory, stories):
 
 
 def loss_of(path, corpus) -> float:
-    """A saved model's loss on a text's held-out end, read in one go."""
+    """A saved model's loss on a text's held-out end, read at once."""
     ids = Vocabulary.load(path.parent / "vocabulary.json").encode(corpus.read_text())
     _, held_out = split_text(ids)
     model = build_stateful_model(load_model(path), 1, len(held_out) - 1)
@@ -119,7 +119,7 @@ def test_training_begins_with_the_saved_weights(saved, stories, tmp_path):
         np.testing.assert_allclose(one, other, atol=1e-6)
 
 
-def test_a_stopped_run_goes_on_to_the_same_weights(
+def test_a_stopped_run_resumes_to_the_same_weights(
     saved, stories, tmp_path, monkeypatch
 ):
     path = saved("gru")
@@ -141,7 +141,7 @@ def test_a_stopped_run_goes_on_to_the_same_weights(
     )
     for one, other in zip(whole, resumed, strict=True):
         np.testing.assert_array_equal(one, other)
-    # The model to go on from is a part of what the run is.
+    # The model to continue from is one of the run's settings.
     elsewhere = tmp_path / "other.keras"
     elsewhere.write_bytes(
         (tmp_path / "whole" / path.parent.name / path.name).read_bytes()
@@ -189,7 +189,9 @@ def keyboard(tmp_path_factory, stories):
     return out / "next_word" / "next_word.keras"
 
 
-def test_a_next_word_model_goes_on_and_names_unknown_words(keyboard, tmp_path, capsys):
+def test_a_next_word_model_continues_and_unknown_words_are_named(
+    keyboard, tmp_path, capsys
+):
     path = write_story(
         tmp_path / "second.txt", [*SENTENCES[:3], "my zebra sat on the bank"], 200, 3
     )
@@ -229,7 +231,7 @@ def test_a_next_word_model_goes_on_and_names_unknown_words(keyboard, tmp_path, c
         )
 
 
-def test_what_cannot_be_gone_on_from_is_refused(keyboard, saved, stories, tmp_path):
+def test_what_cannot_be_continued_is_refused(keyboard, saved, stories, tmp_path):
     path = saved("gru")
     with pytest.raises(ValueError, match="holds the model 'next_word', not one of"):
         train(tmp_path, stories[1], from_model=str(keyboard))
@@ -265,6 +267,6 @@ def test_options_that_do_not_go_with_it_are_one_line(arguments, quoted, capsys):
     assert quoted in error and error.count("\n") == 1
 
 
-def test_strict_is_for_going_on(capsys):
+def test_strict_needs_from(capsys):
     assert parse_options(["--strict"]) == 2
     assert "--strict is for --from" in capsys.readouterr().err

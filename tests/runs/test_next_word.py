@@ -25,7 +25,7 @@ VARIANTS = "float32", "float16", "int8"
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory) -> Path:
-    """The whole part on a small text, in this process."""
+    """The whole run on a small text, in this process."""
     folder = tmp_path_factory.mktemp("run")
     drawn = random.Random(3).choices(SENTENCES, k=250)
     text = " ".join(f"{line.capitalize()}." for line in drawn)
@@ -35,7 +35,7 @@ def run(tmp_path_factory) -> Path:
     return folder / "out"
 
 
-def test_it_leaves_what_it_says(run):
+def test_it_leaves_the_files_that_it_lists(run):
     names = {path.name for path in (run / "next_word").iterdir()}
     assert names >= {
         *"next_word.keras vocabulary.json held_out.txt history.csv saved_model".split(),
@@ -50,7 +50,7 @@ def test_the_report_has_model_and_trigram_and_every_check(run):
     section, export = report["next_word"], report["next_word_export"]
     for name in ("hit rate at 1", "hit rate at 3", "keystrokes saved"):
         assert 0 < section[name] <= 1 and 0 < section[f"{name}, trigram"] <= 1
-    # Within a sentence each word follows from the others; 12 sentences begin anew.
+    # Within a sentence the words determine the next; the first words are guesses.
     assert section["hit rate at 3"] > 0.7
     assert all(check["passed"] for check in export["checks"])
     promises = {check["promise"] for check in export["checks"]}
@@ -80,14 +80,14 @@ def expected(run) -> Expected:
     return Expected(model, vocabulary, (run / "next_word" / "held_out.txt").read_text())
 
 
-def test_suggestions_that_are_not_keras_s_are_far_from_them(run, expected):
+def test_suggestions_that_are_not_keras_s_are_measured_as_far_from_them(run, expected):
     import tensorflow as tf
 
     loaded = tf.saved_model.load(str(run / "next_word" / "saved_model"))
     true = {text: suggest(loaded, text, 3) for text in expected.texts}
     assert expected.difference(true.__getitem__) < 1e-4
-    place = next(text for text in expected.texts if len(true[text]) == 3)
-    (a, p), (b, q), (c, r) = true[place]
+    typed = next(text for text in expected.texts if len(true[text]) == 3)
+    (a, p), (b, q), (c, r) = true[typed]
     for wrong in (
         [(a, p), (b, q)],
         [(a, p), (b, q), (c.swapcase(), r)],
@@ -95,10 +95,10 @@ def test_suggestions_that_are_not_keras_s_are_far_from_them(run, expected):
         [(a, p + 0.01), (b, q), (c, r)],
         [(b, q), (a, p), (c, r)],
     ):
-        assert expected.difference((true | {place: wrong}).__getitem__) > 1e-3, wrong
+        assert expected.difference((true | {typed: wrong}).__getitem__) > 1e-3, wrong
 
 
-def test_the_held_out_words_are_the_same_read_again(run, expected):
+def test_the_held_out_words_are_read_again_from_the_file(run, expected):
     figures = json.loads((run / "report.json").read_text())["next_word"]
     assert expected.figures["hit rate at 3"] == figures["hit rate at 3"]
     assert expected.figures["keystrokes saved"] == pytest.approx(
@@ -107,7 +107,7 @@ def test_the_held_out_words_are_the_same_read_again(run, expected):
 
 
 @pytest.mark.slow
-def test_a_check_that_fails_ends_the_export_with_1(run, monkeypatch, capsys):
+def test_a_failed_check_ends_the_export_with_1(run, monkeypatch, capsys):
     monkeypatch.setitem(recipe.ALLOWED_HITS, "int8", -1.0)
     monkeypatch.setattr(recipe, "ALLOWED_MILLISECONDS", 0.0)
     assert export_again("next_word", [str(run)]) == 1

@@ -1,4 +1,4 @@
-"""The command line refuses what cannot be, in one line, with exit code 2."""
+"""The command line refuses bad options in one line, with exit code 2."""
 
 import pytest
 
@@ -31,14 +31,14 @@ from kerasseq.runs.options import Options, check_writable
         (["a.txt", "--corpus", "b.txt"], "TEXT or --corpus, not both"),
     ],
 )
-def test_what_cannot_be_is_one_line(arguments, quoted, capsys):
+def test_bad_options_are_one_line(arguments, quoted, capsys):
     assert parse_options(arguments) == 2
     error = capsys.readouterr().err
     assert quoted in error
     assert error.count("\n") == 1
 
 
-def test_help_is_for_people(capsys):
+def test_help_is_grouped_with_defaults(capsys):
     assert parse_options(["--help"]) == 0
     page = capsys.readouterr().out
     assert "python train_all.py story.txt" in page
@@ -75,7 +75,7 @@ def test_quick_is_the_preset_fast():
     assert parse_options(["--quick"]).preset == "fast"
 
 
-def test_python_says_what_the_command_line_says():
+def test_python_raises_what_the_command_line_prints():
     command = "--temperature 0 --temperature 1.5 --units 7 --only encoder --top-p 0.5"
     assert parse_options(command.split()) == Options(
         temperature=[0, 1.5], units=7, only=["encoder"], top_p=0.5
@@ -87,7 +87,7 @@ def test_python_says_what_the_command_line_says():
         Options(units=1.5)
 
 
-def test_a_folder_beneath_a_file_is_refused(tmp_path):
+def test_a_folder_below_a_file_is_refused(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(ValueError, match="cannot be written to"):
         check_writable(tmp_path / "file" / "out")

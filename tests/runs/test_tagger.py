@@ -1,4 +1,4 @@
-"""A run of the tagger: from a file to pictures, models and the device's command."""
+"""A run of the tagger: from a file to pictures, models and the command tag.py."""
 
 import importlib
 import json
@@ -31,14 +31,14 @@ PROGRAM = Path(__file__).parents[2] / "kerasseq" / "on_device" / "tag.py"
 
 @pytest.fixture(scope="module")
 def runner():
-    """The device's program as a module; it finds its neighbours as a program does."""
+    """tag.py as a module, which imports from its own folder as a program does."""
     sys.path.insert(0, str(PROGRAM.parent))
     yield importlib.import_module("tag")
     sys.path.remove(str(PROGRAM.parent))
 
 
 def made_up(count: int) -> list[TaggedSentence]:
-    """Sentences whose names are all new, told by their letters and their places."""
+    """Sentences whose names are all new; spelling and position identify them."""
     rng = np.random.default_rng(0)
 
     def word(end: str) -> str:
@@ -60,7 +60,7 @@ def made_up(count: int) -> list[TaggedSentence]:
 def run(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("tagger")
     sentences = made_up(180)
-    # Held out, one that is longer than what a device reads at once.
+    # The last, held-out sentence is longer than what a device reads at once.
     length = 2 * TaggerConfig.device_length
     long = TaggedSentence(("word",) * length, ("O",) * length)
     path = folder / "names.conll"
@@ -70,7 +70,7 @@ def run(tmp_path_factory) -> Path:
     return folder / "out"
 
 
-def test_it_leaves_what_it_says(run):
+def test_it_leaves_the_files_that_it_lists(run):
     names = (
         "tagger.keras vocabulary.json tags.json held_out.conll history.csv loss.png "
         "f1.png entities.html saved_model tagger_float32.tflite tagger_float16.tflite "
@@ -107,7 +107,7 @@ def test_the_device_s_program_tags_as_python_does(run, runner, weights):
     found = [tagger.tag_tokens(row) for row in tokens]
     same = [row == other for row, other in zip(found, expected, strict=True)]
     assert np.mean(same) >= (1.0 if weights == "float32" else 0.9)
-    # Of a sentence in parts each is tagged as if alone.
+    # A long sentence is tagged in chunks, each as if it were alone.
     long = [*tokens[0], *["word"] * (tagger.length - len(tokens[0])), *tokens[1]]
     assert tagger.tag_tokens(long)[tagger.length :] == tagger.tag_tokens(tokens[1])
     assert len(tagger.tag_tokens(long)) == len(long)

@@ -32,7 +32,7 @@ PARTS = {
     "char_rnn": "char_rnn.keras vocabulary.json history.csv loss.png samples.md "
     "saved_model char_rnn_float32.tflite char_rnn_float16.tflite char_rnn_int8.tflite",
 }
-# Signs of several scripts, an emoji of two code points, and Windows' line ends.
+# Several scripts, an emoji of three code points, and the line ends of Windows.
 TEXT = "Γειά σου, κόσμε! 👩‍🚀 好き\r\n" * 120
 
 
@@ -56,7 +56,7 @@ def run(tmp_path_factory) -> Path:
     return folder / "out"
 
 
-def test_it_leaves_what_it_says(run):
+def test_it_leaves_the_files_that_it_lists(run):
     for part, names in PARTS.items():
         for name in names.split():
             path = run / part / name
@@ -93,7 +93,7 @@ def test_the_report_has_every_file_and_every_check(run):
     assert "char_rnn_int8.tflite" in page
 
 
-def test_a_transformer_takes_the_same_way(tmp_path, capsys):
+def test_a_transformer_is_run_in_the_same_way(tmp_path, capsys):
     corpus = tmp_path / "chat.txt"
     corpus.write_bytes(TEXT.encode())
     arguments = ["--quick", "--corpus", str(corpus), "--out", str(tmp_path)]
@@ -119,7 +119,7 @@ def test_the_encoder_is_trained_and_ends_below_half_the_frequencies_loss(run):
     )
 
 
-def test_the_same_word_at_the_same_place_gets_two_vectors(run):
+def test_the_same_word_at_the_same_position_gets_two_vectors(run):
     encoder = load_model(run / "encoder" / "encoder.keras")
     words = json.loads((run / "encoder" / "vocabulary.json").read_text())["words"]
     ids = [
@@ -130,7 +130,7 @@ def test_the_same_word_at_the_same_place_gets_two_vectors(run):
     assert np.linalg.norm(vectors[0] - vectors[1]) > 0.5 * np.linalg.norm(vectors[0])
 
 
-def test_the_text_was_read_to_the_last_sign(run):
+def test_the_text_was_read_to_the_last_character(run):
     path = run / "char_rnn" / "vocabulary.json"
     characters = json.loads(path.read_text())["characters"]
     assert characters == sorted(set(TEXT))
@@ -154,7 +154,7 @@ def test_each_file_holds_built_in_operations_its_card_and_its_vocabulary(
 
 
 def write(path: Path) -> str:
-    """What the runner for devices writes with a file."""
+    """What generate.py writes with a file."""
     runner = ROOT / "kerasseq" / "on_device" / "generate.py"
     command = [sys.executable, runner, path, "--prompt", "σ", "--length", "99"]
     done = subprocess.run(command, capture_output=True, check=True)
@@ -162,7 +162,7 @@ def write(path: Path) -> str:
     return done.stdout.decode()
 
 
-def test_what_a_file_holds_is_shown(run):
+def test_show_prints_what_a_file_holds(run):
     show = ROOT / "kerasseq" / "on_device" / "show.py"
     for part, signature in (("encoder", "encode"), ("char_rnn", "generate")):
         path = run / part / f"{part}_int8.tflite"
@@ -207,7 +207,7 @@ def copied(run, tmp_path) -> Path:
 
 
 def refuse_export(directory: Path, monkeypatch, capsys) -> str:
-    """Run the recipe in this process; gives the one line that it says."""
+    """Run the recipe in this process and return its one-line message."""
     before = {path.name for path in (directory / "char_rnn").iterdir()}
     assert export_again("char_rnn", [str(directory)]) == 2
     assert {path.name for path in (directory / "char_rnn").iterdir()} == before
@@ -261,7 +261,7 @@ def test_a_text_that_cannot_be_used_is_refused_and_nothing_is_written(
         (["--out", "file/out"], "file/out cannot be written to"),
     ],
 )
-def test_what_is_not_there_is_refused(arguments, quoted, tmp_path, capsys, monkeypatch):
+def test_what_is_missing_is_refused(arguments, quoted, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("file").write_text("x")
     assert train_all.main(["--corpus", "toy", *arguments]) == 2
@@ -287,7 +287,7 @@ def test_a_resume_with_another_text_is_refused_and_nothing_is_lost(
 
 
 class Failing:
-    """Calls a function while files may hold no more than so many bytes."""
+    """Calls a function while no file may be larger than so many bytes."""
 
     def __init__(self, function, limit: int) -> None:
         self.function, self.limit = function, limit
@@ -307,7 +307,7 @@ class Failing:
 def test_a_full_disk_ends_in_one_line_and_the_resumed_run_in_the_same_weights(
     run, tmp_path, monkeypatch, capsys
 ):
-    """A limit on the size of files, which every writer meets, stands for the disk."""
+    """A limit on the size of files, which every writer meets, simulates the disk."""
     full = [
         (Checkpoint, "on_epoch_end", "checkpoint.npz"),
         (story, "plot_losses", "loss.png"),
@@ -319,9 +319,9 @@ def test_a_full_disk_ends_in_one_line_and_the_resumed_run_in_the_same_weights(
     corpus.write_bytes(TEXT.encode())
     arguments = ["--quick", "--corpus", str(corpus), "--out", str(out), "--resume"]
     arguments += ["--units", "24", "--epochs", "30", "--only", "char_rnn"]
-    for place, function, name in full:
+    for owner, function, name in full:
         with monkeypatch.context() as patch:
-            patch.setattr(place, function, Failing(getattr(place, function), 5000))
+            patch.setattr(owner, function, Failing(getattr(owner, function), 5000))
             assert train_all.main(arguments) == 1
         (line,) = [
             line for line in capsys.readouterr().err.splitlines() if "train_all" in line
@@ -337,7 +337,7 @@ def test_a_full_disk_ends_in_one_line_and_the_resumed_run_in_the_same_weights(
     assert histories[0] == histories[1]
 
 
-def test_a_check_that_fails_ends_the_run_with_1(run, monkeypatch, capsys):
+def test_a_failed_check_ends_the_run_with_1(run, monkeypatch, capsys):
     monkeypatch.setitem(FORMATS, "int8", FORMATS["int8"]._replace(loss=-1.0))
     for name in ("float16", "int4"):
         monkeypatch.delitem(FORMATS, name)

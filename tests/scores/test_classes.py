@@ -1,4 +1,4 @@
-"""Scores, held against scikit-learn's."""
+"""Scores, compared with scikit-learn's."""
 
 import numpy as np
 import pytest

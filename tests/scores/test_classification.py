@@ -6,7 +6,7 @@ import pytest
 from benchmarks.classification import naive_bayes, part
 
 
-def test_folds_hold_each_place_once():
+def test_folds_hold_each_index_once():
     folds = part(np.arange(103), 10, seed=0)
     assert sorted(np.concatenate(folds)) == list(range(103))
     assert {len(fold) for fold in folds} == {10, 11}

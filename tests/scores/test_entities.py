@@ -1,4 +1,4 @@
-"""Scores against nervaluate's, and the lookup by hand."""
+"""Scores, compared with nervaluate's, and the lookup by hand."""
 
 import nervaluate
 import pytest
@@ -48,7 +48,7 @@ def test_counts_are_those_of_nervaluate(pairs):
         assert score.correct == result.correct
         assert score.actual == result.possible
         if kind == OVERALL:
-            # A guess of the wrong kind counts with the right kind there.
+            # nervaluate counts a guess of the wrong kind under the right kind.
             assert score.predicted == result.actual
             assert score.precision == pytest.approx(result.precision)
             assert score.f1 == pytest.approx(result.f1)
@@ -71,7 +71,7 @@ def test_kinds_add_up_and_order_does_not_matter(pairs):
 
 
 def test_the_shared_task_s_own_example():
-    """A border or a kind that is off is wrong twice: missed and made up."""
+    """A wrong border or kind counts as two errors: one missed, one spurious."""
     actual = [["B-person", "I-person", "O", "B-person", "O", "B-corporation"]]
     predicted = [["B-person", "O", "O", "B-person", "O", "B-person"]]
     scores = score_entities(actual, predicted)
@@ -119,14 +119,14 @@ def test_the_lookup_by_hand():
         "B-team",
         "I-team",
     ]
-    # It mostly was no entity.
+    # Mostly it was not an entity.
     assert lookup.tag(["may"]) == ["O"]
     assert lookup.tag(["half"]) == ["B-team"]
     assert lookup.tag(["New", "and"]) == ["O", "O"]
     assert lookup.tag([]) == []
 
 
-def test_a_tie_of_kinds_goes_to_the_first_by_name():
+def test_tied_kinds_give_the_first_by_name():
     sentences = [sentence("a/B-y b/O"), sentence("a/B-x b/O")]
     assert EntityLookup(sentences).tag(["a"]) == ["B-x"]
     assert EntityLookup(sentences[::-1]).tag(["a"]) == ["B-x"]

@@ -1,4 +1,4 @@
-"""What is saved, held against typing letter by letter."""
+"""Keystrokes saved, compared with typing character by character."""
 
 import numpy as np
 import pytest
@@ -20,9 +20,9 @@ FIRST = VOCABULARY.first
 
 
 def by_hand(scores, word: str) -> tuple[int, int]:
-    """Letters typed, and the place before a letter, as a person would find them."""
+    """Characters typed, and the rank before any, as a person would count them."""
     lowered = VOCABULARY.lower_cased.words
-    place = 0
+    rank = 0
     for typed in range(len(word) + 1):
         offered = [
             id
@@ -32,10 +32,10 @@ def by_hand(scores, word: str) -> tuple[int, int]:
         offered.sort(key=lambda id: (-scores[id], id))
         names = [lowered[id] for id in offered]
         if typed == 0 and word in names:
-            place = names.index(word) + 1
+            rank = names.index(word) + 1
         if word in names[:3]:
-            return min(typed, len(word)), place
-    return len(word), place
+            return min(typed, len(word)), rank
+    return len(word), rank
 
 
 @given(
@@ -46,7 +46,7 @@ def by_hand(scores, word: str) -> tuple[int, int]:
     ),
     st.integers(0, 2**32 - 1),
 )
-def test_it_is_typing_letter_by_letter(words, seed):
+def test_it_is_typing_character_by_character(words, seed):
     text = TypedText.from_text(" ".join(words))
     # Few distinct scores, so that there are ties.
     scores = np.random.default_rng(seed).integers(0, 4, (len(words), len(WORDS)))
@@ -66,11 +66,11 @@ def test_it_is_typing_letter_by_letter(words, seed):
     assert found == expected
 
 
-def test_ranks_after_each_letter_by_hand():
+def test_ranks_after_each_character_by_hand():
     ranks = Ranks(VOCABULARY.lower_cased.words, FIRST)
     #                  specials . 3  a An and ant b Bee bees é
     scores = np.array([9, 9, 9, 9, 9, 1, 5, 3, 4, 6, 7, 3, 2])
-    # Before a letter bee 7, b 6, an 5 and ant 4 are better than "and", bees is not.
+    # Before any character bee 7, b 6, an 5 and ant 4 precede "and"; bees does not.
     assert ranks(scores, WORDS.index("and")).tolist() == [5, 3, 3, 1]
     assert ranks(scores, WORDS.index("bees")).tolist() == [6, 3, 2, 2, 1]
 
@@ -90,7 +90,7 @@ def test_hit_rates_and_savings_by_hand():
     }
 
 
-def test_a_perfect_keyboard_writes_a_word_a_tap_and_a_blind_one_saves_nothing():
+def test_a_perfect_keyboard_needs_a_tap_per_word_and_a_blind_one_saves_nothing():
     text = TypedText.from_text("a bee and an ant")
     ids = VOCABULARY.encode("a bee and an ant")
     perfect = measure_keystrokes(lambda _: [np.eye(len(WORDS))[ids]], text, VOCABULARY)
@@ -101,9 +101,9 @@ def test_a_perfect_keyboard_writes_a_word_a_tap_and_a_blind_one_saves_nothing():
     assert blind.saved() == 0 and blind.hit_rate(3) == 0
 
 
-def test_a_typical_passage_is_saved_as_the_whole_is():
+def test_a_typical_passage_saves_the_fraction_of_the_whole():
     text = TypedText.from_text("aa aa . bb bb , . cc cc . dd 3 dd")
-    # Of the four sentences 0, 2, 1 and 1 letters of 2 are saved, of all the mean.
+    # The four sentences save 0, 2, 1 and 1 of 2 characters; the last is like the whole.
     letters = np.array([2, 2, 0, 0, 1, 1, 1, 1])
     ours = Typing(np.full(8, 2), letters, np.ones(8))
     other = Typing(np.full(8, 2), np.arange(8), np.ones(8))

@@ -1,4 +1,4 @@
-"""The trigram, held against the paper's recursion written out with dictionaries."""
+"""The trigram, compared with the paper's recursion written with dictionaries."""
 
 import collections
 import itertools
@@ -22,7 +22,7 @@ def counts_by_order(ids) -> list[collections.Counter]:
     """Counts of trigrams, and the continuation counts of shorter ones."""
     grams = [collections.Counter(zip(*(ids[k:] for k in range(3)), strict=False))]
     grams.append(collections.Counter(gram[1:] for gram in grams[0]))
-    # Of single tokens: after how many others they are seen.
+    # For single tokens: the number of different tokens that they follow.
     pairs = set(itertools.pairwise(ids))
     grams.append(collections.Counter((token,) for _, token in pairs))
     return grams
@@ -56,10 +56,10 @@ def probability(orders, history: tuple, token: int) -> float:
 def test_it_is_the_papers_recursion(text, read):
     rows = rows_of(KneserNey(np.array(text), V), read)
     orders = counts_by_order(text)
-    for place in range(1, len(read)):
-        history = tuple(read[place - 1 : place + 1])
+    for position in range(1, len(read)):
+        history = tuple(read[position - 1 : position + 1])
         expected = [probability(orders, history, token) for token in range(V)]
-        np.testing.assert_allclose(rows[place], expected, atol=1e-12)
+        np.testing.assert_allclose(rows[position], expected, atol=1e-12)
     first = [probability(orders[1:], (read[0],), token) for token in range(V)]
     np.testing.assert_allclose(rows[0], first, atol=1e-12)
 
@@ -81,7 +81,7 @@ def test_the_estimated_discounts_are_used_where_there_are_enough_counts():
 
 
 @pytest.mark.parametrize("count", [0, 1, PLACES_AT_ONCE, PLACES_AT_ONCE + 1])
-def test_each_place_has_its_row_however_many_there_are(count):
+def test_each_position_has_its_row_however_many_there_are(count):
     model = KneserNey(np.array([0, 1, 2] * 9), 3)
     parts = list(model(np.resize([0, 1, 2], count)))
     assert sum(map(len, parts)) == count

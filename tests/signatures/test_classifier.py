@@ -48,13 +48,11 @@ def test_a_device_gets_what_keras_gives(classifier, flatbuffer, runtime):
         )
         weights = found["weights"][0]
         np.testing.assert_allclose(weights[: len(ids)], expected.weights, atol=1e-5)
-        assert not weights[len(ids) :].any(), "padding is looked at"
+        assert not weights[len(ids) :].any(), "padding has weight"
 
 
 @pytest.mark.parametrize("runtime", ["interpreter", "compiled_model"])
-def test_a_sentence_without_words_is_no_fault_on_a_device(
-    classifier, flatbuffer, runtime
-):
+def test_a_device_accepts_a_sentence_without_words(classifier, flatbuffer, runtime):
     ids = np.zeros((1, LENGTH), np.int32)
     found = open_signatures(flatbuffer, runtime)["classify"](token_ids=ids)
     bias = np.exp(classifier.get_layer("logits").bias)
@@ -68,7 +66,7 @@ def test_only_built_in_operations(flatbuffer):
     assert not [name for name in operators if "CUSTOM" in name or "Flex" in name]
 
 
-def test_words_beyond_the_longest_are_left_out_and_none_are_no_fault(classifier):
+def test_words_beyond_the_longest_are_left_out_and_no_words_are_accepted(classifier):
     module = ClassifierOnText(ClassifierOnIds(classifier), VOCABULARY, LABELS, LENGTH)
     long, cut, empty = "dog " * 10 + "the cat", "dog " * 10 + "the", " "
     found = module.classify(tf.constant([long, cut, empty]))

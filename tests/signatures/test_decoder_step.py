@@ -1,4 +1,4 @@
-"""The exported step of a Transformer is the Keras model, however long the text."""
+"""A Transformer's exported step computes what the Keras model does, for any length."""
 
 import numpy as np
 import pytest
@@ -54,7 +54,7 @@ def ids():
 
 @pytest.fixture(scope="module")
 def expected(model, ids):
-    """Logits of the Keras model on the whole, (5 W, V)."""
+    """Logits of the Keras model on the whole text, (5 W, V)."""
     return model(ids[None]).numpy()[0]
 
 
@@ -63,7 +63,7 @@ def zeros(step):
 
 
 def read(step, ids, states=None):
-    """Logits at every place, and the states after the last."""
+    """Logits at every position, and the states after the last."""
     states, logits, call = states or zeros(step), [], tf.function(step)
     for token in ids:
         row, states = call(tf.constant([token]), states)
@@ -72,15 +72,15 @@ def read(step, ids, states=None):
 
 
 def read_in_pages(step, ids, turns):
-    """The same, with so many turns on each page."""
-    states, logits, place = zeros(step), [], 0
+    """The same, with the given numbers of steps on the pages."""
+    states, logits, start = zeros(step), [], 0
     for count in turns:
         on_page, page, free = step.open(states)
         assert count <= int(free)
-        for token in ids[place : place + count]:
+        for token in ids[start : start + count]:
             row, page = on_page(tf.constant([token]), page)
             logits.append(row[0].numpy())
-        states, place = step.close(states, page), place + count
+        states, start = step.close(states, page), start + count
     return np.stack(logits), states
 
 
@@ -125,8 +125,8 @@ def test_pages_may_be_full(context, ids):
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-def test_numbers_stay_as_they_are_after_millions_of_characters(step, ids):
-    """Lap after lap the same states come back, bit for bit."""
+def test_values_do_not_drift_after_millions_of_characters(step, ids):
+    """The same states come back after each period of the text, bit for bit."""
     _, states = read(step, np.tile(ids[:W], 4))
     _, later = read(step, np.tile(ids[:W], 3), states)
     for state, other in zip(states, later, strict=True):

@@ -1,7 +1,8 @@
-"""The loop that reads and writes, beside a plain one that anyone can follow.
+"""The loop that reads and writes, compared with a plain loop.
 
-The model is a step function whose state is a number made of every token read, in order,
-in integers that float32 holds exactly: what was read twice, or not at all, shows.
+The model is a step function whose state is a hash of the tokens in the order in which
+they were read, an integer that float32 holds exactly. A token that is read twice, or
+not at all, changes it.
 """
 
 import numpy as np
@@ -49,7 +50,7 @@ def plain_generate(prompt, length, uniforms, temperature=1.0, state=0):
 
 
 def numbers(seed, start, count):
-    """The seed's numbers; test_sampling.py holds them against the contract."""
+    """The seed's numbers; test_sampling.py compares them with the contract."""
     return uniform_numbers(seed, start, count).tolist()
 
 
@@ -60,10 +61,10 @@ def settings_of(temperature=1.0, top_k=0, top_p=1.0, min_p=0.0):
 
 
 class Paged:
-    """The same model, of which a page holds three turns and the states nothing new.
+    """The same model with pages of three turns.
 
-    What is on a page is the state, what was taken from it at the beginning, and how
-    many turns there were; closing it puts them together.
+    A page is the state and the number of its turns. Closing a page gives NaN unless
+    it had one to three of them.
     """
 
     def __call__(self, token, states):
@@ -117,7 +118,7 @@ def chunk(prompt, prompt_length, length, uniforms, temperature, state):
 
 
 def run_chunk(prompt, length, uniforms, temperature=1.0, state=0):
-    # What fills the arrays up must not be read: ids and numbers that would show.
+    # The padding must not be read; these ids and numbers would change the text.
     prompt_array = [*prompt, *[6] * (P - len(prompt))]
     uniform_array = [*uniforms, *[0.999] * (C - len(uniforms))]
     tokens, state = chunk(
@@ -165,7 +166,7 @@ def test_the_last_token_of_a_call_may_stand_before_a_new_prompt(one, two, length
     assert found == plain_generate([*one, *joined[1:]], length, uniforms)
 
 
-def test_reading_without_writing_leaves_the_last_token_to_the_next_call():
+def test_reading_without_writing_leaves_the_last_token_for_the_next_call():
     assert run_chunk([2, 5, 3], 0, []) == ([], read(read(0, 2), 5))
     assert run_chunk([3], 0, []) == ([], 0)
 
@@ -185,8 +186,8 @@ def test_texts_and_prompts_of_any_length_are_written(prompt_length, length):
     assert tokens.numpy().tolist() == expected
 
 
-# Code points that decoders stumble over: NUL, the replacement character, what is no
-# character at all, and what takes two units in UTF-16.
+# Code points that break decoders: NUL, the replacement character, noncharacters, and
+# those that take two units in UTF-16.
 CHARACTERS = "\x00\na\ufffd\ufffe😀\U0010ffff"
 
 
@@ -240,7 +241,7 @@ def test_an_empty_prompt_stands_for_a_newline_or_the_first_id(characters, prompt
     assert text == plain_text("", 31, characters=characters)
 
 
-def test_bytes_that_are_no_utf_8_are_left_out(module):
+def test_bytes_that_are_not_utf_8_are_left_out(module):
     texts = module.generate(
         prompt=tf.constant([b"\xffa\xf0\x9f\n\xc3"]),
         length=tf.constant(31),
@@ -250,7 +251,7 @@ def test_bytes_that_are_no_utf_8_are_left_out(module):
     assert texts["text"][0].numpy().decode() == plain_text("a\n", 31)
 
 
-def test_each_prompt_is_written_on_as_if_it_were_alone(module):
+def test_each_prompt_is_continued_as_if_it_were_alone(module):
     prompts = ["a", "", "é", "a\n😀" * 101, "a"]
     texts = write(module, prompts, 43, seed=7)
     assert texts == [plain_text(prompt, 43, seed=7) for prompt in prompts]

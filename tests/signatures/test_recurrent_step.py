@@ -1,4 +1,4 @@
-"""The exported step is the Keras model, whatever its layers."""
+"""The exported step computes what the Keras model does, whatever its layers."""
 
 import keras
 import numpy as np
@@ -52,7 +52,7 @@ def test_it_gives_the_logits_of_the_layers(cell, num_layers, size, embedding_siz
 def test_the_first_kernel_becomes_a_table_only_where_that_is_smaller(size, folded):
     model = build("lstm", 2, size, 17)
     numbers = sum(int(tf.size(v)) for v in InferenceStep(model).variables)
-    # Beside what Keras counts: a bias of zeros (4*7) for the state of each layer.
+    # In addition to Keras's count: a bias of zeros (4*7) for each layer's state.
     kept = model.count_params() + 2 * 28
     two, product = size * 17 + 17 * 28, size * 28
     assert (product < two) == folded

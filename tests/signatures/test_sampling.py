@@ -1,7 +1,7 @@
-"""From logits to a token and from a seed to numbers, written again from the contract.
+"""From logits to a token and from a seed to numbers, compared with the contract.
 
-The contract is export/README.md. What stands here follows its sentences one
-by one, on Python's own numbers, and shares nothing with the code under test.
+The contract is export/README.md. The code here implements it sentence by sentence, on
+Python's own numbers, and shares nothing with the code under test.
 """
 
 import math
@@ -53,7 +53,7 @@ def walk(p, u):
 
 
 def allowed_by_the_contract(logits, uniforms, temperature, top_k, top_p, min_p):
-    """For each number one token, or more where float32 may fall beside a border."""
+    """For each number its token, or several where float32 may cross a border."""
     near = (0, 1e-5, -1e-5)
     several = [
         probabilities_by_the_contract(
@@ -86,7 +86,7 @@ def choose(logits, uniform, *values, **changes):
     return token
 
 
-# Eighths have exact differences in float32, and few of them make ties frequent.
+# Eighths have exact differences in float32, and few different values give many ties.
 LOGITS = st.sampled_from([2, 5, 11]).flatmap(
     lambda size: st.lists(
         st.integers(-40, 40).map(lambda n: n / 8), min_size=size, max_size=size
@@ -180,7 +180,7 @@ def test_min_p_compares_with_the_largest_and_comes_before_top_p():
     uniforms = np.linspace(0, LARGEST_UNIFORM, 101)
     assert set(choose_all(logits, uniforms, min_p=0.74)) == {0, 1}
     assert set(choose_all(logits, uniforms, min_p=0.76)) == {0}
-    # Of all, 0.5 is reached by two; of the two that min-p leaves, by one.
+    # Of all tokens, two reach 0.5; of the two that min-p keeps, one does.
     assert set(choose_all(logits, uniforms, top_p=0.5)) == {0, 1}
     assert set(choose_all(logits, uniforms, top_p=0.5, min_p=0.7)) == {0}
 
@@ -273,25 +273,25 @@ def test_settings_within_their_ranges_pass(values):
 
 
 @pytest.mark.parametrize("bad", [-0.01, math.nan, math.inf, -math.inf])
-def test_no_temperature_is_refused(bad):
+def test_impossible_temperatures_are_refused(bad):
     with pytest.raises(ValueError, match=f"temperature={bad} .* use 0 for the like"):
         Settings(temperature=bad).check()
 
 
 @pytest.mark.parametrize("bad", [-1, 2**31])
-def test_no_top_k_is_refused(bad):
+def test_impossible_top_k_are_refused(bad):
     with pytest.raises(ValueError, match=f"top_k={bad} is not within 0 to 2"):
         Settings(top_k=bad).check()
 
 
 @pytest.mark.parametrize("name", ["top_p", "min_p"])
 @pytest.mark.parametrize("bad", [-0.01, 1.01, math.nan, math.inf])
-def test_no_fraction_is_refused(name, bad):
+def test_impossible_fractions_are_refused(name, bad):
     with pytest.raises(ValueError, match=f"{name}={bad} is not within 0 to 1"):
         Settings(**{name: bad}).check()
 
 
-def test_settings_change_nothing_unless_told():
+def test_default_settings_change_nothing():
     assert Settings() == (1.0, 0, 1.0, 0.0)
 
 
@@ -324,7 +324,7 @@ IMPLEMENTATIONS = [in_tensorflow, on_device.uniform_numbers]
         (1, [0.44126546, 0.54480857, 0.12062562, 0.46536672]),
     ],
 )
-def test_the_numbers_printed_in_the_contract_come_out(numbers, seed, expected):
+def test_the_numbers_are_those_printed_in_the_contract(numbers, seed, expected):
     found = numbers(seed, 0, 4)
     assert found.dtype == np.float32
     assert [round(float(number), 8) for number in found] == expected
@@ -340,7 +340,7 @@ def test_the_numbers_are_the_contracts_to_the_last_bit(numbers, seed, start):
 @pytest.mark.parametrize("numbers", IMPLEMENTATIONS)
 @settings(max_examples=10)
 @given(st.lists(st.integers(1, 61), min_size=2, max_size=5))
-def test_numbers_in_parts_are_the_numbers_at_once(numbers, counts):
+def test_numbers_in_chunks_are_the_numbers_at_once(numbers, counts):
     starts = np.cumsum([0, *counts[:-1]]).tolist()
     parts = [numbers(7, *part) for part in zip(starts, counts, strict=True)]
     whole = numbers(7, 0, sum(counts))

@@ -1,4 +1,4 @@
-"""Viterbi's algorithm against all sequences one by one."""
+"""Viterbi's algorithm, compared with scoring every sequence."""
 
 import itertools
 
@@ -16,7 +16,7 @@ ONE = np.array([[True]])
 
 
 def best_of_all(logits: np.ndarray, allowed: np.ndarray) -> tuple[int, ...]:
-    """The best of one sentence (T, K), by adding up each sequence that may be."""
+    """The best tags of one sentence (T, K), by scoring each allowed sequence."""
     sums = {
         tags: sum(float(row[tag]) for row, tag in zip(logits, tags, strict=True))
         for tags in itertools.product(range(len(allowed)), repeat=len(logits))
@@ -34,7 +34,7 @@ def test_the_best_is_the_best_of_all(lengths, length, seed):
     rng = np.random.default_rng(seed)
     logits = rng.normal(size=(len(lengths), length, 3)).astype(np.float32)
     mask = np.arange(length) < np.array(lengths)[:, None]
-    # Any rule, so that rows and columns cannot be taken for one another.
+    # An arbitrary rule, so that rows and columns cannot be confused.
     allowed = rng.random((3, 3)) < 0.6
     allowed[:, 0] = True
     best = best_sequence(logits, mask, allowed).numpy()
@@ -52,7 +52,7 @@ def test_one_token_and_ties():
 
 
 @given(seed=st.integers(0, 2**16), size=st.sampled_from([1.0, 1e2, 1e5]))
-def test_what_may_not_follow_never_does(seed, size):
+def test_forbidden_transitions_never_occur(seed, size):
     logits = np.random.default_rng(seed).normal(0, size, (2, 40, 5)).astype(np.float32)
     mask = np.arange(40) < np.array([[40], [7]])
     allowed = allowed_transitions(TAGS)

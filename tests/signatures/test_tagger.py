@@ -35,7 +35,7 @@ LENGTH = 11
 def tagging() -> TaggerOnIds:
     keras.utils.set_random_seed(5)
     model = build_tagger(CONFIG)
-    # Untrained logits are all alike; these tell tokens apart.
+    # Untrained logits are all alike; these weights make tokens differ.
     rng = np.random.default_rng(0)
     for variable in model.trainable_variables:
         variable.assign(rng.normal(0, 2, variable.shape))
@@ -58,14 +58,14 @@ def expected_tags(tagging: TaggerOnIds) -> list[list[str]]:
     return tag_sentences(tagging, tokens, VOCABULARY)
 
 
-def test_tags_tell_tokens_apart_and_are_never_illegal(tagging):
+def test_tags_differ_between_tokens_and_are_always_allowed(tagging):
     found = expected_tags(tagging)
     assert [len(row) for row in found] == [4, 4, 1, 9]
     assert len({tag for row in found for tag in row}) >= 3
     assert all(all(map(may_follow, ["O", *row], row)) for row in found)
 
 
-def test_many_sentences_are_tagged_as_each_alone(tagging):
+def test_a_batch_of_sentences_is_tagged_as_each_alone(tagging):
     tokens = [sentence.split() for sentence in SENTENCES] * 40
     assert tag_sentences(tagging, tokens, VOCABULARY) == expected_tags(tagging) * 40
 

@@ -1,8 +1,8 @@
 """Make export/test_vectors.json: `python tests/support/make_test_vectors.py`.
 
-An implementation of the contract of its own: plain Python in double precision, the
-words of export/README.md and nothing of the project. Drawn cases are kept
-only where rounding in float32 cannot decide them.
+An independent implementation of the contract: plain Python in double precision, from
+the text of export/README.md and without the project's code. Random cases are kept only
+where float32 rounding cannot change the answer.
 """
 
 import json
@@ -14,7 +14,7 @@ from pathlib import Path
 VECTORS = Path(__file__).parents[2] / "export" / "test_vectors.json"
 NEUTRAL = {"temperature": 1.0, "top_k": 0, "top_p": 1.0, "min_p": 0.0}
 NAN, INFINITY = math.nan, math.inf
-# How far a drawn case must be from where another token would be chosen.
+# The least distance of a random case from a border to another token.
 MARGIN = 1e-4
 MASK = 2**32 - 1
 
@@ -45,7 +45,7 @@ def choose(
     top_p: float,
     min_p: float,
 ) -> tuple[int, float]:
-    """The token, and how far the nearest decision was from falling otherwise."""
+    """The token, and the distance of the closest decision from the other outcome."""
     logits = [-1e30 if not x > -1e30 else min(x, 1e30) for x in logits]
     best = max(logits)
     if temperature == 0:
@@ -79,7 +79,7 @@ def choose(
 
 
 def by_hand() -> list[dict]:
-    """Cases at the edges, whose answers are written here and not computed."""
+    """Edge cases, whose answers are written here and not computed."""
     four = [0.0, 0.0, 0.0, 0.0]
     rising = [0.0, 1.0, 2.0, 3.0]
     most = 1 - 2.0**-24
@@ -150,7 +150,7 @@ def by_hand() -> list[dict]:
 
 
 def drawn(count: int) -> list[dict]:
-    """Cases by chance, of vocabularies from 2 to 300."""
+    """Random cases, with vocabularies of 2 to 300."""
     chance = random.Random(20260101)
     cases: list[dict] = []
     while len(cases) < count:
@@ -192,7 +192,7 @@ def case(
 
 
 def short(number: float) -> float:
-    """The shortest decimal that is the same number in float32."""
+    """The shortest decimal that gives the same float32."""
     if isinstance(number, int):
         return number
     for digits in range(1, 10):

@@ -1,4 +1,4 @@
-"""What holds of every picture."""
+"""A check for every picture."""
 
 import numpy as np
 from matplotlib.image import imread
@@ -7,7 +7,7 @@ from kerasseq.pictures.drawing import DOTS_PER_INCH
 
 
 def check_picture(path, figure) -> None:
-    """The file is a whole PNG of the figure's size, and nothing else was left."""
+    """The file is a complete PNG of the figure's size, and no other file is left."""
     picture = imread(path)
     width, height = figure.get_size_inches() * DOTS_PER_INCH
     np.testing.assert_allclose(picture.shape[:2], (height, width), atol=1)

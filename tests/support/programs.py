@@ -1,4 +1,4 @@
-"""The programs for devices, run as a user runs them."""
+"""Run the programs for devices as a user does."""
 
 import subprocess
 import sys
@@ -14,16 +14,16 @@ def run_program(
     folder: Path = FOLDER,
     **options: object,
 ) -> subprocess.CompletedProcess:
-    """Run a program alone: nothing of the checkout can be imported but its folder.
+    """Run a program alone: it can import only its own folder, not the checkout.
 
     Args:
-        name: of the file, without its suffix.
-        *arguments: of the command line.
+        name: the file's name without its suffix.
+        *arguments: the command line.
         python: the interpreter.
-        folder: where the program lies.
-        **options: those of `subprocess.run`.
+        folder: where the program is.
+        **options: for `subprocess.run`.
     """
-    # -I would leave out the program's own folder, where its neighbours are.
+    # -I would leave out the program's own folder, from which it imports.
     program = [str(python), "-E", "-s", str(folder / f"{name}.py")]
     return subprocess.run(
         [*program, *map(str, arguments)],

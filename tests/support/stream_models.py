@@ -1,4 +1,4 @@
-"""A small character model, and what trains and measures it."""
+"""A small character model, and how it is trained and measured."""
 
 import keras
 import numpy as np

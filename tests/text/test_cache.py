@@ -1,4 +1,4 @@
-"""Ids of texts in files: found again where they are whole, else made anew."""
+"""Cached ids of texts: used again where they are intact, otherwise made again."""
 
 import json
 import os
@@ -14,14 +14,14 @@ from kerasseq.text.cache import STALE, cache_folder, find_ids, store_ids
 from kerasseq.text.characters import Vocabulary
 from kerasseq.text.corpus import load_corpus
 
-# Characters of one to four bytes, and more than a piece of a file, whose border falls
+# Characters of one to four bytes, and more than one chunk of a file, whose border falls
 # inside a character.
 TEXT = "aé好😀" * 200_000
 
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch) -> Path:
-    """A cache of the test's own."""
+    """A cache for the test."""
     folder = tmp_path / "cache"
     monkeypatch.setenv("KERASSEQ_CACHE", str(folder))
     return folder
@@ -37,7 +37,7 @@ def path(tmp_path, folder) -> Path:
 
 
 def is_mapped(ids: np.ndarray) -> bool:
-    """Whether an array's numbers are in a file that is mapped read-only."""
+    """Whether an array is a file that is mapped read-only."""
     return isinstance(ids.base, np.memmap) and not ids.flags.writeable
 
 
@@ -60,7 +60,7 @@ def test_a_text_in_the_cache_has_its_ids(path):
     ],
 )
 def test_ids_have_the_smallest_type_that_holds_them(tmp_path, folder, characters, kind):
-    # From the private planes' end, so that no surrogate is among them.
+    # The last code points, so that none of them is a surrogate.
     text = "".join(map(chr, range(0x110000 - characters, 0x110000)))[::-1]
     path = tmp_path / "all.txt"
     path.write_text(text, encoding="utf-8")
@@ -71,7 +71,7 @@ def test_ids_have_the_smallest_type_that_holds_them(tmp_path, folder, characters
     assert stored.stat().st_size == characters * np.dtype(kind).itemsize
 
 
-def test_a_text_is_encoded_once_whatever_its_name_and_mark(path, monkeypatch):
+def test_a_text_is_encoded_once_whatever_its_name_and_bom(path, monkeypatch):
     def encode(*arguments):
         raise AssertionError("it was found")
 
@@ -113,7 +113,7 @@ def change_vocabulary(ids: Path, card: Path) -> None:
 
 
 def put_another_text(ids: Path, card: Path) -> None:
-    """The files of another text under this one's names."""
+    """The files of another text, renamed to those of this one."""
     vocabulary = Vocabulary.from_text("ab")
     store_ids("0" * 64, vocabulary, [np.zeros(9, np.uint8)])
     shutil.copy(ids.with_name("0" * 64 + ".ids"), ids)
@@ -135,7 +135,7 @@ def put_another_text(ids: Path, card: Path) -> None:
         lambda ids, card: card.unlink(),
     ],
 )
-def test_what_is_damaged_is_made_anew(path, damage):
+def test_what_is_damaged_is_made_again(path, damage):
     sha256 = load_corpus(path).sha256
     damage(cache_folder() / f"{sha256}.ids", cache_folder() / f"{sha256}.json")
     assert find_ids(sha256) is None
@@ -151,7 +151,7 @@ def test_a_vocabulary_that_does_not_fit_the_ids_is_not_trusted(path):
     assert load_corpus(path).text == TEXT
 
 
-def test_what_is_given_up_leaves_nothing(folder):
+def test_an_interrupted_write_leaves_nothing(folder):
     def pieces():
         yield np.zeros(9, np.uint8)
         raise KeyboardInterrupt
@@ -172,7 +172,7 @@ def test_what_a_killed_run_left_is_removed_after_a_day(folder):
     assert new.exists() and not old.exists()
 
 
-def test_two_runs_that_write_the_same_text_at_a_time_do_not_meet(folder):
+def test_two_runs_can_write_the_same_text_at_once(folder):
     vocabulary = Vocabulary.from_text("ab")
 
     def pieces():

@@ -1,4 +1,4 @@
-"""Characters and streams, beside plain Python descriptions of them."""
+"""Characters and streams, compared with plain Python."""
 
 import doctest
 import json
@@ -22,7 +22,7 @@ from kerasseq.data.streams import (
 from kerasseq.text.characters import Vocabulary
 from kerasseq.text.held_out import split_text
 
-TEXTS = st.text(min_size=1)  # any Unicode but surrogates, astral planes too
+TEXTS = st.text(min_size=1)  # any Unicode except surrogates
 
 
 def test_the_examples_in_the_docstrings_are_true():
@@ -231,10 +231,10 @@ SIZES = st.tuples(st.integers(1, 7), st.integers(1, 11), st.integers(0, 199))
 
 @settings(max_examples=30)
 @given(SIZES)
-def test_streams_read_on_where_they_stopped_and_leave_out_little(sizes):
+def test_streams_continue_where_they_stopped_and_leave_out_little(sizes):
     num_streams, length, more = sizes
     size = num_streams * length + 1 + more
-    # Every character is its own position, so the batches say where they come from.
+    # Every id is its own position, so the batches show where they come from.
     batches = list(
         next_character_streams(np.arange(size), num_streams, length).as_numpy_iterator()
     )
@@ -272,21 +272,23 @@ def test_batches_are_cut_from_the_text_however_many_are_read_at_a_time(
             np.testing.assert_array_equal(targets[stream], ids[start + 1 :][:length])
 
 
-@pytest.mark.parametrize("place", [0, 1, 7, 8, 11, 12, 35, 40])
-def test_a_reading_begins_wherever_it_is_told_to(place):
+@pytest.mark.parametrize("position", [0, 1, 7, 8, 11, 12, 35, 40])
+def test_reading_starts_where_it_is_told_to(position):
     with mock.patch.object(kerasseq.data.streams, "BLOCK", 8 * 2 * 5):
         batches = next_character_streams(np.arange(121), 2, 5)
-        [(inputs, _)] = batches.repeat().skip(place).take(1)
-    assert inputs[0].numpy().tolist() == [*range(place % 12 * 5, place % 12 * 5 + 5)]
+        [(inputs, _)] = batches.repeat().skip(position).take(1)
+    assert inputs[0].numpy().tolist() == [
+        *range(position % 12 * 5, position % 12 * 5 + 5)
+    ]
 
 
-def test_to_begin_late_in_a_large_text_takes_no_time():
-    ids = np.broadcast_to(np.uint8(7), 10**9)  # one byte, read a billion times
+def test_starting_late_in_a_large_text_takes_no_time():
+    ids = np.broadcast_to(np.uint8(7), 10**9)  # one byte, repeated a billion times
     start = time.perf_counter()
     batches = next_character_streams(ids, 32, 64)
     assert len(batches) == 488_281
     next(iter(batches.repeat().skip(200_000)))
-    assert time.perf_counter() - start < 10, "half a second where nothing else runs"
+    assert time.perf_counter() - start < 10, "half a second on an idle machine"
 
 
 @pytest.fixture
@@ -298,7 +300,7 @@ def mapped(tmp_path) -> np.ndarray:
 
 
 def kilobytes_in_memory(mapped: np.ndarray) -> int:
-    """What of mapped ids is in the process's memory, as the system says."""
+    """How much of mapped ids is resident, as the system reports it."""
     name = str(mapped.base.filename)
     for part in re.split(r"\n(?=\w+-\w+ )", Path("/proc/self/smaps").read_text()):
         if name in part.partition("\n")[0]:
@@ -318,9 +320,9 @@ def test_mapped_ids_are_read_like_others(mapped):
 
 
 @pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="this is not Linux")
-def test_what_was_read_of_mapped_ids_is_let_go(mapped):
+def test_mapped_ids_are_released_after_reading(mapped):
     assert mapped.sum() > 0
-    assert kilobytes_in_memory(mapped) > 3000, "touched, so it counts"
+    assert kilobytes_in_memory(mapped) > 3000, "what was touched is resident"
     training, held_out = split_text(mapped)
     assert len(list(next_character_streams(training, 32, 64))) == 1757
     assert kilobytes_in_memory(mapped) == 0
@@ -360,14 +362,14 @@ def test_streams_have_static_shapes_and_a_length():
         assert (spec.shape, spec.dtype.name) == ((3, 7), "int32")
 
 
-def test_streams_are_the_same_at_every_reading():
+def test_streams_are_the_same_in_every_pass():
     batches = next_character_streams(np.arange(1009), num_streams=3, length=7)
     once, again = list(batches), list(batches)
     for (inputs, _), (inputs_again, _) in zip(once, again, strict=True):
         np.testing.assert_array_equal(inputs, inputs_again)
 
 
-def test_a_text_too_short_for_one_batch_is_refused_with_the_length_it_takes():
+def test_a_text_too_short_for_one_batch_is_refused_with_the_least_length():
     with pytest.raises(ValueError, match="21 characters are too few for 3 streams"):
         next_character_streams(np.arange(21), num_streams=3, length=7)
     with pytest.raises(ValueError, match="at least 22"):
@@ -375,6 +377,6 @@ def test_a_text_too_short_for_one_batch_is_refused_with_the_length_it_takes():
     assert len(next_character_streams(np.arange(22), num_streams=3, length=7)) == 1
 
 
-def test_nothing_tunes_the_batches_and_holds_up_the_end_of_a_training():
+def test_batches_are_not_autotuned_which_would_delay_the_end_of_training():
     batches = next_character_streams(np.arange(100), 2, 5)
     assert batches.repeat().options().autotune.enabled is False

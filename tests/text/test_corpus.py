@@ -1,4 +1,4 @@
-"""Texts to train on: what is read, what is refused, what the made ones promise."""
+"""Texts to train on: what is read, what is refused, what generated texts promise."""
 
 import doctest
 import hashlib
@@ -64,7 +64,7 @@ def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path, monkeypatch, 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="this is not Linux")
 def test_a_large_text_is_read_within_little_memory(tmp_path):
-    """Encoded, found again and counted, in a process that may grow by 32 MB alone."""
+    """Encoding, finding and counting it makes a process grow by at most 32 MB."""
     path = tmp_path / "large.txt"
     path.write_bytes("Ein Text, größer als das, was erlaubt ist. ".encode() * 2_000_000)
     code = """
@@ -94,7 +94,7 @@ def test_the_made_corpora_have_names():
 
 
 def entropy_of_the_next_character(text: str) -> float:
-    """Nats a character of the best guess from the characters since the last space."""
+    """Nats per character of the best prediction from the characters since a space."""
     seen, context = Counter(), ""
     for character in text:
         seen[context, character] += 1
@@ -110,7 +110,7 @@ def entropy_of_the_next_character(text: str) -> float:
 
 def test_the_toy_text_has_the_entropy_it_states():
     corpus = toy_corpus()
-    # ln 36 - (1 ln 1 + 2 ln 2 + ... + 8 ln 8) / 36 a word of 176 / 36 characters.
+    # ln 36 - (1 ln 1 + 2 ln 2 + ... + 8 ln 8) / 36 per word of 176 / 36 characters.
     assert corpus.entropy == pytest.approx(0.3961640, abs=1e-6)
     measured = entropy_of_the_next_character(corpus.text)
     assert measured == pytest.approx(corpus.entropy, rel=0.005)

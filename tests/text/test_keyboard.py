@@ -24,7 +24,7 @@ from kerasseq.text.keyboard import (
 )
 from kerasseq.text.words import lower_case
 
-# What texts of people hold, and what breaks programs.
+# What real texts contain, and what breaks programs.
 FRAGMENTS = st.text(
     st.one_of(
         st.sampled_from("abIİẞΣς'’-_ \t\n\r\v\f\x85\xa0\u2028" + PUNCTUATION),
@@ -50,23 +50,23 @@ graph = tf.function(
         ("a\\b^c]d", ["a", "\\", "b", "^", "c", "]", "d"]),
     ],
 )
-def test_signs_are_words_of_their_own(text, words):
+def test_punctuation_marks_are_words(text, words):
     assert re.findall("[^ \t\n\v\f\r]+", part_signs(text)) == words
 
 
 @given(FRAGMENTS)
-def test_a_graph_parts_as_python_does(text):
+def test_a_graph_splits_as_python_does(text):
     assert graph([text.encode()])[0].numpy().decode() == part_signs(text)
 
 
 @given(st.binary(max_size=30))
-def test_bytes_that_are_no_text_become_the_sign_for_that(data):
+def test_bytes_that_are_not_utf8_become_replacement_characters(data):
     found = graph([data])[0].numpy().decode()
     assert found == part_signs(data.decode(errors="replace"))
 
 
 @given(FRAGMENTS)
-def test_a_device_parts_and_lower_cases_as_python_does(text):
+def test_a_device_splits_and_lower_cases_as_python_does(text):
     *words, last = device.split_words(text + "x")
     caret = Caret.after(text)
     assert [device.lower_case(word) for word in words] == caret.words
@@ -76,7 +76,7 @@ def test_a_device_parts_and_lower_cases_as_python_does(text):
         assert device.with_capitals(word, last[:-1], starts) == caret.writes(word)
 
 
-def test_a_device_knows_the_same_signs():
+def test_a_device_has_the_same_punctuation():
     for name in ("PUNCTUATION", "SENTENCE_ENDS"):
         assert getattr(device, name) == getattr(typed_words, name)
 
@@ -93,7 +93,7 @@ def test_a_device_knows_the_same_signs():
         ("x", [], "x"),
     ],
 )
-def test_a_text_ends_in_a_word_or_after_it(text, words, unfinished):
+def test_a_text_ends_within_a_word_or_after_it(text, words, unfinished):
     assert Caret.after(text) == (words, unfinished)
 
 
@@ -114,11 +114,11 @@ def test_a_text_ends_in_a_word_or_after_it(text, words, unfinished):
         ("3", "3d", "3d"),
     ],
 )
-def test_a_word_is_written_with_the_capitals_of_its_place(text, word, written):
+def test_a_word_is_capitalized_as_its_position_wants(text, word, written):
     assert Caret.after(text).writes(word) == written
 
 
-def test_a_text_is_its_words_and_where_capitals_are_free():
+def test_a_text_has_words_and_where_capitals_carry_no_meaning():
     text = TypedText.from_text('He said: "Go, Ann."\nSo Ann went.')
     forms = [text.forms[index] for index in text.ids]
     assert forms == 'He said : " Go , Ann . " So Ann went .'.split()
@@ -140,10 +140,10 @@ def test_the_vocabulary_has_frequent_words_in_their_usual_form():
     vocabulary = TypedVocabulary.from_text(TypedText.from_text(TEXT))
     assert vocabulary.words[3:] == (",", "4", "the", "nice", "Paris")
     assert vocabulary.first == 5
-    # At its place alone a capital counts for nothing: here "The" is after a stop.
+    # A capital at the start of a sentence does not count: "The" follows a full stop.
     other = TypedText.from_text("The. The. The. The. a the the")
     assert TypedVocabulary.from_text(other).words[3:] == (".", "the")
-    # Where there is nothing else to go by, it counts.
+    # Where there is no other evidence, it counts.
     other = TypedText.from_text("Yes\nYes\nno a no")
     assert TypedVocabulary.from_text(other).words[3:] == ("no", "Yes")
 
@@ -161,7 +161,7 @@ def test_the_vocabulary_is_as_large_as_it_may_be():
     assert TypedVocabulary.from_text(long).words[3:] == ("x" * LONGEST_WORD,)
 
 
-def test_signs_alone_are_no_vocabulary():
+def test_punctuation_alone_is_no_vocabulary():
     with pytest.raises(ValueError, match="no word of the text"):
         TypedVocabulary.from_text(TypedText.from_text(". . 3 3"))
     with pytest.raises(ValueError, match="none of 5 words has a letter"):
@@ -179,7 +179,7 @@ def test_a_text_has_the_same_ids_as_a_whole_and_word_by_word(text):
     assert ids.tolist() == [known.get(word, 1) for word in lowered]
 
 
-def test_a_text_begins_after_a_full_stop():
+def test_a_text_starts_as_after_a_full_stop():
     text = TypedText.from_text("a . a .")
     assert TypedVocabulary.from_text(text).start == 3
     assert TypedVocabulary.from_text(TypedText.from_text("a a")).start == 1

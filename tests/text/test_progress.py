@@ -1,4 +1,4 @@
-"""What is shown of a long reading, by a clock that the test sets."""
+"""The progress of reading a large file, with a clock that the test sets."""
 
 import io
 import itertools
@@ -12,7 +12,7 @@ from kerasseq.text.progress import read_with_progress
 
 
 class Screen(io.StringIO):
-    """Takes what is printed, as a terminal or as a log."""
+    """Records what is printed, as a terminal or as a log."""
 
     def __init__(self, terminal: bool) -> None:
         super().__init__()
@@ -24,14 +24,14 @@ class Screen(io.StringIO):
 
 @pytest.fixture
 def path(tmp_path):
-    """A file of 21 pieces of a thousand bytes."""
+    """A file of 21 chunks of a thousand bytes."""
     path = tmp_path / "big.txt"
     path.write_bytes(bytes(range(250)) * 84)
     return path
 
 
 def shown(path, monkeypatch, terminal: bool, seconds: float) -> str:
-    """What is shown where the clock goes on by so many seconds at each look."""
+    """What is shown if the clock advances by so many seconds each time it is read."""
     screen, clock = Screen(terminal), itertools.count()
     monkeypatch.setattr("sys.stderr", screen)
     monkeypatch.setattr("tqdm.std.time", lambda: next(clock) * seconds)
@@ -46,7 +46,7 @@ def percentages(text: str) -> list[int]:
 
 
 @pytest.mark.parametrize("terminal", [True, False])
-def test_what_is_done_within_a_second_is_not_shown(path, monkeypatch, terminal):
+def test_nothing_is_shown_of_what_takes_less_than_a_second(path, monkeypatch, terminal):
     assert shown(path, monkeypatch, terminal, 0.02) == ""
 
 
@@ -56,17 +56,17 @@ def test_a_terminal_has_a_bar_after_a_second(path, monkeypatch):
     assert len(found) > 5 and found == sorted(found)
     assert found[0] > 30, "the first second shows nothing"
     assert found[-1] == 100
-    assert text.endswith("\n") and text.count("\n") == 1, "one line, written over"
+    assert text.endswith("\n") and text.count("\n") == 1, "one line, overwritten"
 
 
 def test_a_log_has_an_update_every_ten_seconds(path, monkeypatch):
     text = shown(path, monkeypatch, terminal=False, seconds=1.0)
-    # The clock is looked at some 30 times, so that 30 seconds pass.
+    # The clock is read some 30 times, so 30 seconds pass.
     assert 2 <= len(percentages(text)) <= 4
     assert percentages(text)[-1] == 100
 
 
-def test_a_bar_that_is_given_up_ends_its_line(path, monkeypatch):
+def test_an_interrupted_bar_ends_its_line(path, monkeypatch):
     screen, clock = Screen(terminal=True), itertools.count()
     monkeypatch.setattr("sys.stderr", screen)
     monkeypatch.setattr("tqdm.std.time", lambda: next(clock))

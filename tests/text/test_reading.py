@@ -1,4 +1,4 @@
-"""UTF-8 files in pieces, beside Python's own decoding of the whole."""
+"""UTF-8 files in chunks, compared with Python's own decoding of the whole."""
 
 import codecs
 import hashlib
@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from kerasseq.text.reading import hash_text, read_characters, read_text
 
-SIZES = st.integers(3, 17)  # bytes of a piece: most borders fall inside a character
+SIZES = st.integers(3, 17)  # bytes of a chunk: most borders fall inside a character
 
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):
-    """Where a file of this module may be."""
+    """A path for a file of this module."""
     return tmp_path_factory.mktemp("files") / "a.txt"
 
 
@@ -52,14 +52,14 @@ def test_a_file_is_read_to_the_last_character(tmp_path, data, text):
         (b"half \xed\xa0\xbd", "not UTF-8: byte 5 is 0xed"),
     ],
 )
-def test_what_is_no_text_is_refused_at_its_byte(tmp_path, data, complaint):
+def test_what_is_not_text_is_refused_with_the_byte(tmp_path, data, complaint):
     path = tmp_path / "a.txt"
     path.write_bytes(data)
     with pytest.raises(ValueError, match=rf"a\.txt .*{complaint}"):
         read_text(path)
 
 
-def test_a_file_that_is_not_there_is_refused(tmp_path):
+def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"a\.txt does not exist"):
         read_text(tmp_path / "a.txt")
 
@@ -77,7 +77,7 @@ def test_a_file_that_cannot_be_read_is_refused_with_the_reason(tmp_path):
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_characters="\0")), SIZES)
-def test_pieces_of_any_size_are_the_whole_text(path, text, size):
+def test_chunks_of_any_size_are_the_whole_text(path, text, size):
     path.write_bytes(text.encode())
     whole = text.removeprefix("\ufeff")
     if whole:
@@ -105,13 +105,13 @@ def test_a_fault_is_found_where_decoding_the_whole_finds_it(path, parts, size):
 
 @pytest.mark.parametrize("size", [3, 4, 100])
 @pytest.mark.parametrize("count", [1, 2])
-def test_one_mark_is_left_out_in_pieces_of_any_size(path, size, count):
+def test_one_byte_order_mark_is_left_out_of_chunks_of_any_size(path, size, count):
     path.write_bytes(codecs.BOM_UTF8 * count + b"abc")
     text = "".join(read_characters(path, size=size))
     assert text == "\ufeff" * (count - 1) + "abc"
 
 
-def test_a_byte_of_zero_is_found_in_any_piece(path):
+def test_a_nul_byte_is_found_in_any_chunk(path):
     path.write_bytes(b"abcdefg\0hij")
     with pytest.raises(ValueError, match="byte 7 is NUL"):
         list(read_characters(path, size=3))

@@ -45,10 +45,10 @@ def in_graph(*sentences: bytes) -> list[list[str]]:
         ("ΟΔΟΣ ΣΔΣ", ["οδοσ", "σδσ"]),  # str.lower ends them in ς
         ("İI", ["i\u0307i"]),
         ("ß ẞ", ["ß", "ß"]),
-        ("\u13a0 \uab70", ["\uab70", "\uab70"]),  # Cherokee, capitals came first
+        ("\u13a0 \uab70", ["\uab70", "\uab70"]),  # Cherokee, whose capitals came first
         ("\u2c2f \U00010570", ["\u2c5f", "\U00010597"]),  # of Unicode 14
         ("A\0B C", ["a\0b", "c"]),
-        # White space, but not of ASCII, and the separators that str.split takes.
+        # Whitespace that is not ASCII, and the separators at which str.split splits.
         ("a\u00a0b\u2003c\u2028d\x85e\x1cf", ["a\u00a0b\u2003c\u2028d\x85e\x1cf"]),
         ("\ufeffA", ["\ufeffa"]),
         ("日本 Ünï", ["日本", "ünï"]),
@@ -76,7 +76,7 @@ def test_graph_and_python_split_every_code_point_alike():
     assert in_graph(*(sentence.encode() for sentence in sentences)) == expected
 
 
-def test_lower_case_stays_as_it_is():
+def test_splitting_again_changes_nothing():
     text = "".join(chr(p) for p in range(0x110000) if not 0xD800 <= p < 0xE000)
     words = split_words(text)
     assert split_words(" ".join(words)) == words
@@ -88,7 +88,7 @@ def test_bytes_that_are_not_utf8_become_replacement_characters(data):
     assert in_graph(data) == [split_words(data.decode("utf-8", "replace"))]
 
 
-def test_words_that_stand_too_seldom_are_left_out():
+def test_words_that_occur_too_rarely_are_left_out():
     sentences = ["b a c b", "a b d", "e d"]
     vocabulary = WordVocabulary.from_sentences(sentences, least=2)
     assert vocabulary.words[len(SPECIALS) :] == ("b", "a", "d")
@@ -117,7 +117,7 @@ def test_vocabulary_takes_the_most_frequent_words_at_most():
     assert vocabulary.encode("a b").tolist() == [UNKNOWN, 4]
 
 
-def test_a_sentence_cannot_spell_a_special():
+def test_a_sentence_cannot_contain_a_special_word():
     vocabulary = WordVocabulary.from_sentences(["<mask> <PAD> word"])
     assert vocabulary.words[3:] == ("<mask>", "<pad>", "word")
     for special in SPECIALS:
@@ -210,11 +210,11 @@ def test_table_is_encode_and_pad(sentences):
 def test_built_in_sentences_show_what_they_should():
     split = [split_words(sentence) for sentence in SENTENCES]
     assert all(7 <= len(words) <= 10 for words in split)
-    # With one word hidden, the rest tells which sentence it is.
+    # With one word hidden, the others identify the sentence.
     holed = [
-        (*words[:place], None, *words[place + 1 :])
+        (*words[:position], None, *words[position + 1 :])
         for words in split
-        for place in range(len(words))
+        for position in range(len(words))
     ]
     assert len(set(holed)) == len(holed)
     first, second = split[:2]

@@ -1,4 +1,4 @@
-"""A run that was killed ends with the weights of one that was not, bit for bit."""
+"""A killed and resumed run ends with an undisturbed run's weights, bit for bit."""
 
 import json
 import os
@@ -14,7 +14,7 @@ import pytest
 
 from kerasseq.training.checkpoint import Checkpoint
 
-# One run as a program: it kills itself in the middle of an epoch where it is told to.
+# One run as a program: it kills itself in the middle of an epoch if it is told to.
 PROGRAM = textwrap.dedent(
     """
     import os, signal, sys
@@ -94,7 +94,7 @@ SLOW = pytest.mark.slow
     "kind",
     ["gru", *(pytest.param(kind, marks=SLOW) for kind in ("lstm", "transformer"))],
 )
-def test_killed_and_resumed_is_never_stopped(tmp_path, kind):
+def test_killed_and_resumed_equals_undisturbed(tmp_path, kind):
     def run(folder, resume: str, kill_at: int = 0) -> int:
         environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
         arguments = [str(folder), resume, str(kill_at), kind]
@@ -105,11 +105,11 @@ def test_killed_and_resumed_is_never_stopped(tmp_path, kind):
     whole.mkdir()
     stopped.mkdir()
     assert run(whole, "anew") == 0
-    # In the middle of the second epoch, and in that of the third.
+    # In the middle of the second epoch, and in the middle of the third.
     assert run(stopped, "resume", kill_at=37 + 20) == -signal.SIGKILL
     assert run(stopped, "resume", kill_at=37 + 20) == -signal.SIGKILL
     assert not (stopped / "end.npz").exists()
-    # The state after the second is damaged: that after the first leads to the same.
+    # The checkpoint after the second is damaged; the first one gives the same end.
     damaged = bytearray((stopped / "checkpoint.npz").read_bytes())
     damaged[len(damaged) // 2] ^= 1
     (stopped / "checkpoint.npz").write_bytes(damaged)
@@ -121,7 +121,7 @@ def test_killed_and_resumed_is_never_stopped(tmp_path, kind):
     histories = [(folder / "history.csv").read_text() for folder in (whole, stopped)]
     assert histories[0] == histories[1]
 
-    # To resume what has ended trains no more and ends alike.
+    # Resuming a finished run trains no more and ends with the same.
     before = (stopped / "end.npz").read_bytes()
     assert run(stopped, "resume") == 0
     with np.load(stopped / "end.npz") as again, np.load(whole / "end.npz") as one:
@@ -170,7 +170,7 @@ def test_another_run_is_refused_by_the_setting_that_differs(tmp_path, model):
 
 
 def two_saved(folder, model) -> tuple[Path, Path]:
-    """Checkpoints after the fifth epoch and, of other weights, after the sixth."""
+    """Checkpoints after the fifth epoch and, with other weights, after the sixth."""
     path = folder / "checkpoint.npz"
     checkpoint = saved(path, model, {})
     model.set_weights([weight + 1 for weight in model.get_weights()])
@@ -184,16 +184,16 @@ def test_the_one_before_is_kept(tmp_path, model):
     assert len(list(tmp_path.iterdir())) == 2
 
 
-def test_damage_anywhere_is_seen(tmp_path, model):
-    """Cut at any byte, with any bit flipped, any 16 bytes zero: seen, or harmless."""
+def test_damage_anywhere_is_detected(tmp_path, model):
+    """Cut at any byte, any bit flipped, any 16 bytes zero: detected or harmless."""
     path, _ = two_saved(tmp_path, model)
     whole, arrays = path.read_bytes(), Checkpoint(path, {}).read().arrays
     rng = np.random.default_rng(0)
     damages = [whole[:length] for length in range(0, len(whole), 37)]
-    for place in range(0, len(whole), 3):
+    for position in range(0, len(whole), 3):
         flipped, zeros = bytearray(whole), bytearray(whole)
-        flipped[place] ^= 1 << rng.integers(8)
-        zeros[place : place + 16] = bytes(len(zeros[place : place + 16]))
+        flipped[position] ^= 1 << rng.integers(8)
+        zeros[position : position + 16] = bytes(len(zeros[position : position + 16]))
         damages += [bytes(flipped), bytes(zeros)]
     seen = 0
     for content in damages:
@@ -203,7 +203,7 @@ def test_damage_anywhere_is_seen(tmp_path, model):
             assert found.epochs == 5
             assert found.damage.startswith(f"{path} is not a whole checkpoint (")
             assert "\n" not in found.damage
-        else:  # a date, say, in the archive's list
+        else:  # for example a date in the archive's directory
             assert found.epochs == 6 and found.arrays.keys() == arrays.keys()
             for name, array in found.arrays.items():
                 np.testing.assert_array_equal(array, arrays[name])
@@ -211,9 +211,7 @@ def test_damage_anywhere_is_seen(tmp_path, model):
     assert seen > 0.8 * len(damages)
 
 
-def test_the_one_before_takes_a_damaged_ones_place_and_it_is_said(
-    tmp_path, model, capsys
-):
+def test_the_one_before_replaces_a_damaged_one(tmp_path, model, capsys):
     path, before = two_saved(tmp_path, model)
     path.write_bytes(path.read_bytes()[:-100])
     weights = [weight - 1 for weight in model.get_weights()]
@@ -225,7 +223,7 @@ def test_the_one_before_takes_a_damaged_ones_place_and_it_is_said(
     assert str(path) in line and line.endswith("going on from the one before it")
     for one, other in zip(model.get_weights(), weights, strict=True):
         np.testing.assert_array_equal(one, other)
-    # The damaged one must not be what is kept when the next is written.
+    # The damaged one must not be the one that is kept when the next is written.
     checkpoint.set_model(model)
     checkpoint.set_params({"epochs": 9})
     checkpoint.on_epoch_end(5)
@@ -243,7 +241,7 @@ def test_two_damaged_files_are_refused_and_stay(tmp_path, model):
 
 
 class Killed(BaseException):
-    """Stands for a kill: nothing is tidied up after it."""
+    """Stands in for a kill: nothing is cleaned up after it."""
 
 
 def test_a_kill_at_any_rename_leaves_a_good_one(tmp_path, model, monkeypatch):
@@ -298,7 +296,7 @@ def test_a_file_with_pickled_objects_is_refused_and_runs_nothing(tmp_path, model
     assert not marker.exists()
 
 
-def test_a_users_callback_gets_its_numbers_texts_and_arrays_back(tmp_path, model):
+def test_a_users_callback_gets_its_attributes_back(tmp_path, model):
     class Remembers(keras.callbacks.Callback):
         def __init__(self):
             super().__init__()

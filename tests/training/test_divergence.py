@@ -1,4 +1,4 @@
-"""A loss that blows up: seen, gone back from, and on with half the learning rate."""
+"""Divergence: training goes back and continues with half the learning rate."""
 
 import csv
 import math
@@ -23,7 +23,7 @@ CONFIG = TrainingConfig(3, 8, 30, 4, learning_rate=0.01, warmup_steps=5)
 
 
 class Breaks(keras.callbacks.Callback):
-    """Makes the loss of a batch NaN, so many times."""
+    """Makes the loss of a batch NaN a given number of times."""
 
     def __init__(self, epoch: int, times: int = 1) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ class Breaks(keras.callbacks.Callback):
 
 
 class Interrupts(keras.callbacks.Callback):
-    """Stands for a kill in an epoch."""
+    """Stands in for a kill within an epoch."""
 
     def __init__(self, epoch: int) -> None:
         super().__init__()
@@ -105,14 +105,14 @@ def test_a_schedule_halves():
 def test_training_that_diverges_ends_as_if_it_had_begun_with_the_halved_rate(
     tmp_path, capsys
 ):
-    """A rate much too high: what counts is not a mock but the loss itself."""
+    """The rate is much too high, so that the loss really diverges."""
     wild = TrainingConfig(3, 8, 80, 2, learning_rate=4.0, warmup_steps=5)
     run = Run(folder(tmp_path, "wild"), wild).fit()
     lines = [line for line in capsys.readouterr().out.splitlines() if "half" in line]
     assert run.factor == 0.5 ** len(lines) < 1
     assert "going back to the start and on" in lines[0]
     assert lines[-1].endswith(f"half the learning rate, {4 * run.factor:g}")
-    # A half is exact, so the schedule of half the rate is half the schedule.
+    # Halving is exact, so the schedule of half the rate is half the schedule.
     calm = TrainingConfig(3, 8, 80, 2, learning_rate=4 * run.factor, warmup_steps=5)
     other = Run(folder(tmp_path, "calm"), calm)
     other.fit()
@@ -120,7 +120,7 @@ def test_training_that_diverges_ends_as_if_it_had_begun_with_the_halved_rate(
     run.assert_ends_like(other)
 
 
-def test_a_rate_that_no_halving_mends_ends_in_an_error(tmp_path, capsys):
+def test_a_rate_that_stays_too_high_ends_in_an_error(tmp_path, capsys):
     wild = TrainingConfig(3, 8, 80, 2, learning_rate=1e3, clip_norm=1e9)
     with pytest.raises(Diverged, match=r"twice what guessing costs.*5 times with"):
         Run(tmp_path, wild).fit()
@@ -128,7 +128,7 @@ def test_a_rate_that_no_halving_mends_ends_in_an_error(tmp_path, capsys):
     assert not (tmp_path / "checkpoint.npz").exists()
 
 
-def test_a_loss_that_is_no_number_goes_back_to_the_last_epoch(tmp_path, capsys):
+def test_a_nan_loss_goes_back_to_the_last_epoch(tmp_path, capsys):
     broken = Run(folder(tmp_path, "broken")).fit(Breaks(2))
     (line,) = [row for row in capsys.readouterr().out.splitlines() if "half" in row]
     assert line.startswith("the loss became nan at batch 18 of epoch 3; going back")
@@ -153,7 +153,7 @@ def test_a_loss_that_is_no_number_goes_back_to_the_last_epoch(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("high", [9, 10])
-def test_an_epoch_does_not_end_in_a_loss_that_is_blowing_up(high):
+def test_an_epoch_does_not_end_while_the_loss_diverges(high):
     callback = StopAtDivergence()
     callback.set_model(build_char_rnn(CharRNNConfig(7, units=3)))
     callback.on_train_begin()
@@ -181,7 +181,7 @@ def test_the_halved_rate_is_in_the_checkpoint(tmp_path):
     resumed.assert_ends_like(unbroken)
 
 
-def test_a_halving_compiles_nothing_anew(tmp_path, monkeypatch):
+def test_halving_compiles_nothing_again(tmp_path, monkeypatch):
     calls, traced = HalvingSchedule.__call__, []
 
     def counting(schedule, step):
@@ -195,8 +195,8 @@ def test_a_halving_compiles_nothing_anew(tmp_path, monkeypatch):
     assert len(traced) == 2 * sound > 0
 
 
-def test_a_text_that_becomes_another_is_no_alarm(tmp_path):
-    """Nothing surprises a sound training more, and for nine batches at most."""
+def test_a_sudden_change_in_the_text_is_not_divergence(tmp_path):
+    """The greatest surprise for a healthy run; it lasts at most nine batches."""
     text = np.repeat([0, 1], 1500)
     config = TrainingConfig(2, 64, 60, 1, learning_rate=0.006, warmup_steps=10)
     run = Run(tmp_path, config, text, characters=2, units=64).fit()
@@ -204,7 +204,7 @@ def test_a_text_that_becomes_another_is_no_alarm(tmp_path):
 
 
 def watch(losses: list[float]) -> None:
-    """Show losses of 7 characters' batches to the callback, as Keras means them."""
+    """Give the callback losses for 7 characters, as the running means Keras reports."""
     callback = StopAtDivergence()
     callback.set_model(keras.Sequential([keras.Input((3,)), keras.layers.Dense(7)]))
     callback.on_train_begin()
@@ -226,6 +226,6 @@ def test_it_takes_25_batches_beyond_twice_the_cost_of_guessing():
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
-def test_a_held_out_loss_that_is_no_number_is_seen_before_it_is_kept(value):
+def test_a_nan_held_out_loss_is_detected_before_it_is_saved(value):
     with pytest.raises(Diverged, match=f"val_loss became {value} after epoch 4"):
         StopAtDivergence().on_epoch_end(3, {"loss": 1.0, "val_loss": value})

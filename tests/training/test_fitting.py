@@ -1,4 +1,4 @@
-"""Training: what is measured is what is said, and what is carried is carried."""
+"""Training: plans, schedules, the history, weight decay, clipping and the result."""
 
 import csv
 import math
@@ -50,13 +50,13 @@ def test_a_text_of_any_size_gets_a_plan_that_reads_it(characters, budget, passes
     assert config.steps_per_epoch * a_step <= 1_200_000
 
 
-def test_a_long_text_is_read_in_part_where_the_budget_is_short():
+def test_a_small_budget_reads_only_a_fraction_of_a_long_text():
     config = TrainingConfig.for_text(20_000_000, budget=3_000_000)
     assert config.steps_per_epoch * config.epochs * 32 * 64 < 3_600_000
 
 
 @pytest.mark.parametrize("words", [700, 5_000, 19_999, 90_000, 3_000_000])
-def test_a_round_is_as_long_as_is_asked_for(words):
+def test_a_round_has_the_length_asked_for(words):
     config = TrainingConfig.for_text(
         words, budget=14 * words, length=32, a_round=(20_000, 500_000)
     )
@@ -65,7 +65,7 @@ def test_a_round_is_as_long_as_is_asked_for(words):
     assert config.epochs * a_round == pytest.approx(14 * words, abs=a_round)
 
 
-def test_a_text_of_a_sequence_is_refused():
+def test_a_text_no_longer_than_a_sequence_is_refused():
     with pytest.raises(ValueError, match="64 characters to train on, fewer than"):
         TrainingConfig.for_text(64, budget=1000)
     assert TrainingConfig.for_text(65, budget=1000).batch_size == 1
@@ -79,7 +79,7 @@ def test_counts_below_one_are_refused(name):
 
 
 @pytest.mark.parametrize("rate", [0.0, -1.0, math.nan, math.inf])
-def test_learning_rates_that_cannot_be_are_refused(rate):
+def test_impossible_learning_rates_are_refused(rate):
     with pytest.raises(ValueError, match="learning_rate="):
         TrainingConfig(2, 3, 4, 5, learning_rate=rate)
 
@@ -94,7 +94,7 @@ def test_learning_rate_rises_and_falls_along_half_a_cosine():
     assert float(schedule(280)) == pytest.approx(0.25 * (1 + math.cos(math.pi / 4)))
 
 
-def test_the_text_goes_on_from_epoch_to_epoch(tmp_path):
+def test_the_text_continues_from_epoch_to_epoch(tmp_path):
     """Two epochs of half a pass read what one epoch of a pass reads."""
     batches = next_character_streams(TEXT, 3, 8)
     steps = int(batches.cardinality()) // 2
@@ -132,7 +132,7 @@ def test_history_is_a_whole_file_after_each_epoch(tmp_path):
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "muon"])
-def test_weight_decay_takes_its_part_of_matrices_alone(optimizer):
+def test_weight_decay_shrinks_only_matrices(optimizer):
     """Without a gradient, a step leaves 1 - rate * decay of a matrix."""
     inputs = keras.Input((3,), dtype="int32")
     x = keras.layers.Embedding(5, 4)(inputs)

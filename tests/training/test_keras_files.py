@@ -1,4 +1,4 @@
-"""Keras's own files and callbacks hold all that goes on from a learner."""
+"""Keras's own files and callbacks keep all that a learner needs to continue."""
 
 import json
 import subprocess
@@ -83,13 +83,13 @@ LEARNERS = {
         TaggerConfig(V, ("place",), 3, 4, 3, 5, 6, dropout=0.0)
     ),
 }
-# Where it is not float32 and Adam.
+# Those that are not float32 with Adam.
 POLICIES = {"char_transformer": "mixed_bfloat16", "gru": "mixed_float16"}
 OPTIMIZERS = {"lstm": "muon", "char_transformer": "muon", "tagger": "muon"}
 
 
 def batch(model: keras.Model, seed: int) -> tuple:
-    """Made-up inputs and targets of the shapes that a learner has."""
+    """Random inputs and targets with the shapes of a learner."""
     numbers = np.random.default_rng(seed)
     inputs = [
         numbers.integers(1, V, (B, T, *x.shape[2:])).astype("int32")
@@ -145,7 +145,7 @@ def runs(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", LEARNERS)
-def test_a_learner_goes_on_from_its_file_in_another_process(name, runs):
+def test_a_learner_continues_from_its_file_in_another_process(name, runs):
     here, there = runs[name]
     # The next loss needs weights and states, the two after it the optimizer's too.
     assert len(set(here)) == 3
@@ -153,7 +153,7 @@ def test_a_learner_goes_on_from_its_file_in_another_process(name, runs):
 
 
 @pytest.mark.parametrize("name", ["lstm", "char_transformer"])
-def test_the_chance_of_a_reset_is_in_the_file(name, tmp_path):
+def test_the_reset_rate_is_in_the_file(name, tmp_path):
     model = {
         "lstm": lambda: build_char_rnn(CharRNNConfig(V, "lstm", 5)),
         "char_transformer": lambda: build_char_transformer(
@@ -174,7 +174,7 @@ def losses(logs: keras.callbacks.History) -> list[float]:
 
 @pytest.mark.parametrize("name", ["gru", "char_transformer"])
 def test_keras_callbacks_bring_a_learner_back(name, tmp_path):
-    """A run that breaks off in its third epoch goes on as if it had not."""
+    """A run interrupted in its third epoch continues as if undisturbed."""
     whole = learner(name)
     inputs, targets = batch(whole, 1)
     settings = {"batch_size": B, "verbose": 0, "shuffle": False}
@@ -219,7 +219,7 @@ def test_a_halved_learning_rate_is_in_the_file(tmp_path):
         np.testing.assert_allclose(found.learning_rate, optimizer.learning_rate)
 
 
-def test_weight_decay_takes_from_matrices_alone_after_loading_too(tmp_path):
+def test_weight_decay_shrinks_only_matrices_after_loading_too(tmp_path):
     model = learner("simple_rnn")
     train(model, range(1))
     model.save(tmp_path / "model.keras")

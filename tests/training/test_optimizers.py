@@ -1,4 +1,4 @@
-"""Muon beside Keras's own, and beside the singular values of NumPy."""
+"""Muon compared with Keras's own, and with the singular values of NumPy."""
 
 import keras
 import numpy as np
@@ -50,7 +50,7 @@ def test_all_directions_of_a_step_are_about_as_long():
 
 
 @pytest.mark.parametrize(("shape", "name"), [((5,), "scale"), ((7, 3), "embeddings")])
-def test_vectors_and_embeddings_are_adams(shape, name):
+def test_vectors_and_embeddings_are_left_to_adam(shape, name):
     start, gradients = random(*shape), random(3, *shape)
     optimizer = Muon(**SETTINGS, adam_beta_2=0.99)
     found = steps(optimizer, start, gradients, name)

@@ -21,7 +21,7 @@ from kerasseq.training.presets import (
     st.sampled_from([*PRESETS.values(), *TRANSFORMERS.values()]),
     st.integers(66, 10**9),
 )
-def test_a_text_of_any_size_is_read_as_often_as_the_preset_says(preset, num_characters):
+def test_a_text_of_any_size_gets_the_passes_of_the_preset(preset, num_characters):
     characters = most_characters(preset, num_characters)
     assert characters <= preset.characters
     assert characters <= MOST_PASSES * num_characters
@@ -41,12 +41,12 @@ def test_a_short_text_gets_no_more_units_than_a_long_one(preset, num_characters)
 
 
 @given(st.floats(0.001, 1000), st.floats(0.001, 1000))
-def test_dropout_grows_with_the_readings(one, other):
+def test_dropout_grows_with_the_passes(one, other):
     fewer, more = sorted((one, other))
     assert 0 <= dropout_for(fewer) <= dropout_for(more) <= 0.5
 
 
-def test_a_text_that_is_read_once_needs_no_dropout():
+def test_a_single_pass_needs_no_dropout():
     assert dropout_for(1) == 0
     assert dropout_for(0.01) == 0
     assert dropout_for(2) == pytest.approx(0.12)

@@ -1,4 +1,4 @@
-"""What is measured in streams is the text's, and what is carried is carried."""
+"""Losses measured in streams are the text's, and the state is carried."""
 
 import keras
 import numpy as np
@@ -28,7 +28,7 @@ def test_held_out_loss_is_that_of_the_whole_text_with_carried_state():
     twin = validator_of(model, 3, 7)
     held_out = HeldOutLoss(twin, batches)
     loss = held_out.evaluate()
-    assert held_out.evaluate() == loss, "each time it begins from zeros"
+    assert held_out.evaluate() == loss, "each evaluation starts from zeros"
     length = 420 // 3
     rows = np.stack([TEXT[i * length : (i + 1) * length + 1] for i in range(3)])
     assert loss == pytest.approx(
@@ -41,11 +41,11 @@ def test_window_loss_is_the_mean_over_windows_that_begin_without_state():
     model = build_char_rnn(CharRNNConfig(7, units=11, embedding_size=5))
     model.set_weights([5 * weights for weights in model.get_weights()])
     ids = np.random.default_rng(0).integers(0, 7, 30).astype(np.int32)
-    # Of a text of 30 a window of 256 leaves one place: the whole but the last.
+    # In a text of 30, the only window of 256 is all of it but the last character.
     logits = model(ids[None, :-1])[0].numpy().astype(np.float64)
     losses = np.log(np.exp(logits).sum(-1)) - logits[np.arange(29), ids[1:]]
     assert window_loss(model, ids, 3) == pytest.approx(losses.mean(), abs=1e-5)
-    # Of length 1, each window is a character and the next, whatever stood before.
+    # With length 1, a window is a character and the next one, without what precedes.
     pairs = model(ids[:-1, None])[:, 0].numpy().astype(np.float64)
     losses = np.log(np.exp(pairs).sum(-1)) - pairs[np.arange(29), ids[1:]]
     found = window_loss(model, ids, 20_000, length=1)
@@ -68,7 +68,7 @@ def test_validation_leaves_the_training_state_alone(tmp_path):
         fit(learner, batches, config, callbacks, checkpoint)
         state = [layer.states for layer in learner.layers if hasattr(layer, "states")]
         weights.append([*model.get_weights(), *map(np.asarray, state[0])])
-        assert np.abs(weights[-1][-1]).max() > 0, "the state should be carried"
+        assert np.abs(weights[-1][-1]).max() > 0, "the state must be carried"
     for one, other in zip(*weights, strict=True):
         np.testing.assert_array_equal(one, other)
 
