@@ -110,7 +110,7 @@ def test_imports_are_found_anywhere_in_a_file():
         "train_all",
     }
     assert foreign_packages(names) == {"numpy", "ai_edge_litert"}
-    with pytest.raises(AssertionError, match="whole name"):
+    with pytest.raises(AssertionError, match="full name"):
         imported_names("from . import text")
     copied = imported_names("from .generate import Model", "kerasseq.on_device")
     assert project_modules(copied) == {"kerasseq.on_device.generate"}

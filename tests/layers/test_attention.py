@@ -490,9 +490,9 @@ def test_the_mask_of_an_embedding_arrives_and_goes_on(in_graph):
     assert_allclose(weights[rows], expected[1][rows], atol=1e-5)
     explicit = layer(keras.ops.copy(embedding(ids)), mask=PADDING)
     everywhere = np.ones((STEPS, STEPS), bool)
-    explicit, _ = layer(embedding(ids), attention_mask=everywhere)
-    assert_allclose(output, explicit, atol=1e-6)
-    assert_array_equal(explicit._keras_mask, PADDING)
+    both_masks, _ = layer(embedding(ids), attention_mask=everywhere)
+    assert_allclose(output, both_masks, atol=1e-6)
+    assert_array_equal(both_masks._keras_mask, PADDING)
     assert_allclose(output, explicit[0], atol=1e-6)
     assert_array_equal(weights[1, ..., 3:], 0)
 
