@@ -394,7 +394,7 @@ def test_code_deep_inside_a_configuration_is_found(saved, tmp_path, name):
     hidden = {"module": "keras.layers", "class_name": name, "config": "tanh"}
     path = tmp_path / "model.keras"
     with_last_layer(saved[1], path, config={"activation": [{"deep": hidden}]})
-    with pytest.raises(ValueError, match=f"'{name}', that is code"):
+    with pytest.raises(ValueError, match=f"'{name}', which is code"):
         load_model(path)
 
 
