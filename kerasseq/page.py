@@ -50,7 +50,9 @@ def build_page(cache: Path | None = None) -> Path:
         OSError: it cannot be written.
     """
     sources = CHECKOUT if CHECKOUT.is_dir() else PACKAGED
-    if (sources / "dist" / "index.html").is_file():
+    built = sources / "dist" / "index.html"
+    # One that is older than a source is of a version before.
+    if built.is_file() and built.stat().st_mtime >= _newest(sources):
         return sources / "dist"
     cache = cache or cache_folder()
     built = cache / f"page-{_hash(sources)[:16]}"
@@ -81,13 +83,23 @@ def build_page(cache: Path | None = None) -> Path:
     return built
 
 
+def _files(folder: Path) -> Iterator[Path]:
+    """The files of the sources."""
+    for each in SOURCES:
+        path = folder / each
+        yield from sorted(path.rglob("*")) if path.is_dir() else [path]
+
+
+def _newest(folder: Path) -> float:
+    """When a source changed last."""
+    return max(file.stat().st_mtime for file in _files(folder))
+
+
 def _hash(folder: Path) -> str:
     """A hash of the sources, so that a changed page is built again."""
     digest = hashlib.sha256()
-    for each in SOURCES:
-        path = folder / each
-        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-            content = file.read_bytes()
-            digest.update(f"{file.relative_to(folder)} {len(content)}\n".encode())
-            digest.update(content)
+    for file in _files(folder):
+        content = file.read_bytes()
+        digest.update(f"{file.relative_to(folder)} {len(content)}\n".encode())
+        digest.update(content)
     return digest.hexdigest()

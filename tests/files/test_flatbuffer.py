@@ -1,5 +1,6 @@
 """A slim flatbuffer is the same model."""
 
+import functools
 import subprocess
 import sys
 
@@ -16,7 +17,7 @@ from kerasseq.files import int4
 from kerasseq.files import slim as module
 from kerasseq.files.formats import FORMATS
 from kerasseq.files.runtimes import open_signatures
-from kerasseq.files.tflite import convert
+from kerasseq.files.tflite import convert, convert_all
 from kerasseq.models.char_rnn import CharRNNConfig, build_char_rnn
 from kerasseq.signatures.characters import build_generating_module, state_shapes
 from kerasseq.text.characters import Vocabulary
@@ -25,11 +26,19 @@ VOCABULARY = Vocabulary.from_text("\nabcdefghijk")
 H = 48
 
 
+@functools.cache
 def build(cell="gru", num_layers=1, units=H):
     model = build_char_rnn(CharRNNConfig(12, cell, units, num_layers, 16))
     numbers = np.random.default_rng(5)
     model.set_weights([numbers.normal(0, 0.3, w.shape) for w in model.get_weights()])
     return model, build_generating_module(model, VOCABULARY, frozen=True)
+
+
+@functools.cache
+def flatbuffers_of(*sizes, formats=("int8", "int4")) -> dict[str, bytes]:
+    """The flatbuffers of `build(*sizes)`, by their formats."""
+    _, frozen = build(*sizes)
+    return dict(convert_all(frozen, frozen.device_signatures(), formats))
 
 
 @pytest.fixture(scope="module")
@@ -100,8 +109,8 @@ def test_a_slim_flatbuffer_stores_a_matrix_s_scales_once(both):
     ("quantization", "cell"), [("float32", "lstm"), ("int4", "gru")]
 )
 def test_step_runs_where_no_signature_is_named(quantization, cell):
-    model, frozen = build(cell, 2)
-    flatbuffer = convert(frozen, frozen.device_signatures(), quantization)
+    model, _ = build(cell, 2)
+    flatbuffer = flatbuffers_of(cell, 2, formats=(quantization,))[quantization]
     interpreter = Interpreter(model_content=flatbuffer)
     interpreter.allocate_tensors()
     rng = np.random.default_rng(4)
@@ -123,8 +132,7 @@ def test_step_runs_where_no_signature_is_named(quantization, cell):
 
 @pytest.mark.parametrize("quantization", ["int8", "int4"])
 def test_weights_are_aligned_for_the_kernels(quantization):
-    _, frozen = build()
-    flatbuffer = convert(frozen, frozen.device_signatures(), quantization)
+    flatbuffer = flatbuffers_of()[quantization]
     model = schema.Model.GetRootAs(flatbuffer)
     large = 0
     for index in range(model.BuffersLength()):
@@ -191,10 +199,7 @@ def test_four_bits_are_within_half_a_step_or_what_was_clipped(weights):
 
 @pytest.mark.parametrize(("cell", "num_layers"), [("lstm", 2), ("gru", 1)])
 def test_only_the_recurrent_kernels_have_four_bits(cell, num_layers):
-    _, frozen = build(cell, num_layers)
-    eight, four = (
-        convert(frozen, frozen.device_signatures(), name) for name in ("int8", "int4")
-    )
+    eight, four = flatbuffers_of(cell, num_layers).values()
     gates = {"lstm": 4, "gru": 3}[cell]
     assert len(eight) - len(four) == pytest.approx(
         num_layers * gates * H * H / 2, abs=64
@@ -204,8 +209,8 @@ def test_only_the_recurrent_kernels_have_four_bits(cell, num_layers):
 @pytest.mark.parametrize("runtime", ["interpreter", "compiled_model"])
 @pytest.mark.parametrize("units", [H, 25])
 def test_four_bits_give_logits_near_those_of_the_model(runtime, units):
-    model, frozen = build("gru", 1, units)
-    flatbuffer = convert(frozen, frozen.device_signatures(), "int4")
+    model, _ = build("gru", 1, units)
+    flatbuffer = flatbuffers_of("gru", 1, units)["int4"]
     step = open_signatures(flatbuffer, runtime)["step"]
     ids = np.random.default_rng(2).integers(0, 12, 40).astype(np.int32)
     expected = model(ids[None]).numpy()[0]

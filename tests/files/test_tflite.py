@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from kerasseq.files.runtimes import open_signatures
 from kerasseq.files.saved_model import write_saved_model
-from kerasseq.files.tflite import convert, write_tflite
+from kerasseq.files.tflite import convert, convert_all, write_tflite
 from kerasseq.models.char_rnn import CharRNNConfig, build_char_rnn
 from kerasseq.on_device.generate import uniform_numbers, write_tokens
 from kerasseq.on_device.model_file import CONTRACT_VERSION, Model
@@ -227,7 +227,9 @@ def test_the_same_model_is_the_same_file(exported, tmp_path):
 @pytest.fixture(scope="module")
 def larger():
     """Large enough to be worth quantising: the converter leaves small matrices."""
-    return build("gru", 1, 67)
+    model, module = build("gru", 1, 67)
+    formats = "float32", "float16", "int8"
+    return model, dict(convert_all(module, module.device_signatures(), formats))
 
 
 @pytest.mark.parametrize(
@@ -237,8 +239,8 @@ def larger():
 def test_weights_are_stored_once_as_small_as_asked_for(
     larger, quantization, bytes_each, difference
 ):
-    model, module = larger
-    flatbuffer = convert(module, module.device_signatures(), quantization)
+    model, flatbuffers = larger
+    flatbuffer = flatbuffers[quantization]
     buffers = schema.ModelT.InitFromPackedBuf(flatbuffer).buffers
     sizes = [len(buffer.data) for buffer in buffers if buffer.data is not None]
     recurrent_kernel = 67 * 3 * 67 * bytes_each

@@ -86,7 +86,7 @@ def test_values_and_gradients_are_those_of_keras(name, use_bias, jit, caplog):
         np.testing.assert_allclose(ours, theirs, rtol=2e-5, atol=2e-5)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(
     name=st.sampled_from(list(LAYERS)),
     batch=st.integers(1, 5),

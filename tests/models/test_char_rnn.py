@@ -227,6 +227,7 @@ def test_logits_are_float32_whatever_the_layers_compute_in():
     assert model(np.zeros((1, 3), np.int32)).dtype == tf.float32
 
 
+@pytest.mark.slow
 def test_saved_models_need_nothing_but_keras(tmp_path, ids):
     expected = {}
     for cell in CELLS:

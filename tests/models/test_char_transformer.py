@@ -304,6 +304,7 @@ def test_logits_are_float32_whatever_the_layers_compute_in():
     assert model(np.zeros((1, 3), np.int32)).dtype == tf.float32
 
 
+@pytest.mark.slow
 def test_a_saved_model_is_the_same_in_another_process(tmp_path, ids):
     model = build(dropout=0.5)
     save_model(model, tmp_path / "model.keras")

@@ -110,6 +110,7 @@ def test_the_weights_are_for_the_words_of_the_sentence():
         assert prediction.weights.sum() == pytest.approx(1, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_a_fresh_process_loads_and_agrees(tmp_path):
     model = build(num_blocks=1)
     save_model(model, tmp_path / "model.keras")

@@ -137,6 +137,7 @@ np.save(sys.argv[2], model.predict_on_batch(np.array([[3, 5, 6, 7]])))
 """
 
 
+@pytest.mark.slow
 def test_a_saved_model_is_the_same_in_a_fresh_process(plain, tmp_path):
     path = save_model(plain, tmp_path / "model.keras")
     command = [sys.executable, "-c", FRESH, str(path), str(tmp_path / "out.npy")]

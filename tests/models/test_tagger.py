@@ -219,6 +219,7 @@ np.save(sys.argv[2], model.predict_on_batch([np.load(p) for p in sys.argv[3:]]))
 """
 
 
+@pytest.mark.slow
 def test_saved_and_loaded_in_a_fresh_process(model, tmp_path):
     inputs = encode_tokens([s.tokens for s in SENTENCES], VOCABULARY, 5)
     path = save_model(model, tmp_path / "tagger.keras")

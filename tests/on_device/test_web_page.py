@@ -337,6 +337,7 @@ def test_a_file_is_opened_by_choice(fresh_page, exported, module):
     page.expect(card).to_contain_text("<b>none</b>")
 
 
+@pytest.mark.slow
 def test_a_transformer_writes_the_text_of_keras_past_its_context(fresh_page, tmp_path):
     vocabulary = Vocabulary.from_text(CHARACTERS)
     model = build_char_transformer(

@@ -60,7 +60,13 @@ def test_the_example_of_the_documentation_runs(tmp_path, monkeypatch):
     assert {"saved_model", "char_rnn_int8.tflite", "REPORT.md"} <= names
 
 
-@pytest.mark.parametrize("kind", CASES)
+@pytest.mark.parametrize(
+    "kind",
+    [
+        kind if kind in ("encoder",) else pytest.param(kind, marks=pytest.mark.slow)
+        for kind in CASES
+    ],
+)
 def test_a_model_becomes_checked_files_without_held_out_data(kind, tmp_path):
     vocabulary, names = CASES[kind]
     section = export(build(kind), vocabulary, tmp_path / "new", **names)

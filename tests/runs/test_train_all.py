@@ -93,6 +93,7 @@ def test_the_report_has_every_file_and_every_check(run):
     assert "char_rnn_int8.tflite" in page
 
 
+@pytest.mark.slow
 def test_a_transformer_is_run_in_the_same_way(tmp_path, capsys):
     corpus = tmp_path / "chat.txt"
     corpus.write_bytes(TEXT.encode())
@@ -304,6 +305,7 @@ class Failing:
             resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
+@pytest.mark.slow
 def test_a_full_disk_ends_in_one_line_and_the_resumed_run_in_the_same_weights(
     run, tmp_path, monkeypatch, capsys
 ):

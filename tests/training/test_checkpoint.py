@@ -87,13 +87,8 @@ PROGRAM = textwrap.dedent(
 )
 
 
-SLOW = pytest.mark.slow
-
-
-@pytest.mark.parametrize(
-    "kind",
-    ["gru", *(pytest.param(kind, marks=SLOW) for kind in ("lstm", "transformer"))],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["gru", "lstm", "transformer"])
 def test_killed_and_resumed_equals_undisturbed(tmp_path, kind):
     def run(folder, resume: str, kill_at: int = 0) -> int:
         environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}

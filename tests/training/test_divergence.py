@@ -62,7 +62,8 @@ class Run:
         self.learner = build_stateful_model(
             self.model, config.batch_size, config.length
         )
-        compile_for_training(self.learner, config)
+        # XLA takes longer to compile so small a step than all its runs take.
+        compile_for_training(self.learner, config, jit_compile=False)
         self.history = HistoryFile(folder / "history.csv")
 
     def fit(self, *callbacks, resume=False):

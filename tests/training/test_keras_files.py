@@ -144,6 +144,7 @@ def runs(tmp_path_factory):
     return {Path(path).stem: (here[path], there[path]) for path in here}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LEARNERS)
 def test_a_learner_continues_from_its_file_in_another_process(name, runs):
     here, there = runs[name]
