@@ -11,6 +11,7 @@ def files():
     return sample_files()
 
 
+@pytest.mark.slow
 def test_bad_input(files):
     counts = fuzz(*files, 900)
     assert sum(counts.values()) == 900

@@ -393,6 +393,7 @@ def test_gradients_reach_every_weight(encoder):
             assert np.any(tf.convert_to_tensor(gradient)), variable.path
 
 
+@pytest.mark.slow
 @saving
 def test_a_fresh_process_loads_the_file(encoder, tmp_path):
     ids = np.array([[4, 1, 3, 12, 4], [2, 2, 1, 0, 0]])
@@ -425,6 +426,7 @@ def masked_words(num_sentences):
     return np.where(hidden, 12, words), words, hidden.astype("float32")
 
 
+@pytest.mark.slow
 @saving
 def test_masked_words_are_learned_and_the_encoder_with_them(tmp_path):
     keras.utils.set_random_seed(0)

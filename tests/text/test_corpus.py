@@ -62,6 +62,7 @@ def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path, monkeypatch, 
     assert find_ids(hashlib.sha256(b"more and " * 9).hexdigest()) is None
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="this is not Linux")
 def test_a_large_text_is_read_within_little_memory(tmp_path):
     """Encoding, finding and counting it makes a process grow by at most 32 MB."""
