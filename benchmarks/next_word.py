@@ -29,7 +29,7 @@ def rows(report: dict[str, Any]) -> list[tuple[str, str]]:
     int8 = export["files"]["next_word_int8.tflite"]
     unknown = section["fraction of the held-out words that the vocabulary lacks"]
     column = [
-        ("words and signs", f"{section['words and signs']:,}"),
+        ("words", f"{section['words and punctuation marks']:,}"),
         ("vocabulary", f"{section['vocabulary_size']:,}"),
         ("held-out words that it lacks", f"{unknown:.1%}"),
     ]

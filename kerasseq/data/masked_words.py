@@ -1,6 +1,6 @@
-"""Batches of masked words, which an encoder is trained on.
+"""Sentences with masked words, to train an encoder on.
 
-Devlin et al. 2019, "BERT", section 3.1, task 1, without the words left as they are.
+Devlin et al. 2019, "BERT", section 3.1, task 1, where every chosen word is masked.
 """
 
 from collections.abc import Sequence
@@ -10,6 +10,24 @@ import numpy as np
 import tensorflow as tf
 
 from kerasseq.text.words import MASK, SPECIALS
+
+# The encoder's default text. Each word follows from the rest of its sentence, and the
+# same words occur in several sentences, at the same and at other positions, with other
+# neighbours and meanings.
+SENTENCES = (
+    "the bank of the river was muddy after the rain",
+    "the bank lends money to the farmer",
+    "she sat on the bank and watched the boat",
+    "he keeps all his money in the bank",
+    "the light of the moon fell on the water",
+    "a feather is light but a stone is heavy",
+    "light the fire before the night is cold",
+    "we watch the moon rise over the river",
+    "her watch was slow and the train was late",
+    "the spring in the old watch was broken",
+    "in spring the river is cold and fast",
+    "rain fell on the farmer and his boat",
+)
 
 
 def masked_word_batches(
@@ -21,34 +39,33 @@ def masked_word_batches(
     max_length: int = 64,
     seed: int = 0,
 ) -> tf.data.Dataset:
-    """Sentences with words hidden behind `MASK`, as `model.fit` takes them.
+    """Sentences with words replaced by `MASK`, in batches for `model.fit`.
 
-    Every pass has the sentences in a new order and hides other words: each known word
-    with probability `rate`, and at least one in a sentence. Padding and unknown words
-    are never hidden, and a sentence without a known word is left out.
+    Every pass shuffles the sentences and masks other words: each known word with
+    probability `rate`, and at least one in a sentence. Padding and unknown words are
+    never masked, and sentences without a known word are left out.
 
-    The batches depend on the arguments only, so they are the same each time that the
-    dataset is read. All have the same shape, which lets XLA compile one program: the
-    last one is filled up from a further pass.
+    The batches depend only on the arguments. All have the same shape, so that XLA
+    compiles one program: the last one is filled up from another pass.
 
-    A loss with `reduction="mean_with_sample_weight"` is the mean over the hidden words;
-    Keras's default divides their sum by the number of all places.
+    With `reduction="mean_with_sample_weight"` the loss is the mean over the masked
+    words; Keras's default divides their sum by the number of all positions.
 
     Args:
         sequences: N arrays of ids (T_n,), as from `WordVocabulary.encode`.
         batch_size: B.
-        passes: how often to go through the sentences.
-        rate: the probability with which a word is hidden, 0 to 1.
-        max_length: a longer sentence loses its end.
-        seed: not negative; decides the order and what is hidden.
+        passes: over the sentences.
+        rate: the probability of a word to be masked, 0 to 1.
+        max_length: longer sentences lose their end.
+        seed: not negative; decides the order and the masked words.
 
     Returns:
-        Batches of inputs int32 (B, T), targets int32 (B, T), which are the sentences
-        as they were, and weights float32 (B, T), 1 at what is hidden and 0 elsewhere;
-        T is the length of the longest sentence, at most `max_length`.
+        Batches of inputs int32 (B, T), targets int32 (B, T), the unmasked sentences,
+        and weights float32 (B, T), 1 at masked words and 0 elsewhere; T is the length
+        of the longest sentence, at most `max_length`.
 
     Raises:
-        ValueError: an argument is out of its range, or no sentence has a known word.
+        ValueError: an argument is out of range, or no sentence has a known word.
     """
     for name, value in (
         ("batch_size", batch_size),
@@ -59,7 +76,7 @@ def masked_word_batches(
             raise ValueError(f"{name}={value} must be at least 1")
     if not 0 <= rate <= 1:
         raise ValueError(
-            f"rate={rate} is no probability; give 0 to 1, for example 0.15"
+            f"rate={rate} is not a probability; give 0 to 1, for example 0.15"
         )
     usable = [
         ids
@@ -73,7 +90,10 @@ def masked_word_batches(
         )
     padded = keras.utils.pad_sequences(usable, padding="post")
     num_batches = -(-passes * len(padded) // batch_size)
-    order = _shuffled_passes(len(padded), num_batches * batch_size, seed)
+    generator, count = np.random.default_rng(seed), num_batches * batch_size
+    order = np.concatenate(
+        [generator.permutation(len(padded)) for _ in range(-(-count // len(padded)))]
+    )[:count]
     rows = tf.constant(order.reshape(num_batches, batch_size), tf.int32)
     table = tf.constant(padded)
 
@@ -81,19 +101,12 @@ def masked_word_batches(
         targets = tf.gather(table, rows[index])
         drawn = tf.random.stateless_uniform(tf.shape(targets), [seed, index])
         drawn = tf.where(targets >= len(SPECIALS), drawn, 2.0)
-        # The lowest number of a sentence passes at any rate, a 2 at none.
+        # The lowest value of a sentence is below any threshold, a 2 below none.
         hidden = drawn <= tf.maximum(tf.reduce_min(drawn, 1, keepdims=True), rate)
         return tf.where(hidden, MASK, targets), targets, tf.cast(hidden, tf.float32)
 
     batches = tf.data.Dataset.range(num_batches).map(batch)
     options = tf.data.Options()
-    # See `next_character_streams`: its end would be waited for.
+    # As in `next_character_streams`.
     options.autotune.enabled = False
     return batches.with_options(options).prefetch(2)
-
-
-def _shuffled_passes(num_rows: int, count: int, seed: int) -> np.ndarray:
-    """The first `count` row indices, shuffled again for each pass."""
-    generator = np.random.default_rng(seed)
-    passes = [generator.permutation(num_rows) for _ in range(-(-count // num_rows))]
-    return np.concatenate(passes)[:count]

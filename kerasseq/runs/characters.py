@@ -1,4 +1,4 @@
-"""The model that writes text: a text -> a plan -> training -> samples -> files."""
+"""The model that writes text: plan -> train -> save -> measure -> draw."""
 
 import math
 from collections.abc import Sequence
@@ -38,16 +38,14 @@ from kerasseq.training.checkpoint import Checkpoint
 from kerasseq.training.configuration import TrainingConfig
 from kerasseq.training.presets import (
     PRESETS,
+    TRANSFORMER_HEAD_SIZE,
     TRANSFORMERS,
-    Preset,
-    TransformerPreset,
     dropout_for,
     most_characters,
     units_for,
 )
 from kerasseq.training.streams import fit_streams
 
-HEAD_SIZE = 32
 TEMPERATURES = (0.7, 1.0, 1.2)
 HOW_TO = """
 To write with the model, here or in a browser:
@@ -56,7 +54,7 @@ To write with the model, here or in a browser:
 
 
 class Plan(NamedTuple):
-    """All that the training of a character model depends on."""
+    """Everything that the training of a character model depends on."""
 
     name: str
     corpus: Corpus
@@ -67,16 +65,16 @@ class Plan(NamedTuple):
 
 
 def plan_character_model(options: Options) -> Plan:
-    """Read the text and choose sizes and length of the training.
+    """Read the text and choose the model's sizes and the length of the training.
 
     Raises:
-        ValueError: the text cannot be used, or is not the one to resume with, or an
-            option is not of the kind of model.
+        ValueError: the text cannot be used or is not that of the run to resume, or an
+            option does not apply to this kind of model.
     """
     if options.model == "transformer" and options.cell:
         raise ValueError(
-            f"--cell {options.cell} is of the other model; leave it out, or take "
-            "--model rnn"
+            f"--cell {options.cell} is an option of the recurrent model; leave it out, "
+            "or give --model rnn"
         )
     start = load_start(options, ("char_rnn", "char_transformer"), Vocabulary)
     corpus = load_corpus(options.corpus)
@@ -88,13 +86,10 @@ def plan_character_model(options: Options) -> Plan:
     vocabulary = corpus.vocabulary
     if len(vocabulary) < 2:
         raise ValueError(
-            f"{corpus.name} holds the single character {vocabulary.characters[0]!r}; "
-            "a text to learn from has at least two"
+            f"{corpus.name} consists of the single character "
+            f"{vocabulary.characters[0]!r}; give a text with at least two"
         )
-    recurrent = PRESETS[options.preset]
-    preset: Preset | TransformerPreset = recurrent
-    if transformer:
-        preset = TRANSFORMERS[options.preset]
+    preset = (TRANSFORMERS if transformer else PRESETS)[options.preset]
     num_layers = options.layers or preset.layers
     learning_rate = options.learning_rate
     if learning_rate is None:
@@ -102,12 +97,12 @@ def plan_character_model(options: Options) -> Plan:
     num_characters = len(split_text(corpus.ids)[0])
     units = options.units
     if units is None:
-        units = preset.units if transformer else units_for(recurrent, num_characters)
+        units = preset.units if transformer else units_for(preset, num_characters)
     characters = most_characters(preset, num_characters)
     dropout = options.dropout
     if dropout is None:
         passes = options.epochs or characters / num_characters
-        # For a Transformer, dropout costs more than it brings up to four passes.
+        # Up to four passes, dropout costs a Transformer more than it gains.
         dropout = dropout_for(passes / 4 if transformer else passes)
     config: CharRNNConfig | CharTransformerConfig
     if start and transformer:
@@ -118,15 +113,15 @@ def plan_character_model(options: Options) -> Plan:
         config = CharTransformerConfig(
             len(vocabulary),
             model_size=units,
-            num_heads=max(1, units // HEAD_SIZE),
+            num_heads=max(1, units // TRANSFORMER_HEAD_SIZE),
             num_blocks=num_layers,
-            context=TRANSFORMERS[options.preset].context,
+            context=preset.context,
             dropout=dropout,
         )
     else:
         config = CharRNNConfig(
             len(vocabulary),
-            cell=options.cell or recurrent.cell,
+            cell=options.cell or preset.cell,
             units=units,
             num_layers=num_layers,
             dropout=dropout,
@@ -135,7 +130,6 @@ def plan_character_model(options: Options) -> Plan:
         num_characters,
         budget=characters,
         passes=options.epochs,
-        batch_size=preset.batch_size,
         learning_rate=learning_rate,
         weight_decay=preset.weight_decay,
         optimizer="muon" if transformer else "adam",
@@ -150,15 +144,15 @@ def train_character_model(
     plan: Plan,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> str:
-    """Train, measure and sample the model that writes text, and save it.
+    """Train the model that writes text, save it, measure it and draw its losses.
 
     Args:
         options: of the run.
         plan: from `plan_character_model`.
-        callbacks: further ones for the training.
+        callbacks: additional ones for the training.
 
     Returns:
-        The model's name, which is that of its folder.
+        The name of the model and of its folder.
     """
     name, corpus, config, training, checkpoint, start = plan
     folder = options.out / name
@@ -166,7 +160,7 @@ def train_character_model(
     ids, held_out = split_text(corpus.ids)
     print(f"\n{corpus.name}: {len(corpus.ids):,} characters, {config}")
     if unknown := vocabulary.unknown(options.prompt):
-        print(f"left out of the prompt, since the text lacks them: {unknown}")
+        print(f"characters of the prompt that the text lacks are left out: {unknown}")
 
     keras.utils.set_random_seed(options.seed)
     if isinstance(config, CharTransformerConfig):
@@ -195,6 +189,10 @@ def train_character_model(
         resume=options.resume,
     )
 
+    save_model(model, folder / f"{name}.keras")
+    vocabulary.save(folder / "vocabulary.json")
+    write_file(folder / "held_out.txt", vocabulary.decode(held_out[:20_001]))
+
     references = {"by the characters' frequencies": frequency_loss(ids)}
     if corpus.entropy is not None:
         references["true entropy"] = corpus.entropy
@@ -206,11 +204,8 @@ def train_character_model(
         **references,
     }
 
-    plot_losses(history.history, folder / "loss.png", references)
     write_file(folder / "samples.md", sample_texts(options, module))
-    save_model(model, folder / f"{name}.keras")
-    vocabulary.save(folder / "vocabulary.json")
-    write_file(folder / "held_out.txt", vocabulary.decode(held_out[:20_001]))
+    plot_losses(history.history, folder / "loss.png", references)
     section = {
         "corpus": corpus.name,
         "corpus SHA-256": corpus.sha256,
@@ -225,7 +220,7 @@ def train_character_model(
 
 
 def sample_texts(options: Options, module: GeneratingModule) -> str:
-    """Print sample texts, one for each temperature, and give them as Markdown."""
+    """Print a sample text for each temperature, and return them as Markdown."""
     lines = ["# Samples", ""]
     for temperature in options.temperature or TEMPERATURES:
         text = generate(

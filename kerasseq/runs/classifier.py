@@ -1,4 +1,4 @@
-"""The classifier: labelled sentences -> a model -> scores and pictures -> files."""
+"""The classifier of sentences: plan -> train -> save -> measure -> draw."""
 
 import time
 from collections.abc import Sequence
@@ -42,19 +42,19 @@ from kerasseq.training.presets import (
 
 DRAWN_SENTENCES = 8
 HOW_TO = """
-To classify with the model, a text or each line of standard input:
+To classify a text, or each line of standard input:
   kerasseq classify {file} "a line of text\""""
 
 
 class Plan(NamedTuple):
-    """What is learned, and what it is measured on.
+    """What the classifier learns from, and what it is measured on.
 
     Attributes:
         name: of the file.
         data: all sentences.
-        training: places of those to learn from, int (M,).
-        held_out: places of the others, int (N - M,).
-        vocabulary: words of those to learn from.
+        training: indices of the sentences to learn from, int (M,).
+        held_out: indices of the others, int (N - M,).
+        vocabulary: words of the sentences to learn from.
     """
 
     name: str
@@ -73,14 +73,14 @@ def plan_classifier(options: Options) -> Plan:
     data = read_labelled_sentences(options.labels)
     training, held_out = split_by_class(data.class_ids, seed=options.seed)
     try:
-        vocabulary = choose_words([data.sentences[place] for place in training])
+        vocabulary = choose_words([data.sentences[index] for index in training])
     except ValueError as error:
         raise ValueError(f"{options.labels}: {error}") from None
     return Plan(Path(options.labels).name, data, training, held_out, vocabulary)
 
 
 def choose_words(sentences: Sequence[str]) -> WordVocabulary:
-    """The words of some sentences that a classifier can learn from."""
+    """The words of sentences that a classifier can learn from."""
     return WordVocabulary.from_sentences(
         sentences, MOST_WORDS["classifier"], least=CLASSIFIER_LEAST_COUNT
     )
@@ -91,7 +91,7 @@ def train_classifier(
     plan: Plan,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> str:
-    """Train a classifier, measure it on what was held out, draw, save and export."""
+    """Train a classifier, save it, measure it on held-out sentences and draw them."""
     folder = options.out / "classifier"
     name, data, training, held_out, vocabulary = plan
     labels, class_ids = data.classes, data.class_ids
@@ -102,9 +102,9 @@ def train_classifier(
 
     start = time.perf_counter()
     history = HistoryFile(folder / "history.csv")
-    tested = [sequences[place] for place in held_out]
+    tested = [sequences[index] for index in held_out]
     classifier = learn(
-        [sequences[place] for place in training],
+        [sequences[index] for index in training],
         class_ids[training],
         config,
         options.seed,
@@ -113,6 +113,10 @@ def train_classifier(
         verbosity(),
     )
     seconds = time.perf_counter() - start
+
+    save_model(classifier, folder / "classifier.keras")
+    vocabulary.save(folder / "vocabulary.json")
+    write_labels(labels, folder / "labels.json")
 
     predictions = predict(classifier, tested)
     probabilities = np.stack([each.probabilities for each in predictions])
@@ -129,30 +133,28 @@ def train_classifier(
 
     answers = [
         Answer(
-            data.sentences[place],
-            data.labels[place],
+            data.sentences[index],
+            data.labels[index],
             labels[prediction.probabilities.argmax()],
             float(prediction.probabilities.max()),
             prediction.weights,
         )
-        for place, prediction in zip(held_out, predictions, strict=True)
+        for index, prediction in zip(held_out, predictions, strict=True)
     ]
+    write_file(folder / "held_out.tsv", table(answers))
+
     plot_losses(history.history, folder / "loss.png", unit="nats a sentence")
     plot_confusion(matrix, labels, folder / "confusion.png")
     draw(answers, folder / "attention.png")
-    save_model(classifier, folder / "classifier.keras")
-    vocabulary.save(folder / "vocabulary.json")
-    write_labels(labels, folder / "labels.json")
-    write_file(folder / "held_out.tsv", table(answers))
-    known = set(data.sentences[place] for place in training)
+    known = {data.sentences[index] for index in training}
     section = {
         "file": name,
         "sentences": len(sequences),
         "held-out sentences": len(tested),
-        "of them also among those learned from": sum(
+        "held-out sentences that were also learned from": sum(
             answer.sentence in known for answer in answers
         ),
-        "sentences cut to their first words": sum(
+        "sentences longer than the model reads": sum(
             len(split_words(sentence)) > length for sentence in data.sentences
         ),
         **scores,
@@ -173,18 +175,15 @@ def learn(
 ) -> keras.Model:
     """Build a classifier and train it for a fixed number of passes.
 
-    Nothing is chosen by what is held out, so that it measures the model fairly.
+    No choice depends on the held-out data, so that they measure the model fairly.
 
     Args:
         sequences: N arrays of ids (T_n,).
         class_ids: int (N,).
-        config: its sizes.
+        config: sizes of the classifier.
         seed: of weights, dropout and order.
-        held_out: what to measure the loss on after each pass.
-        callbacks: for `fit`, and so is `verbose`.
-
-    Returns:
-        The classifier, from `build_classifier`.
+        held_out: batches to measure the loss on after each pass.
+        callbacks: of `fit`, as is `verbose`.
     """
     keras.utils.set_random_seed(seed)
     classifier = build_classifier(config)
@@ -206,7 +205,7 @@ def learn(
 
 
 class Answer(NamedTuple):
-    """What a classifier said of a sentence, and what it is."""
+    """A classifier's answer for a sentence, and the correct one."""
 
     sentence: str
     label: str
@@ -217,14 +216,14 @@ class Answer(NamedTuple):
     @property
     def heading(self) -> str:
         """The answer in words."""
-        said = f"{self.predicted}, {self.probability:.0%}"
+        answer = f"{self.predicted}, {self.probability:.0%}"
         if self.predicted == self.label:
-            return f"right: {said}"
-        return f"wrong: taken for {said}; it is {self.label}"
+            return f"right: {answer}"
+        return f"wrong: {answer}; it is {self.label}"
 
 
 def table(answers: Sequence[Answer]) -> str:
-    """Answers as lines of tab-separated columns under their names."""
+    """Answers as a table of tab-separated columns with a line of names."""
     rows = [("label", "predicted", "probability", "sentence")]
     rows += [
         (each.label, each.predicted, f"{each.probability:.4f}", each.sentence)
@@ -234,21 +233,16 @@ def table(answers: Sequence[Answer]) -> str:
 
 
 def draw(answers: Sequence[Answer], path: Path) -> None:
-    """Draw what the model looked at in some right and some wrong sentences."""
+    """Draw what the model attends to in some right and some wrong answers."""
     chosen = []
     for right in (True, False):
-        those = [each for each in answers if (each.predicted == each.label) == right]
-        # From all of them, since a file may be in the order of its classes.
-        chosen += those[:: -(-len(those) // (DRAWN_SENTENCES // 2)) or 1]
-    plot_weighted_words(
-        [
-            WeightedWords(
-                each.heading,
-                split_words(each.sentence)[: len(each.weights)],
-                each.weights,
-            )
-            for each in chosen
-        ],
-        path,
-        "What the model looked at",
-    )
+        group = [each for each in answers if (each.predicted == each.label) == right]
+        # At even distances, since a file may be in the order of its classes.
+        chosen += group[:: -(-len(group) // (DRAWN_SENTENCES // 2)) or 1]
+    texts = [
+        WeightedWords(
+            each.heading, split_words(each.sentence)[: len(each.weights)], each.weights
+        )
+        for each in chosen
+    ]
+    plot_weighted_words(texts, path, "What the model attends to")

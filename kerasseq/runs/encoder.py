@@ -1,4 +1,4 @@
-"""A small Transformer encoder: sentences -> masked words -> pictures -> files."""
+"""The encoder of sentences: plan -> train -> save -> measure -> draw."""
 
 import math
 import time
@@ -8,7 +8,7 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from kerasseq.data.masked_words import masked_word_batches
+from kerasseq.data.masked_words import SENTENCES, masked_word_batches
 from kerasseq.data.streams import frequency_loss
 from kerasseq.files.keras_models import save_model
 from kerasseq.files.report import record
@@ -21,19 +21,21 @@ from kerasseq.models.encoder import (
 from kerasseq.pictures.encoder import write_demo
 from kerasseq.runs.bookkeeping import describe_training
 from kerasseq.runs.options import Options
-from kerasseq.text.words import SENTENCES, SPECIALS, WordVocabulary, read_sentences
+from kerasseq.text.words import SPECIALS, WordVocabulary, read_sentences
 from kerasseq.training.callbacks import verbosity
 from kerasseq.training.compiling import compile_for_training
 from kerasseq.training.configuration import TrainingConfig
-from kerasseq.training.presets import MOST_WORDS, encoder_training
+from kerasseq.training.presets import ENCODER_SIZES, MOST_WORDS, encoder_training
 
+# The loss is measured on so many passes with other words hidden, and batches at most.
+MEASURED_PASSES, MEASURED_BATCHES = 20, 100
 HOW_TO = """
-To see the vectors of a sentence, and who attends to whom:
+To see a sentence's vectors, and which words attend to which:
   kerasseq encode {file} "the bank of the river\""""
 
 
 class Plan(NamedTuple):
-    """The sentences to learn from, the model's sizes and the length of the training."""
+    """Everything that the training of an encoder depends on."""
 
     sentences: Sequence[str]
     vocabulary: WordVocabulary
@@ -45,11 +47,11 @@ def plan_encoder(options: Options) -> Plan:
     """Read the sentences and choose the length of the training.
 
     Raises:
-        ValueError: their file cannot be used.
+        ValueError: the file of sentences cannot be used.
     """
     sentences = read_sentences(options.sentences) if options.sentences else SENTENCES
     vocabulary = WordVocabulary.from_sentences(sentences, MOST_WORDS["encoder"])
-    config = EncoderConfig(len(vocabulary), model_size=32, max_length=64)
+    config = EncoderConfig(len(vocabulary), **ENCODER_SIZES)
     training = encoder_training(options.preset, config.max_length)
     return Plan(sentences, vocabulary, config, training)
 
@@ -59,7 +61,7 @@ def train_encoder(
     plan: Plan,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> str:
-    """Train an encoder to guess hidden words, and show what it makes of them."""
+    """Train an encoder to guess hidden words, save it, measure it and draw it."""
     folder = options.out / "encoder"
     sentences, vocabulary, config, training = plan
     sequences = [vocabulary.encode(sentence) for sentence in sentences]
@@ -74,7 +76,11 @@ def train_encoder(
     start = time.perf_counter()
     learner.fit(
         masked_word_batches(
-            sequences, training.batch_size, passes=passes, seed=options.seed
+            sequences,
+            training.batch_size,
+            passes=passes,
+            max_length=config.max_length,
+            seed=options.seed,
         ),
         epochs=training.epochs,
         steps_per_epoch=training.steps_per_epoch,
@@ -84,20 +90,25 @@ def train_encoder(
     )
     seconds = time.perf_counter() - start
 
+    save_model(encoder, folder / "encoder.keras")
+    vocabulary.save(folder / "vocabulary.json")
+    write_file(folder / "sentences.txt", "\n".join(sentences) + "\n")
+
     others = masked_word_batches(
-        sequences, training.batch_size, passes=20, seed=options.seed + 1
+        sequences,
+        training.batch_size,
+        passes=MEASURED_PASSES,
+        max_length=config.max_length,
+        seed=options.seed + 1,
     )
-    loss = float(learner.evaluate(others.take(100), verbose=0))
+    loss = float(learner.evaluate(others.take(MEASURED_BATCHES), verbose=0))
     words = np.concatenate(sequences)
     frequencies = frequency_loss(words[words >= len(SPECIALS)])
     print(f"hidden words: {loss:.3f} nats; by frequency alone: {frequencies:.3f}")
     if loss > frequencies / 2:
-        print("More than half of it: with fewer sentences the pictures would say more.")
+        print("That is more than half; fewer sentences would give clearer pictures.")
 
     write_demo(folder, encoder, vocabulary, sentences)
-    save_model(encoder, folder / "encoder.keras")
-    vocabulary.save(folder / "vocabulary.json")
-    write_file(folder / "sentences.txt", "\n".join(sentences) + "\n")
     section = {
         "sentences": len(sentences),
         "loss of masked words": loss,

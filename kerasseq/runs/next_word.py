@@ -1,4 +1,4 @@
-"""The model that suggests words: a text -> a plan -> training -> typing -> files."""
+"""The model that suggests words: plan -> train -> save -> measure -> draw."""
 
 import hashlib
 from collections.abc import Sequence
@@ -39,7 +39,7 @@ from kerasseq.training.presets import (
 )
 from kerasseq.training.streams import fit_streams
 
-# A tenth of fewer words is too little to measure on.
+# The held-out tenth of fewer words is too small to measure on.
 LEAST_WORDS = 1_000
 HELD_OUT_WORDS = 2_000
 HOW_TO = """
@@ -49,7 +49,7 @@ To see what it suggests, for a text or for each line that you type:
 
 
 class Plan(NamedTuple):
-    """All that the training of a next-word model depends on."""
+    """Everything that the training of a next-word model depends on."""
 
     name: str
     sha256: str
@@ -62,18 +62,18 @@ class Plan(NamedTuple):
 
 
 def plan_next_word(options: Options) -> Plan:
-    """Read the text and choose sizes and length of the training.
+    """Read the text and choose the model's sizes and the length of the training.
 
     Raises:
-        ValueError: the text cannot be used, or is not the one to resume with.
+        ValueError: the text cannot be used or is not that of the run to resume.
     """
     path = Path(options.words)
     content = read_text(path)
     text = TypedText.from_text(content)
     if len(text.ids) < LEAST_WORDS:
         raise ValueError(
-            f"{path} holds {len(text.ids)} words and signs; a model that suggests "
-            f"words learns from {LEAST_WORDS:,} at least"
+            f"{path} holds {len(text.ids)} words and punctuation marks; a model that "
+            f"suggests words needs {LEAST_WORDS:,} at least"
         )
     train, _ = text.split()
     start = load_start(options, ("next_word",), TypedVocabulary)
@@ -89,8 +89,8 @@ def plan_next_word(options: Options) -> Plan:
         name_unknown_words(path.name, text, vocabulary, options.strict)
     if len(vocabulary) - vocabulary.first < 2:
         raise ValueError(
-            f"{path} holds the single word {vocabulary.words[-1]!r} more than once; a "
-            "text to learn from has at least two"
+            f"{path} holds only one word more than once, {vocabulary.words[-1]!r}; "
+            "give a text with at least two"
         )
     num_words = len(train.ids)
     preset = NEXT_WORD[options.preset]
@@ -112,12 +112,12 @@ def train_next_word(
     plan: Plan,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> str:
-    """Train the model that suggests words, and measure it beside a trigram."""
+    """Train the model that suggests words, save it, compare it with a trigram, draw."""
     folder = options.out / "next_word"
     vocabulary, training = plan.vocabulary, plan.training
     train, held_out = plan.text.split()
     ids, held_out_ids = map(vocabulary.encode_typed, (train, held_out))
-    print(f"\n{plan.name}: {len(plan.text.ids):,} words and signs, {plan.config}")
+    print(f"\n{plan.name}: {len(plan.text.ids):,} words, {plan.config}")
 
     keras.utils.set_random_seed(options.seed)
     counts = np.bincount(ids, minlength=len(vocabulary))
@@ -125,7 +125,7 @@ def train_next_word(
     if plan.start:
         model.set_weights(plan.start.model.get_weights())
     history = HistoryFile(folder / "history.csv")
-    # The last weights are kept: to take those of the best held-out loss would be to
+    # The last weights are kept: to take those of the lowest held-out loss would be to
     # choose by the text that the model is measured on.
     seconds = fit_streams(
         model,
@@ -139,6 +139,11 @@ def train_next_word(
         resume=options.resume,
         as_examples=next_word_batches,
     )
+
+    save_model(model, folder / "next_word.keras")
+    vocabulary.save(folder / "vocabulary.json")
+    forms = [held_out.forms[index] for index in held_out.ids[:HELD_OUT_WORDS]]
+    write_file(folder / "held_out.txt", " ".join(forms) + "\n")
 
     trigram = KneserNey(ids, len(vocabulary))
     typings = {
@@ -154,14 +159,10 @@ def train_next_word(
     plot_losses(history.history, folder / "loss.png", unit="nats a word")
     plot_savings(figures, folder / "savings.png")
     plot_typing(typical_passage(held_out, typings), folder / "typing.png")
-    save_model(model, folder / "next_word.keras")
-    vocabulary.save(folder / "vocabulary.json")
-    forms = [held_out.forms[index] for index in held_out.ids[:HELD_OUT_WORDS]]
-    write_file(folder / "held_out.txt", " ".join(forms) + "\n")
     section = {
         "corpus": plan.name,
         "corpus SHA-256": plan.sha256,
-        "words and signs": len(plan.text.ids),
+        "words and punctuation marks": len(plan.text.ids),
         "fraction of the held-out words that the vocabulary lacks": float(
             (held_out_ids == UNKNOWN).mean()
         ),

@@ -1,4 +1,4 @@
-"""A tagger of names: a CoNLL file -> training -> scores, pictures -> files."""
+"""The tagger of names: plan -> train -> save -> measure -> draw."""
 
 import sys
 import time
@@ -45,7 +45,7 @@ To tag sentences:
 
 
 class Plan(NamedTuple):
-    """What a tagger learns from and what it is measured on."""
+    """What the tagger learns from, and what it is measured on."""
 
     name: str
     learned: Sequence[TaggedSentence]
@@ -53,7 +53,7 @@ class Plan(NamedTuple):
 
 
 def plan_tagger(options: Options) -> Plan:
-    """Read the file; its last tenth is held out.
+    """Read the file and hold its last tenth out.
 
     Raises:
         ValueError: the file cannot be used.
@@ -69,8 +69,8 @@ def plan_tagger(options: Options) -> Plan:
     for some, name in ((learned, "first nine tenths"), (held_out, "last tenth")):
         if not find_kinds(some):
             raise ValueError(
-                f"{options.tags} has no entity in its {name}, so it cannot be learned "
-                "from or measured on; shuffle the sentences"
+                f"{options.tags} has no entity in its {name}, which a tagger cannot "
+                "learn from or be measured on; shuffle the sentences"
             )
     return Plan(Path(options.tags).name, learned, held_out)
 
@@ -80,7 +80,7 @@ def train_tagger(
     plan: Plan,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> str:
-    """Train a tagger, measure it beside the lookup, draw and save it."""
+    """Train a tagger, save it, compare it with the lookup and draw both."""
     folder = options.out / "tagger"
     name, learned, held_out = plan
     kinds = find_kinds([*learned, *held_out])
@@ -97,6 +97,11 @@ def train_tagger(
     seconds = time.perf_counter() - start
 
     tags = TaggerConfig(len(vocabulary), kinds).tags
+    save_model(model, folder / "tagger.keras")
+    vocabulary.save(folder / "vocabulary.json")
+    write_labels(tags, folder / "tags.json")
+    write_tagged_sentences(folder / "held_out.conll", held_out)
+
     tokens = [sentence.tokens for sentence in held_out]
     predicted = tag_sentences(TaggerOnIds(model, tags), tokens, vocabulary)
     actual = [sentence.tags for sentence in held_out]
@@ -104,11 +109,15 @@ def train_tagger(
     lookup = EntityLookup(learned)
     baseline = score_entities(actual, [lookup.tag(row) for row in tokens])
 
-    plot_losses(history.history, folder / "loss.png", unit="nats a token, weighed")
+    overall, by_lookup = scores[OVERALL].f1, baseline[OVERALL].f1
+    print_sentences(tokens, predicted, kinds)
+    print(f"F1 {100 * overall:.1f}; by lookup of known names {100 * by_lookup:.1f}")
+
+    plot_losses(history.history, folder / "loss.png", unit="nats a token, weighted")
     plot_scores(
         {"tagger": f1_by_kind(scores), "lookup of known names": f1_by_kind(baseline)},
         folder / "f1.png",
-        f"F1 of entities in {len(held_out)} sentences that were not learned from",
+        f"F1 of entities in {len(held_out)} held-out sentences",
     )
     shown = [
         (sentence, tags)
@@ -117,22 +126,14 @@ def train_tagger(
     ][:SHOWN_SENTENCES]
     title = f"What a tagger finds in {name}"
     write_entity_page(folder / "entities.html", shown, kinds, title)
-    print_sentences(tokens, predicted, kinds)
-    overall = scores[OVERALL].f1, baseline[OVERALL].f1
-    print(f"F1 {100 * overall[0]:.1f}; by lookup of known names {100 * overall[1]:.1f}")
-
-    save_model(model, folder / "tagger.keras")
-    vocabulary.save(folder / "vocabulary.json")
-    write_labels(tags, folder / "tags.json")
-    write_tagged_sentences(folder / "held_out.conll", held_out)
     section = {
         "file": name,
         "sentences learned from": len(learned),
         "sentences held out": len(held_out),
         "words": len(vocabulary),
         "tags": ", ".join(tags),
-        "F1": overall[0],
-        "F1 by lookup of known names": overall[1],
+        "F1": overall,
+        "F1 by lookup of known names": by_lookup,
         **describe_training(options, model, seconds),
         "scores": score_rows(scores),
     }
@@ -151,10 +152,10 @@ def fit_tagger(
 
     Args:
         sentences: to learn from.
-        kinds: of the entities that it is to know.
+        kinds: of entities.
         preset: decides the length of the training.
         seed: of weights, order and dropout.
-        callbacks: for the training.
+        callbacks: of `fit`.
     """
     vocabulary = WordVocabulary.from_sentences(
         (" ".join(sentence.tokens) for sentence in sentences), MOST_WORDS["tagger"]
@@ -195,7 +196,7 @@ def print_sentences(
     predicted: Sequence[Sequence[str]],
     kinds: Sequence[str],
 ) -> None:
-    """Print the first sentences in which entities were found, with these coloured."""
+    """Print the first sentences with found entities, and colour these."""
     found = [
         TaggedSentence(tuple(tokens), tuple(tags))
         for tokens, tags in zip(sentences, predicted, strict=True)

@@ -1,4 +1,4 @@
-"""Words: sentences as ids, in Python and in a graph."""
+"""Words: sentences, and their ids in a vocabulary."""
 
 import collections
 import functools
@@ -15,29 +15,9 @@ import numpy as np
 from kerasseq.files.writing import write_file
 from kerasseq.text.reading import read_text
 
-# In upper case, so that no sentence can spell them: its words are lower-cased.
+# In upper case, so that no sentence contains them: its words are lower-cased.
 SPECIALS = ("<PAD>", "<UNK>", "<MASK>")
-
-
 PAD, UNKNOWN, MASK = range(len(SPECIALS))
-
-
-# Each word follows from the rest of its sentence, and the same words stand in several
-# of them, at the same place and elsewhere, with other neighbours and meanings.
-SENTENCES = (
-    "the bank of the river was muddy after the rain",
-    "the bank lends money to the farmer",
-    "she sat on the bank and watched the boat",
-    "he keeps all his money in the bank",
-    "the light of the moon fell on the water",
-    "a feather is light but a stone is heavy",
-    "light the fire before the night is cold",
-    "we watch the moon rise over the river",
-    "her watch was slow and the train was late",
-    "the spring in the old watch was broken",
-    "in spring the river is cold and fast",
-    "rain fell on the farmer and his boat",
-)
 
 
 def read_sentences(path: str | os.PathLike) -> tuple[str, ...]:
@@ -56,8 +36,8 @@ def read_sentences(path: str | os.PathLike) -> tuple[str, ...]:
 def split_words(sentence: str) -> list[str]:
     r"""The words of a sentence in lower case, split at ASCII whitespace only.
 
-    Each character is lower-cased by itself, without the neighbours that `str.lower`
-    looks at for a Greek sigma. Punctuation stays where it is, a part of its word.
+    Each character is lower-cased by itself, while `str.lower` considers the neighbours
+    of a Greek sigma. Punctuation stays attached to its word.
 
     Example:
         >>> split_words("The bank\tof ΟΔΟΣ")
@@ -73,11 +53,11 @@ def lower_case(text: str) -> str:
 
 @dataclass(frozen=True)
 class WordList:
-    """What vocabularies of words share: that they are kept in a `vocabulary.json`.
+    """A list of words in a `vocabulary.json`; the id of each is its index.
 
     Attributes:
-        words: the id of each is its position.
-        LIKE: how such a file goes on after the special words, for an error to show.
+        words: all words.
+        LIKE: how such a file continues after the special words, for error messages.
     """
 
     words: tuple[str, ...]
@@ -88,7 +68,7 @@ class WordList:
         """Read a `vocabulary.json`.
 
         Raises:
-            ValueError: the file is missing or is no such vocabulary.
+            ValueError: the file is missing or not a vocabulary of words.
         """
         try:
             content = json.loads(Path(path).read_text(encoding="utf-8"))
@@ -108,11 +88,11 @@ class WordList:
         return write_file(path, self.to_json())
 
     def require_size(self, num_words: int) -> None:
-        """Raise ValueError where a model has weights for another number of words."""
+        """Raise ValueError if a model has weights for another number of words."""
         if len(self) != num_words:
             raise ValueError(
                 f"the vocabulary has {len(self)} words but the model {num_words}; use "
-                "the vocabulary.json written beside the model"
+                "the vocabulary.json in the model's folder"
             )
 
     def __len__(self) -> int:
@@ -121,11 +101,11 @@ class WordList:
 
 @dataclass(frozen=True)
 class WordVocabulary(WordList):
-    """The words that a model knows; the id of each is its position.
+    """The words that a model knows; the id of each is its index.
 
     Padding, the unknown word and the mask come first, as `SPECIALS`. They are in upper
-    case and words are not, so no sentence holds them: "<MASK>" in one is the ordinary
-    word "<mask>". Whoever wants a word predicted puts the id `MASK` in its place.
+    case and words are not, so no sentence contains them: "<MASK>" in a sentence is the
+    ordinary word "<mask>". To have a word predicted, replace its id by `MASK`.
 
     Example:
         >>> vocabulary = WordVocabulary.from_sentences(["a cat", "A dog"])
@@ -146,12 +126,12 @@ class WordVocabulary(WordList):
         for word in self.words[len(SPECIALS) :]:
             if not isinstance(word, str) or split_words(word) != [word]:
                 raise ValueError(
-                    f"{word!r} is not one word in lower case without white space; make "
+                    f"{word!r} is not one word in lower case without whitespace; make "
                     "the vocabulary with from_sentences"
                 )
             if any("\ud800" <= character <= "\udfff" for character in word):
                 raise ValueError(
-                    f"{word!r} holds a lone surrogate, which is half of a character; "
+                    f"{word!r} holds a lone surrogate, which is half a character; "
                     "encode the text as UTF-8 with errors='replace' and decode it again"
                 )
         if len(self._ids) != len(self):
@@ -165,18 +145,18 @@ class WordVocabulary(WordList):
     def from_sentences(
         cls, sentences: Iterable[str], most: int | None = None, least: int = 1
     ) -> "WordVocabulary":
-        """The vocabulary of the words of some sentences.
+        """The vocabulary of the words of sentences.
 
-        The most frequent come first, equally frequent ones in code point order.
+        The most frequent words come first, equally frequent ones in code point order.
 
         Args:
             sentences: text.
-            most: how many words to take at most; None for all.
-            least: how often a word has to occur in them to be taken.
+            most: the largest number of words; None for all.
+            least: how often a word must occur.
 
         Raises:
-            ValueError: there is no such word in them, or one holds a lone surrogate,
-                which cannot be written as UTF-8.
+            ValueError: no word occurs so often, or one holds a lone surrogate, which
+                cannot be written as UTF-8.
         """
         counts = collections.Counter(
             word for sentence in sentences for word in split_words(sentence)
@@ -187,7 +167,7 @@ class WordVocabulary(WordList):
         )
         if counts and not words:
             raise ValueError(
-                f"none of {len(counts)} words stands {least} times in the sentences; "
+                f"none of {len(counts)} words occurs {least} times in the sentences; "
                 "give more sentences"
             )
         return cls(SPECIALS + tuple(words[:most]))

@@ -1,8 +1,7 @@
 """Model size and training length of each task, for a time budget and an amount of data.
 
-The numbers are the best of trials on parts of the training data
-(docs/experiments.md). Fine-tuning takes the same rates: with less, a new text was
-learned worse (1.53 nats a character; 1.55 with half the rate, 1.60 with a quarter).
+The values did best in trials on sections of the training data (docs/experiments.md).
+Fine-tuning takes the same learning rates: lower ones learned a new text worse.
 A preset is "fast", "default" or "best".
 """
 
@@ -13,59 +12,43 @@ from kerasseq.training.configuration import TrainingConfig
 
 
 class Preset(NamedTuple):
-    """Size and training length of a recurrent character model.
+    """Size and training length of a character model.
 
     Attributes:
-        cell, units, layers: of the model.
+        units: of each layer; a Transformer's model size C.
+        layers: recurrent layers, or blocks.
         learning_rate: the highest one.
-        weight_decay: times the learning rate, the fraction of a matrix that a step
+        weight_decay: fraction of each matrix, times the learning rate, that a step
             takes away.
         characters: to read in all.
-        batch_size: positions of the text that are read side by side.
+        cell: of a recurrent model.
+        context: W, of a Transformer.
     """
 
-    cell: Literal["gru", "lstm"]
     units: int
     layers: int
     learning_rate: float
     weight_decay: float
     characters: int
-    batch_size: int = 32
+    cell: Literal["gru", "lstm"] = "gru"
+    context: int = 32
 
 
-class TransformerPreset(NamedTuple):
-    """Size and training length of a character model that is a Transformer.
-
-    Attributes:
-        units, layers: C and its blocks.
-        context: W.
-        learning_rate, weight_decay, characters, batch_size: as in `Preset`.
-    """
-
-    units: int
-    layers: int
-    context: int
-    learning_rate: float
-    weight_decay: float
-    characters: int
-    batch_size: int = 32
-
-
-# Seconds, a minute, five minutes for the character model, on two cores that have
-# AVX-512.
+# Some seconds, a minute and five minutes on two cores with AVX-512.
 PRESETS = {
-    "fast": Preset("gru", 128, 1, 1e-2, 0.0, 1_200_000),
-    "default": Preset("gru", 512, 1, 6e-3, 0.1, 3_000_000),
-    "best": Preset("lstm", 512, 2, 4e-3, 0.3, 5_000_000),
+    "fast": Preset(128, 1, 1e-2, 0.0, 1_200_000),
+    "default": Preset(512, 1, 6e-3, 0.1, 3_000_000),
+    "best": Preset(512, 2, 4e-3, 0.3, 5_000_000, cell="lstm"),
 }
 TRANSFORMERS = {
-    "fast": TransformerPreset(128, 2, 32, 8e-3, 0.0, 800_000),
-    "default": TransformerPreset(128, 4, 32, 8e-3, 0.3, 3_000_000),
-    "best": TransformerPreset(192, 6, 64, 6e-3, 0.3, 5_000_000),
+    "fast": Preset(128, 2, 8e-3, 0.0, 800_000),
+    "default": Preset(128, 4, 8e-3, 0.3, 3_000_000),
+    "best": Preset(192, 6, 6e-3, 0.3, 5_000_000, context=64),
 }
-# After more passes over a short text, the model learns it by heart.
+TRANSFORMER_HEAD_SIZE = 32
+# With more passes, a model learns a short text by heart.
 MOST_PASSES = 14
-# Larger models overfit a text of at most so many characters.
+# Larger models overfit texts of at most this many characters.
 SHORT_TEXT, MOST_UNITS_FOR_SHORT = 200_000, 256
 
 
@@ -88,7 +71,7 @@ NEXT_WORD = {
 }
 NEXT_WORD_LEAST_DROPOUT = 0.2
 
-# Vocabulary sizes. The tagger reads rarer words by their spelling: it would learn
+# Vocabulary sizes. The tagger reads rarer words by their spelling, since it would learn
 # their vectors by heart.
 MOST_WORDS = {
     "encoder": 5_000,
@@ -96,9 +79,10 @@ MOST_WORDS = {
     "tagger": 4_000,
     "classifier": 20_000,
 }
-# A word that occurs once tells a classifier nothing but the label of its sentence.
+# A word that occurs once tells a classifier only the label of its sentence.
 CLASSIFIER_LEAST_COUNT = 2
 
+ENCODER_SIZES = {"model_size": 32, "max_length": 64}
 ENCODER_STEPS = {"fast": 300, "default": 600, "best": 600}
 
 TAGGER_STEPS = {"fast": 800, "default": 2000, "best": 4500}
@@ -110,36 +94,23 @@ CLASSIFIER_BATCH_SIZE = 128
 CLASSIFIER_LEARNING_RATE = 5e-3
 
 
-def most_characters(preset: Preset | TransformerPreset, num_characters: int) -> int:
-    """Characters to read in all: fewer than the preset's if the text is short.
-
-    Args:
-        preset: one of PRESETS.
-        num_characters: N, of the text to train on.
-    """
+def most_characters(preset: Preset, num_characters: int) -> int:
+    """Characters to read in all of a training text: fewer if the text is short."""
     return min(preset.characters, MOST_PASSES * num_characters)
 
 
 def units_for(preset: Preset, num_characters: int) -> int:
-    """Units of each layer: fewer than the preset's if the text is short.
-
-    Args:
-        preset: one of PRESETS.
-        num_characters: N, of the text to train on.
-    """
+    """Units of each recurrent layer: fewer if the training text is short."""
     if num_characters > SHORT_TEXT:
         return preset.units
     return min(preset.units, MOST_UNITS_FOR_SHORT)
 
 
 def dropout_for(passes: float) -> float:
-    """The fraction to drop in training, for a number of passes over the text.
+    """The fraction to drop in training: 0 for one pass over the text, at most 0.5.
 
     A text that is read once cannot be learned by heart. Each doubling of the passes
     makes that easier, and dropout makes it harder.
-
-    Returns:
-        From 0 for at most one pass, to 0.5.
     """
     return round(min(0.5, 0.12 * max(0.0, math.log2(passes))), 2)
 
@@ -184,10 +155,10 @@ def tagger_training(preset: str, num_sentences: int, length: int) -> TrainingCon
     """How to train a tagger.
 
     Args:
-        preset: decides the number of batches; a short file gets fewer, because it says
-            nothing new after many passes.
-        num_sentences: of the file to train on.
-        length: T, tokens of a sentence that are read.
+        preset: decides the number of batches; a short file gets fewer, because many
+            passes teach nothing new.
+        num_sentences: in the training file.
+        length: T, the most tokens of a sentence that are read.
     """
     batch_size = min(32, max(1, num_sentences // 8))
     steps = min(TAGGER_STEPS[preset], TAGGER_MOST_PASSES * num_sentences // batch_size)
@@ -202,7 +173,7 @@ def tagger_training(preset: str, num_sentences: int, length: int) -> TrainingCon
 
 
 def classifier_batch_size(num_sentences: int) -> int:
-    """Sentences in a batch: few of a small file, which then takes enough steps."""
+    """Sentences in a batch: fewer in a small file, so that it takes enough steps."""
     return max(1, min(CLASSIFIER_BATCH_SIZE, num_sentences // 32))
 
 

@@ -9,13 +9,13 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kerasseq.data.masked_words import masked_word_batches
+from kerasseq.data.masked_words import SENTENCES, masked_word_batches
 from kerasseq.text.words import (
     MASK,
-    SENTENCES,
     SPECIALS,
     UNKNOWN,
     WordVocabulary,
+    split_words,
 )
 
 VOCABULARY = WordVocabulary.from_sentences(SENTENCES)
@@ -126,8 +126,8 @@ def test_rate_is_the_fraction_of_hidden_words():
         ({"batch_size": 0}, "batch_size=0 must be at least 1"),
         ({"passes": 0}, "passes=0 must be at least 1"),
         ({"max_length": 0}, "max_length=0 must be at least 1"),
-        ({"rate": 1.5}, "rate=1.5 is no probability"),
-        ({"rate": math.nan}, "rate=nan is no probability"),
+        ({"rate": 1.5}, "rate=1.5 is not a probability"),
+        ({"rate": math.nan}, "rate=nan is not a probability"),
         ({"sequences": []}, "none of 0 sentences"),
     ],
 )
@@ -163,3 +163,18 @@ def test_masked_batches_feed_fit():
 def test_batches_are_not_autotuned_which_would_delay_the_end_of_training():
     batches = masked_word_batches([[3, 4, 5]], 1)
     assert batches.options().autotune.enabled is False
+
+
+def test_built_in_sentences_show_what_they_should():
+    split = [split_words(sentence) for sentence in SENTENCES]
+    assert all(7 <= len(words) <= 10 for words in split)
+    # With one word hidden, the others identify the sentence.
+    holed = [
+        (*words[:position], None, *words[position + 1 :])
+        for words in split
+        for position in range(len(words))
+    ]
+    assert len(set(holed)) == len(holed)
+    first, second = split[:2]
+    assert first[1] == second[1] == "bank"
+    assert len(first) != len(second)

@@ -65,8 +65,8 @@ def test_it_learns_and_the_report_has_the_scores(run):
     assert section["accuracy of the largest class"] == largest
     assert section["held-out sentences"] == len(answers) == 9 + 3 + 1
     assert section["sentences"] == 133
-    assert section["sentences cut to their first words"] == 1
-    assert section["of them also among those learned from"] > 0  # few words
+    assert section["sentences longer than the model reads"] == 1
+    assert section["held-out sentences that were also learned from"] > 0
     export = report["classifier_export"]
     assert all(check["passed"] for check in export["checks"])
     for figures in export["files"].values():
@@ -157,7 +157,7 @@ def test_labels_far_from_keras_are_counted():
 BAD = {
     "columns": ("a\tone\na two\n", ":2 has 1 columns"),
     "class": ("a\tone\na\ttwo\n", ":2 ends a file"),
-    "word": ("a\tone\na\ttwo\nb\tthree\nb\tfour\n", "none of 2 words stands 2 times"),
+    "word": ("a\tone\na\ttwo\nb\tthree\nb\tfour\n", "none of 2 words occurs 2 times"),
 }
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from kerasseq.commands import parse_options
+from kerasseq.data.masked_words import SENTENCES
 from kerasseq.files.keras_models import load_model
 from kerasseq.models.stateful import build_stateful_model
 from kerasseq.runs.characters import plan_character_model, train_character_model
@@ -20,7 +21,6 @@ from kerasseq.runs.options import Options
 from kerasseq.text.characters import Vocabulary
 from kerasseq.text.corpus import Corpus, load_corpus
 from kerasseq.text.held_out import split_text
-from kerasseq.text.words import SENTENCES
 from kerasseq.training.checkpoint import Checkpoint
 
 KINDS = {
@@ -88,7 +88,14 @@ def loss_of(path, corpus) -> float:
     return -float(logits[np.arange(len(logits)), held_out[1:]].mean())
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "gru",
+        pytest.param("two lstm", marks=pytest.mark.slow),
+        pytest.param("transformer", marks=pytest.mark.slow),
+    ],
+)
 def test_a_second_text_is_learned_sooner_than_from_scratch(
     kind, saved, stories, tmp_path
 ):
@@ -119,6 +126,7 @@ def test_training_begins_with_the_saved_weights(saved, stories, tmp_path):
         np.testing.assert_allclose(one, other, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_stopped_run_resumes_to_the_same_weights(
     saved, stories, tmp_path, monkeypatch
 ):
@@ -189,6 +197,7 @@ def keyboard(tmp_path_factory, stories):
     return out / "next_word" / "next_word.keras"
 
 
+@pytest.mark.slow
 def test_a_next_word_model_continues_and_unknown_words_are_named(
     keyboard, tmp_path, capsys
 ):

@@ -11,13 +11,13 @@ import pytest
 
 import train_all
 from kerasseq.commands import export_again
+from kerasseq.data.masked_words import SENTENCES
 from kerasseq.files.keras_models import load_model
 from kerasseq.on_device.model_file import Model
 from kerasseq.recipes import next_word as recipe
 from kerasseq.recipes.next_word import Expected
 from kerasseq.signatures.next_word import suggest
 from kerasseq.text.keyboard import TypedVocabulary
-from kerasseq.text.words import SENTENCES
 
 ROOT = Path(__file__).parents[2]
 VARIANTS = "float32", "float16", "int8"
@@ -134,9 +134,9 @@ BAD_TEXTS = {
     "empty": (b"", "is empty"),
     "binary": (b"ab\0cd", "byte 2 is NUL"),
     "latin1": ("naïve ".encode("latin1") * 2000, "byte 2 is 0xef"),
-    "short": (b"a few words alone", "holds 4 words and signs"),
-    "line": (b"x" * 100_000, "holds 1 words and signs"),
-    "one": (b"again " * 2000, "holds the single word 'again'"),
+    "short": (b"a few words alone", "holds 4 words and punctuation marks"),
+    "line": (b"x" * 100_000, "holds 1 words and punctuation marks"),
+    "one": (b"again " * 2000, "only one word more than once, 'again'"),
     "signs": (b"3 . " * 2000, "no word of the text is in it 2 times"),
     "once": (" ".join(f"w{n}" for n in range(2000)).encode(), "in it 2 times"),
 }
