@@ -1,4 +1,4 @@
-"""Labelled sentences: reading them, splitting them and making batches of them."""
+"""Labelled sentences: reading, splitting and batching."""
 
 import collections
 import os
@@ -8,22 +8,17 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from kerasseq.text.reading import read_bytes
+from kerasseq.text.reading import read_lines
 from kerasseq.text.words import PAD, split_words
 
-# A longer line is a file in another format, or a book, and no sentence.
+# A longer line is not a sentence: the file has another format.
 MOST_CHARACTERS = 10_000
-# Sentences of about one length share a batch, so that little of it is padding.
+# Sentences of similar length share a batch, which then needs little padding.
 LENGTHS = (16, 32, 64, 128)
 
 
 class LabelledSentences(NamedTuple):
-    """Sentences and what each is.
-
-    Attributes:
-        labels: N names of classes, in the sentences' order.
-        sentences: N texts of at least one word each.
-    """
+    """N labels, the names of classes, and the N sentences that they belong to."""
 
     labels: tuple[str, ...]
     sentences: tuple[str, ...]
@@ -35,35 +30,25 @@ class LabelledSentences(NamedTuple):
 
     @property
     def class_ids(self) -> np.ndarray:
-        """Each sentence's place in `classes`, int32 (N,)."""
-        places = {name: place for place, name in enumerate(self.classes)}
-        return np.array([places[label] for label in self.labels], np.int32)
+        """For each sentence the index of its class in `classes`, int32 (N,)."""
+        ids = {name: index for index, name in enumerate(self.classes)}
+        return np.array([ids[label] for label in self.labels], np.int32)
 
 
 def read_labelled_sentences(path: str | os.PathLike) -> LabelledSentences:
     """Read a UTF-8 file with a label, a tab and a sentence on each line.
 
-    Whitespace around a label does not belong to it. Blank lines are skipped. Line ends
-    may be those of Windows.
+    Whitespace around labels and blank lines are ignored; Windows line ends are allowed.
 
     Raises:
-        ValueError: the file cannot be read as text; a line has not two columns, has no
-            label or no word, is longer than 10,000 characters or is not UTF-8; there
-            is one class only, or a class with one example, so that nothing could be
-            held out. The message gives file, line and reason.
+        ValueError: the file cannot be read as UTF-8; a line does not have two columns,
+            has no label or no word, or is longer than 10,000 characters; there is only
+            one class, or a class has one example, so that none could be held out. The
+            message gives file, line and reason.
     """
     labels, sentences, lines = [], [], []
-    content = b"".join(piece for _, piece in read_bytes(path, "reading"))
-    for number, line in enumerate(content.split(b"\n"), 1):
+    for number, text in read_lines(path):
         where = f"{path}:{number}"
-        try:
-            text = line.decode()
-        except UnicodeDecodeError as error:
-            raise ValueError(
-                f"{where} is not UTF-8: its byte {error.start} is "
-                f"0x{line[error.start]:02x} ({error.reason}); convert the file, for "
-                "example with iconv -f latin1 -t utf-8"
-            ) from None
         if not text.strip():
             continue
         if len(text) > MOST_CHARACTERS:
@@ -89,14 +74,14 @@ def read_labelled_sentences(path: str | os.PathLike) -> LabelledSentences:
         if counts[label] == 1:
             raise ValueError(
                 f"{path}:{number} is the only example of {label!r}; give at least "
-                "two, one to learn from and one to hold out, or mend the label"
+                "two, one to learn from and one to hold out, or correct the label"
             )
     if len(counts) < 2:
         (label,) = counts or ("",)
         raise ValueError(
             f"{path}:{lines[-1] if lines else 1} ends a file whose {len(labels)} "
-            f"sentences all have the label {label!r}; a classifier tells at least "
-            "two apart"
+            f"sentences all have the label {label!r}; a classifier needs at least two "
+            "labels"
         )
     return LabelledSentences(tuple(labels), tuple(sentences))
 
@@ -104,7 +89,7 @@ def read_labelled_sentences(path: str | os.PathLike) -> LabelledSentences:
 def split_by_class(
     class_ids: np.ndarray, fraction: float = 0.1, seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Hold out the same fraction of every class, at least one and never all.
+    """Hold out the same fraction of every class, at least one example and never all.
 
     Args:
         class_ids: int (N,), at least two of each class.
@@ -112,12 +97,12 @@ def split_by_class(
         seed: decides which.
 
     Returns:
-        Ascending places to train on and places held out, int (M,) and int (N - M,).
+        Ascending indices to train on and held-out ones, int (M,) and int (N - M,).
     """
     order = np.random.default_rng(seed).permutation(len(class_ids))
     held_out = np.zeros(len(class_ids), bool)
-    for place in np.unique(class_ids):
-        members = order[class_ids[order] == place]
+    for class_id in np.unique(class_ids):
+        members = order[class_ids[order] == class_id]
         count = round(fraction * len(members))
         held_out[members[: min(max(1, count), len(members) - 1)]] = True
     return np.flatnonzero(~held_out), np.flatnonzero(held_out)
@@ -129,27 +114,26 @@ def labelled_batches(
     batch_size: int,
     seed: int | None = None,
 ) -> tf.data.Dataset:
-    """Sentences and targets as `model.fit` takes them, one pass over all.
+    """Sentences and targets in batches for `model.fit`, one pass over all.
 
-    Sentences of about one length share a batch. Where a seed is given, each pass has
-    another order; otherwise all passes have the same.
+    Sentences of similar length share a batch.
 
     Args:
         sequences: N arrays of ids (T_n,), at least one word each.
         targets: (N, ...).
-        batch_size: B; a batch of what is left of a length is smaller.
-        seed: not negative; decides the orders.
+        batch_size: B; the last batch of each length is smaller.
+        seed: not negative; shuffles each pass anew. None for one fixed order.
 
     Returns:
         Batches of inputs int32 (B, T), T the batch's longest, shorter ones ending in
-        `PAD`, and targets (B, ...). Their number is known.
+        `PAD`, and targets (B, ...), with a known cardinality.
     """
     lengths = [len(ids) for ids in sequences]
     joined = tf.RaggedTensor.from_row_lengths(np.concatenate(sequences), lengths)
     examples = tf.data.Dataset.from_tensor_slices((joined, targets))
     if seed is not None:
         examples = examples.shuffle(len(targets), seed=seed)
-    # A row of a ragged tensor is a tensor only after a map.
+    # A row of a ragged tensor becomes a tensor in a map.
     examples = examples.map(lambda ids, target: (ids, target))
     batches = examples.bucket_by_sequence_length(
         lambda ids, target: tf.shape(ids)[0],
@@ -157,6 +141,6 @@ def labelled_batches(
         [batch_size] * (len(LENGTHS) + 1),
         padding_values=(PAD, None),
     )
-    places = np.searchsorted(LENGTHS, lengths, side="right")
-    count = int(sum(-(-np.bincount(places) // batch_size)))
+    buckets = np.searchsorted(LENGTHS, lengths, side="right")
+    count = int(sum(-(-np.bincount(buckets) // batch_size)))
     return batches.apply(tf.data.experimental.assert_cardinality(count)).prefetch(2)

@@ -1,4 +1,4 @@
-"""A text's ids as streams of next-token examples."""
+"""A text as parallel streams of next-token examples."""
 
 import mmap
 from typing import Any
@@ -8,11 +8,11 @@ import tensorflow as tf
 
 from kerasseq.text.words import UNKNOWN
 
-BLOCK = 1 << 19  # characters that streams read at a time
+BLOCK = 1 << 19  # ids that are read at a time
 
 
 def frequency_loss(ids: np.ndarray) -> float:
-    """Loss in nats of a model that knows how frequent each id is and nothing else."""
+    """Loss in nats of a model that only knows the frequency of each id."""
     counts = np.zeros(0, np.int64)
     for start in range(0, len(ids), BLOCK):
         more = np.bincount(ids[start : start + BLOCK], minlength=len(counts))
@@ -24,14 +24,7 @@ def frequency_loss(ids: np.ndarray) -> float:
 
 
 def validation_shape(num_characters: int) -> tuple[int, int]:
-    """Few streams, and a length that leaves out next to nothing of a held-out text.
-
-    Args:
-        num_characters: N, of the held-out text, at least 2.
-
-    Returns:
-        The number of streams and their length in one batch.
-    """
+    """Number and length of streams that leave out hardly any of a held-out text."""
     if num_characters < 2:
         raise ValueError(
             f"the held-out tenth of the text has {num_characters} characters, but it "
@@ -48,18 +41,18 @@ def next_character_streams(
 ) -> tf.data.Dataset:
     """Cut a text into parallel streams of next-character examples, in reading order.
 
-    Row b of every batch continues row b of the batch before, so that a recurrent
-    state can be carried from batch to batch. What does not fill a last batch is left
-    out: at most `num_streams * length` characters.
+    Row b of every batch continues row b of the batch before, so that a recurrent state
+    can be carried from batch to batch. The end of the text is left out if it does not
+    fill a batch: at most `num_streams * length` characters.
 
     Args:
         ids: int (N,), the text.
-        num_streams: B, how many places of the text are read side by side.
-        length: T, characters a stream in one batch.
+        num_streams: B, positions of the text that are read in parallel.
+        length: T, characters of a stream in one batch.
 
     Returns:
-        Batches of inputs int32 (B, T) and targets int32 (B, T), the targets being
-        the inputs one character later.
+        Batches of inputs int32 (B, T) and targets int32 (B, T), which are the inputs
+        one character later.
 
     Raises:
         ValueError: the text is too short for a single batch.
@@ -76,7 +69,7 @@ def next_character_streams(
             f"{len(ids)} characters are too few for {num_streams} streams of {length}; "
             f"give at least {num_streams * length + 1}, or fewer or shorter streams"
         )
-    # Many batches are read at a time, which makes one cheap, and skipping one too.
+    # Many batches are read at a time, so that reading or skipping one is cheap.
     batches_a_block = max(1, BLOCK // (num_streams * length))
 
     def read(block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -97,8 +90,8 @@ def next_character_streams(
     num_elements = tf.data.experimental.assert_cardinality(num_batches)
     options = tf.data.Options()
     options.deterministic = True
-    # Whoever stops reading waits for the tuner's next turn, and its pauses double: up
-    # to a minute at the end of a training, with nothing here for it to tune.
+    # A reader that stops early waits until the autotuner wakes, which can take a minute
+    # at the end of a training, and there is nothing to tune here.
     options.autotune.enabled = False
     return blocks.unbatch().apply(num_elements).with_options(options)
 
@@ -106,44 +99,34 @@ def next_character_streams(
 def _read_batches(
     ids: np.ndarray, starts: np.ndarray, count: int, length: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Batches that follow one another; row b of the first begins at `starts[b]`.
-
-    Returns:
-        Inputs int32 (count, B, T) and targets int32 (count, B, T).
-    """
+    """Inputs and targets int32 (count, B, T); row b of the first is at `starts[b]`."""
     rows = np.stack([ids[start : start + count * length + 1] for start in starts])
     _let_go(ids)
     inputs, targets = (
-        part.reshape(len(starts), count, length).swapaxes(0, 1).astype(np.int32, "C")
-        for part in (rows[:, :-1], rows[:, 1:])
+        ids.reshape(len(starts), count, length).swapaxes(0, 1).astype(np.int32, "C")
+        for ids in (rows[:, :-1], rows[:, 1:])
     )
     return inputs, targets
 
 
 def _let_go(ids: np.ndarray) -> None:
-    """Take the pages of mapped ids out of the process; they are read again when needed.
+    """Release the memory pages of mapped ids; the system reads them again when needed.
 
-    Else all that was ever read would count as the process's memory.
+    Otherwise everything ever read would count as the process's memory.
     """
     owner: Any = ids
     while isinstance(owner, np.ndarray):
         owner = owner.base
     if not isinstance(owner, mmap.mmap) or not hasattr(owner, "madvise"):
         return
-    # Of a map that can be written to, the changes might be lost.
+    # A writable map could lose changes.
     if memoryview(owner).readonly:
         owner.madvise(mmap.MADV_DONTNEED)
 
 
 def next_word_batches(streams: tf.data.Dataset) -> tf.data.Dataset:
-    """Streams of ids with a weight for each target: 0 where it is the unknown word.
+    """Add a weight for each target to streams of words, float32 (B, T).
 
-    It is never suggested, so nothing is to be learned of when it comes.
-
-    Args:
-        streams: from `next_character_streams`, on ids of words.
-
-    Returns:
-        Batches of inputs int32 (B, T), targets int32 (B, T), weights float32 (B, T).
+    It is 0 for the unknown word, which is never suggested, and otherwise 1.
     """
     return streams.map(lambda x, y: (x, y, tf.cast(y != UNKNOWN, tf.float32)))

@@ -1,7 +1,6 @@
 """Tagged sentences in CoNLL files, with BIO tags that mark entities.
 
-Tjong Kim Sang and De Meulder 2003, "Introduction to the CoNLL-2003 Shared Task",
-section 2; the tags as in Ratnaparkhi's BIO, where every entity begins with B.
+The format is that of the CoNLL-2003 shared task; see `text.tags` for the tags.
 """
 
 import os
@@ -11,10 +10,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kerasseq.files.writing import write_file
-from kerasseq.text.reading import read_bytes
+from kerasseq.text.reading import read_lines
 from kerasseq.text.tags import OUTSIDE, may_follow
 
-# Longer ones are no words but a file of another kind, or a lost line end.
+# A longer token is not a word: the file has another format or lacks a line end.
 LONGEST_TOKEN = 1000
 
 
@@ -37,12 +36,11 @@ def read_tagged_sentences(
     """Read a CoNLL file: a token, a tab and its tag a line, blank lines between.
 
     Tags are `O`, `B-kind` at the first token of an entity and `I-kind` at its others.
-    A line of whitespace only is blank. Several blank lines separate two sentences as
-    one does.
+    Lines of whitespace count as blank, and several blank lines as one.
 
     Args:
-        path: the file, in UTF-8.
-        kinds: the kinds of entities that may occur; None for any.
+        path: of the file, in UTF-8.
+        kinds: allowed kinds of entities; None for any.
 
     Returns:
         The sentences, at least one.
@@ -51,28 +49,21 @@ def read_tagged_sentences(
         ValueError: the file cannot be read or breaks one of these rules; the message
             says where and why.
     """
-    content = b"".join(piece for _, piece in read_bytes(path, "reading"))
     sentences: list[TaggedSentence] = []
     tokens: list[str] = []
     tags: list[str] = []
-    for number, line in enumerate([*content.split(b"\n"), b""], start=1):
-        try:
-            text = line.decode().strip("\r")
-            if text.strip():
-                token, tag = _read_line(text, tags[-1] if tags else OUTSIDE, kinds)
-                tokens.append(token)
-                tags.append(tag)
-            elif tokens:
-                sentences.append(TaggedSentence(tuple(tokens), tuple(tags)))
-                tokens, tags = [], []
-        except UnicodeDecodeError as error:
-            raise ValueError(
-                f"{path}, line {number}: not UTF-8: byte {error.start + 1} of the line "
-                f"is 0x{line[error.start]:02x}; convert the file, for example with "
-                "iconv -f latin1 -t utf-8"
-            ) from None
-        except ValueError as error:
-            raise ValueError(f"{path}, line {number}: {error}") from None
+    for number, text in (*read_lines(path), (0, "")):
+        if text.strip():
+            try:
+                before = tags[-1] if tags else OUTSIDE
+                token, tag = _read_line(text.strip("\r"), before, kinds)
+            except ValueError as error:
+                raise ValueError(f"{path}, line {number}: {error}") from None
+            tokens.append(token)
+            tags.append(tag)
+        elif tokens:
+            sentences.append(TaggedSentence(tuple(tokens), tuple(tags)))
+            tokens, tags = [], []
     found = {tag for sentence in sentences for tag in sentence.tags}
     if not found - {OUTSIDE}:
         what = f"each of its tokens is tagged {OUTSIDE}" if found else "no line in it"
@@ -82,13 +73,13 @@ def read_tagged_sentences(
     if len(found) == 1:
         raise ValueError(
             f"{path}: each token is tagged {found.pop()}, so there is nothing to tell "
-            f"apart; tag what is no entity with {OUTSIDE}"
+            f"apart; tag tokens outside entities with {OUTSIDE}"
         )
     return sentences
 
 
 def _read_line(line: str, before: str, kinds: Sequence[str] | None) -> tuple[str, str]:
-    """Token and tag of a line that comes after another tag."""
+    """Token and tag of a line, given the tag before it."""
     columns = line.split("\t")
     if len(columns) != 2:
         raise ValueError(
@@ -98,7 +89,7 @@ def _read_line(line: str, before: str, kinds: Sequence[str] | None) -> tuple[str
     token, tag = columns
     if not token or re.search("[ \n\v\f\r]", token):
         raise ValueError(
-            f"the token {_shortened(token)} is empty or holds white space; give each "
+            f"the token {_shortened(token)} is empty or holds whitespace; give each "
             "word a line of its own"
         )
     if len(token) > LONGEST_TOKEN:
@@ -108,8 +99,8 @@ def _read_line(line: str, before: str, kinds: Sequence[str] | None) -> tuple[str
         )
     if tag != OUTSIDE and not re.fullmatch(r"[BI]-\S+", tag):
         raise ValueError(
-            f"{_shortened(tag)} is no BIO tag; write O, or B-kind at an entity's first "
-            "token and I-kind at its others"
+            f"{_shortened(tag)} is not a BIO tag; write O, B-kind at an entity's first "
+            "token or I-kind at its others"
         )
     if kinds is not None and tag != OUTSIDE and tag[2:] not in kinds:
         raise ValueError(

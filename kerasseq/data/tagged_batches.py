@@ -1,6 +1,6 @@
 """Tagged sentences as arrays and as batches.
 
-Shapes: B sentences, T tokens, L letters, K tags.
+Shapes: B sentences, T tokens, L bytes of a token, K tags.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,10 +12,8 @@ from kerasseq.data.tagged import TaggedSentence
 from kerasseq.text.tags import find_entities
 from kerasseq.text.words import PAD, UNKNOWN, WordVocabulary
 
-HIDDEN_LETTER = 1
-
-
-# 0 leaves the odds of entities as they are, 1 makes them even.
+HIDDEN_BYTE = 1
+# 0 weights all tokens alike; 1 gives entities as much weight in all as other tokens.
 ENTITY_WEIGHT_POWER = 0.75
 
 
@@ -25,16 +23,16 @@ def encode_tokens(
     num_letters: int,
     length: int | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Put the tokens of sentences into arrays.
+    """Encode the tokens of sentences as arrays.
 
-    A token's word id is that of its lower-cased form, its letters the first bytes of
-    its UTF-8 as it is written.
+    A token's word id is that of its lower-cased form; its `letters` are the first bytes
+    of its UTF-8, with its capitals.
 
     Args:
-        sentences: N lists of tokens, none with white space in it.
+        sentences: N lists of tokens without whitespace.
         vocabulary: of words.
-        num_letters: L; a shorter token is filled up with 0.
-        length: T; a longer sentence loses its end. None for the longest one's length.
+        num_letters: L; shorter tokens are padded with 0.
+        length: T; longer sentences lose their end. None for the longest one's length.
 
     Returns:
         word_ids int32 (N, T), `PAD` after a sentence's end, and letters uint8
@@ -47,9 +45,9 @@ def encode_tokens(
     for row, tokens in enumerate(sentences):
         kept = tokens[:length]
         word_ids[row, : len(kept)] = vocabulary.encode(" ".join(kept))
-        for place, token in enumerate(kept):
+        for index, token in enumerate(kept):
             spelling = token.encode(errors="replace")[:num_letters]
-            letters[row, place, : len(spelling)] = list(spelling)
+            letters[row, index, : len(spelling)] = list(spelling)
     return word_ids, letters
 
 
@@ -71,9 +69,9 @@ def tagged_batches(
     The names in new texts are unknown: the model has to recognize them by their bytes
     and by the words around them. So names are swapped with others of their kind (Dai
     and Adel 2020, "Simple Data Augmentation for Named Entity Recognition", section 2),
-    words are hidden behind `UNKNOWN`, and bytes behind one that texts do not use.
-    Tokens of entities weigh more, by a power of the ratio of other tokens to them: with
-    the ratio of the file, few new names are found.
+    words are replaced by `UNKNOWN`, and bytes by one that texts do not use. Tokens of
+    entities have a larger weight, a power of the ratio of other tokens to them: with
+    equal weights, few new names are found.
 
     Args:
         sentences: to learn from.
@@ -81,11 +79,11 @@ def tagged_batches(
         tags: names of the K tags.
         num_letters: L.
         batch_size: B.
-        length: T; a longer sentence loses its end.
-        swap_rate: the chance of a name to be another one.
-        word_dropout: the chance of a word to be hidden.
-        letter_dropout: the chance of a letter to be hidden.
-        seed: of order and chances.
+        length: T; longer sentences lose their end.
+        swap_rate: probability of a name to be swapped.
+        word_dropout: probability of a word to be hidden.
+        letter_dropout: probability of a byte to be hidden.
+        seed: of order and choices.
 
     Returns:
         Batches of inputs int32 (B, T) and (B, T, L), tags int32 (B, T) and weights
@@ -126,7 +124,7 @@ def tagged_batches(
             hidden = present & (generator.random(present.shape) < word_dropout)
             word_ids[hidden] = UNKNOWN
             drawn = generator.random(letters.shape, np.float32)
-            letters[(letters > 0) & (drawn < letter_dropout)] = HIDDEN_LETTER
+            letters[(letters > 0) & (drawn < letter_dropout)] = HIDDEN_BYTE
             yield (word_ids, letters.astype(np.int32)), tags, weights
 
     shape = batch_size, length
@@ -150,14 +148,7 @@ def swap_names(
     rate: float,
     generator: np.random.Generator,
 ) -> TaggedSentence:
-    """Put other names of the same kind in the places of a sentence's.
-
-    Args:
-        sentence: tokens and tags.
-        names: to choose from, by kind.
-        rate: the chance of a name to be replaced.
-        generator: of the choice.
-    """
+    """Replace each name in a sentence, with probability `rate`, by one of its kind."""
     tokens, tags = list(sentence.tokens), list(sentence.tags)
     for start, end, kind in reversed(find_entities(sentence.tags)):
         if generator.random() < rate:

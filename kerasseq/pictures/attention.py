@@ -1,4 +1,4 @@
-"""What scaled dot-product attention computes, in numbers small enough to read."""
+"""Scaled dot-product attention, demonstrated on a few random vectors."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -14,26 +14,24 @@ from kerasseq.files.writing import write_file
 from kerasseq.layers.attention import scaled_dot_product_attention
 from kerasseq.pictures.drawing import (
     BLUE,
-    INK,
     ORANGE,
-    TEXT,
     figure_with_panels,
     legend_below,
+    set_title,
     write_figure,
 )
 from kerasseq.pictures.heatmap import plot_attention
 
 
 class Demo(NamedTuple):
-    """Attention of random queries to random keys, with what lies between.
+    """Attention of random queries to random keys, with its intermediate results.
 
     Shapes: T queries, S keys, D their size, Dv that of the values.
 
     Attributes:
-        query: float32 (T, D), drawn from the unit normal distribution as are the
-            keys and values.
-        key: float32 (S, D).
-        value: float32 (S, Dv).
+        query: float32 (T, D), from the standard normal distribution.
+        key: float32 (S, D), likewise.
+        value: float32 (S, Dv), likewise.
         products: float32 (T, S), query times key, not scaled.
         scores: float32 (T, S), the products over sqrt(D).
         weights: float32 (T, S), softmax of the scores.
@@ -60,12 +58,7 @@ def attention_demo(
 ) -> Demo:
     """Let random queries attend to random keys, with the scale and without.
 
-    Args:
-        seed: not negative.
-        num_queries: T.
-        num_keys: S.
-        key_size: D.
-        value_size: Dv.
+    The sizes are T, S, D and Dv of `Demo`.
     """
     generator = np.random.default_rng(seed)
     query, key, value = (
@@ -87,15 +80,15 @@ def scaling_study(
     num_keys: int = 16,
     seed: int = 0,
 ) -> list[dict[str, float]]:
-    """Measure what the scale does to softmax, over random queries each with own keys.
+    """Measure how the scale affects softmax, for random queries and keys.
 
-    Queries and keys are drawn from the unit normal distribution, so that a product is
-    of variance D. Vaswani et al. 2017, section 3.2.1, suspect that large products push
+    Queries and keys come from the standard normal distribution, so that a product has
+    variance D. Vaswani et al. 2017, section 3.2.1, suspect that large products push
     softmax to where its gradient is small.
 
     Args:
-        key_sizes: the D to try.
-        num_queries: how many queries to take the mean over.
+        key_sizes: values of D to try.
+        num_queries: queries to average over.
         num_keys: S, keys of each query.
         seed: not negative.
 
@@ -111,8 +104,8 @@ def scaling_study(
         query = generator.standard_normal((num_queries, 1, key_size), np.float32)
         key = generator.standard_normal((num_queries, num_keys, key_size), np.float32)
         row: dict[str, float] = {"key size": key_size}
-        for kind, asked in (("scaled", query), ("unscaled", _without_scale(query))):
-            _, weights, scores = _attend(asked, key, key[..., :1])
+        for kind, queries in (("scaled", query), ("unscaled", _without_scale(query))):
+            _, weights, scores = _attend(queries, key, key[..., :1])
             row[f"{kind} variance"] = float(scores.var())
             row[f"{kind} entropy"] = float(entropy(weights).mean())
             row[f"{kind} gradient"] = float(jacobian_norm(weights).mean())
@@ -121,19 +114,16 @@ def scaling_study(
 
 
 def entropy(weights: np.ndarray) -> np.ndarray:
-    """Entropy in nats of the distributions (..., S) on the last axis: float64 (...)."""
+    """Entropy in nats of distributions (..., S): float64 (...)."""
     weights = np.asarray(weights, np.float64)
     return -(weights * np.log(np.where(weights > 0, weights, 1.0))).sum(-1)
 
 
 def jacobian_norm(weights: np.ndarray) -> np.ndarray:
-    """Frobenius norm of softmax's Jacobian, diag(p) - p pᵀ, from the softmax p.
-
-    Args:
-        weights: float (..., S), each p.
+    """Frobenius norm of softmax's Jacobian, diag(p) - p pᵀ, for weights p (..., S).
 
     Returns:
-        float64 (...): 0 where p is one key alone, and so no gradient gets through.
+        float64 (...): 0 where one key has all the weight, so that no gradient passes.
     """
     p = np.asarray(weights, np.float64)
     jacobian = p[..., :, None] * (np.eye(p.shape[-1]) - p[..., None, :])
@@ -141,11 +131,11 @@ def jacobian_norm(weights: np.ndarray) -> np.ndarray:
 
 
 def demo_tables(demo: Demo) -> str:
-    """The numbers of a demonstration as Markdown, fit for a terminal too."""
+    """The values of a demonstration as Markdown that a terminal shows well too."""
     key_size = demo.query.shape[-1]
     queries = [f"query {index + 1}" for index in range(len(demo.query))]
     keys = [f"key {index + 1}" for index in range(len(demo.key))]
-    places = [f"place {index + 1}" for index in range(demo.value.shape[-1])]
+    elements = [f"element {index + 1}" for index in range(demo.value.shape[-1])]
     one_query = {
         "product": demo.products[0],
         "softmax of the products": demo.unscaled_weights[0],
@@ -165,10 +155,10 @@ def demo_tables(demo: Demo) -> str:
                 [*keys, "sum"],
                 dict(zip(queries, np.hstack([demo.weights, sums]), strict=True)),
             ),
-            "## The values, and the outputs: the values' means under the weights",
+            "## The values, and the outputs: weighted means of the values",
             "",
-            _table("values", places, dict(zip(keys, demo.value, strict=True))),
-            _table("outputs", places, dict(zip(queries, demo.output, strict=True))),
+            _table("values", elements, dict(zip(keys, demo.value, strict=True))),
+            _table("outputs", elements, dict(zip(queries, demo.output, strict=True))),
         ]
     )
 
@@ -177,12 +167,11 @@ def write_demo(directory: str | os.PathLike, seed: int = 0) -> dict[str, Any]:
     """Write `demo.md`, `weights.png` and `scaling.png`.
 
     Args:
-        directory: where to; made if missing.
+        directory: made if missing.
         seed: not negative.
 
     Returns:
-        The main figures by name: plain numbers, and under "scaling" the rows of
-        `scaling_study`.
+        The main results by name; under "scaling" the rows of `scaling_study`.
     """
     directory = Path(directory)
     demo = attention_demo(seed)
@@ -216,12 +205,12 @@ def _attend(
 
 
 def _without_scale(query: np.ndarray) -> np.ndarray:
-    """The query for which attention's division by sqrt(D) gives the plain products."""
+    """The query that cancels attention's division by sqrt(D)."""
     return query * np.float32(np.sqrt(query.shape[-1]))
 
 
 def _difference_to_numpy(demo: Demo) -> float:
-    """How far the output is from equation 1 of the paper, computed in float64."""
+    """The largest difference of the output from equation 1, computed in float64."""
     query, key, value = (array.astype(np.float64) for array in demo[:3])
     powers = np.exp(query @ key.T / np.sqrt(query.shape[-1]))
     output = powers @ value / powers.sum(-1, keepdims=True)
@@ -235,25 +224,25 @@ def _explained(demo: Demo, scaling: Sequence[Mapping[str, float]]) -> str:
     return f"""\
 # Attention in numbers
 
-Here {num_queries} queries meet {num_keys} keys, vectors of {key_size} random numbers.
-The product of a query and a key says how well they match; divided by sqrt({key_size})
-it is a score. Softmax turns the scores of a query to weights, which are positive
-and sum to 1, and the output is the mean of the values under these weights
-(Vaswani et al. 2017, section 3.2.1).
+Here {num_queries} queries attend to {num_keys} keys, all random vectors of size
+{key_size}. The product of a query and a key says how well they match; divided by
+sqrt({key_size}) it is a score. Softmax turns the scores of a query into weights,
+which are positive and sum to 1, and the output is the mean of the values with these
+weights (Vaswani et al. 2017, section 3.2.1).
 
 {demo_tables(demo)}
 ![The weights of each query over the keys](weights.png)
 
 ## What the scale is for
 
-The product of two vectors of D numbers, each of variance 1, is a sum of D terms
-and of variance D: the longer the vectors, the further apart the products. Of
-numbers that lie far apart, softmax gives the largest nearly all the weight. The
-weights then hardly change with the products, so hardly any gradient gets through
-softmax to the queries and keys that have to learn. Divided by sqrt(D), the scores
-have variance 1 whatever D is.
+The product of two vectors of D elements, each of variance 1, is a sum of D terms
+and has variance D: the longer the vectors, the further apart the products. If
+products are far apart, softmax gives the largest nearly all the weight. The
+weights then hardly change with the products, so hardly any gradient passes
+through softmax to the queries and keys that have to learn. Divided by sqrt(D),
+the scores have variance 1 for every D.
 
-The picture and the table have means over many random queries: the entropy of
+The picture and the table show means over many random queries: the entropy of
 their weights p in nats, and the gradient as the Frobenius norm of softmax's
 Jacobian, diag(p) - p pᵀ. Short vectors can do without the scale, long ones cannot.
 
@@ -265,7 +254,7 @@ Jacobian, diag(p) - p pᵀ. Short vectors can do without the scale, long ones ca
 def _table(
     corner: str, columns: Sequence[str], rows: Mapping[str, Sequence[float]]
 ) -> str:
-    """A Markdown table whose columns line up in plain text as well."""
+    """A Markdown table whose columns also line up in plain text."""
     cells = [[corner, *columns]]
     cells += [[name, *(f"{x:.3f}" for x in row)] for name, row in rows.items()]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
@@ -279,16 +268,11 @@ def _table(
 def plot_scaling(
     rows: Sequence[Mapping[str, float]], path: str | os.PathLike
 ) -> Figure:
-    """Draw what the size of the keys does to a softmax, with and without the scale.
+    """Draw how the size of the keys affects softmax, with and without the scale.
 
     Args:
-        rows: each with "key size", "scaled entropy", "unscaled entropy" (nats),
-            "scaled gradient" and "unscaled gradient" (norm of the Jacobian), as from
-            `attention_demo.scaling_study`.
-        path: the picture, in the format that its suffix names.
-
-    Returns:
-        The figure.
+        rows: from `scaling_study`.
+        path: of the picture, in the format that its suffix names.
     """
     figure, upper, lower = figure_with_panels(6.2, panels=2)
     sizes = [row["key size"] for row in rows]
@@ -299,12 +283,12 @@ def plot_scaling(
         for kind, colour in (("scaled", BLUE), ("unscaled", ORANGE)):
             values = [row[f"{kind} {quantity}"] for row in rows]
             axes.plot(sizes, values, "o-", color=colour, label=kind, lw=2.2, ms=5)
-        axes.set_title(title, loc="left", fontsize=TEXT + 1, color=INK)
+        set_title(axes, title)
         axes.set_ylabel(label)
         axes.set_ylim(bottom=0)
         axes.set_xscale("log", base=2)
         axes.set_xticks(sizes, [str(size) for size in sizes])
         axes.xaxis.set_minor_locator(NullLocator())
     lower.set_xlabel("size of queries and keys")
-    legend_below(figure, lower)
+    legend_below(figure, lower.get_legend_handles_labels()[0])
     return write_figure(figure, path)

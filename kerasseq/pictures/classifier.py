@@ -1,4 +1,4 @@
-"""What a classifier takes for what, and what it looks at, as pictures."""
+"""A classifier's confusion matrix, and the words it attends to, as pictures."""
 
 import os
 from collections.abc import Sequence
@@ -14,10 +14,12 @@ from kerasseq.pictures.drawing import (
     INK,
     TEXT,
     WIDTH,
+    add_colorbar,
     drawable,
     empty_figure,
     installed_fonts,
     label_tokens,
+    set_title,
     shortened,
     write_figure,
 )
@@ -26,19 +28,16 @@ from kerasseq.pictures.drawing import (
 def plot_confusion(
     matrix: np.ndarray, labels: Sequence[str], path: str | os.PathLike
 ) -> Figure:
-    """Draw how often each class was taken for each, as counts and as shares of a row.
+    """Draw a confusion matrix: colours are fractions of each row, numbers are counts.
 
     Args:
-        matrix: int (K, K), from `tf.math.confusion_matrix`: row the class, column what
-            it was taken for. The counts are written into the cells where there is room.
+        matrix: int (K, K), from `tf.math.confusion_matrix`: rows are actual classes,
+            columns predicted ones. Counts are written where the cells have room.
         labels: K names of the classes.
-        path: the picture, in the format that its suffix names.
-
-    Returns:
-        The figure.
+        path: of the picture, in the format that its suffix names.
 
     Raises:
-        ValueError: the matrix has another shape.
+        ValueError: the matrix is not (K, K).
     """
     matrix, count = np.asarray(matrix), len(labels)
     if matrix.shape != (count, count) or not count:
@@ -49,8 +48,8 @@ def plot_confusion(
     side = WIDTH - 2.4  # inches that labels and colour bar leave
     figure = empty_figure(side + 1.5)
     panel = figure.subplots()
-    shares = matrix / np.maximum(1, matrix.sum(axis=1, keepdims=True))
-    image = panel.imshow(shares, vmin=0, vmax=1, cmap="Blues", aspect="auto")
+    fractions = matrix / np.maximum(1, matrix.sum(axis=1, keepdims=True))
+    image = panel.imshow(fractions, vmin=0, vmax=1, cmap="Blues", aspect="auto")
     label_tokens(panel, "y", labels, side)
     label_tokens(panel, "x", labels, side)
     panel.spines[:].set_color(GREY)
@@ -64,20 +63,14 @@ def plot_confusion(
                 ha="center",
                 va="center",
                 fontsize=min(TEXT + 3, size),
-                color="white" if shares[row, column] > 0.55 else INK,
+                color="white" if fractions[row, column] > 0.55 else INK,
             )
-    bar = figure.colorbar(image, ax=panel, shrink=0.8)
-    bar.outline.set_visible(False)
-    bar.ax.tick_params(labelsize=TEXT - 1, labelcolor=INK, length=0)
-    bar.set_label("share of the class", fontsize=TEXT, color=INK)
-    panel.set_title(
-        f"{np.trace(matrix):,} of {matrix.sum():,} held-out sentences are right",
-        loc="left",
-        fontsize=TEXT + 1,
-        color=INK,
-    )
-    panel.set_ylabel("class", fontsize=TEXT, color=INK)
-    panel.set_xlabel("taken for", fontsize=TEXT, color=INK)
+    bar = add_colorbar(figure, image, panel)
+    bar.set_label("fraction of the class", fontsize=TEXT, color=INK)
+    right, total = np.trace(matrix), matrix.sum()
+    set_title(panel, f"{right:,} of {total:,} held-out sentences are right")
+    panel.set_ylabel("actual class", fontsize=TEXT, color=INK)
+    panel.set_xlabel("predicted class", fontsize=TEXT, color=INK)
     return write_figure(figure, path)
 
 
@@ -85,8 +78,8 @@ class WeightedWords(NamedTuple):
     """A text whose words have weights.
 
     Attributes:
-        heading: what stands above it.
-        words: T of them.
+        heading: a line above it.
+        words: T words.
         weights: float (T,), not negative.
     """
 
@@ -98,18 +91,15 @@ class WeightedWords(NamedTuple):
 def plot_weighted_words(
     texts: Sequence[WeightedWords], path: str | os.PathLike, title: str
 ) -> Figure:
-    """Draw texts whose words stand on a ground the darker, the larger their weight.
+    """Draw texts whose words have a darker background, the larger their weight.
 
-    The largest weight of each text has the darkest ground. Lines are broken to the
-    width of the picture.
+    The largest weight of each text has the darkest one. Lines wrap at the picture's
+    width.
 
     Args:
         texts: from top to bottom.
-        path: the picture, in the format that its suffix names.
-        title: what is seen.
-
-    Returns:
-        The figure.
+        path: of the picture, in the format that its suffix names.
+        title: of the picture.
     """
     line, margin = 0.3, 0.2  # inches
     style: dict[str, Any] = {
@@ -118,21 +108,21 @@ def plot_weighted_words(
         "parse_math": False,
     }
     sheet = Figure((WIDTH, 1), dpi=DOTS_PER_INCH)
-    # Where each word stands, in inches from the left and the top, and its share of
-    # the largest weight.
+    # The position of each word, in inches from the left and the top, and its weight as
+    # a fraction of the largest.
     pieces: list[tuple[float, float, str, float | None]] = []
     y = 0.4
 
-    def flow(words: Sequence[str], shares: Sequence[float | None], gap: float) -> None:
+    def flow(words: Sequence[str], weights: Sequence[float | None], gap: float) -> None:
         nonlocal y
         x = margin
-        for word, share in zip(words, shares, strict=True):
+        for word, weight in zip(words, weights, strict=True):
             shown = shortened(drawable(word), 30)
             extent = sheet.text(0, 0, shown, **style).get_window_extent()
             width = extent.width / DOTS_PER_INCH
             if x > margin and x + width > WIDTH - margin:
                 x, y = margin, y + line
-            pieces.append((x, y, shown, share))
+            pieces.append((x, y, shown, weight))
             x += width + gap
         y += line
 
@@ -145,17 +135,17 @@ def plot_weighted_words(
     figure = Figure((WIDTH, y))
     colours = colormaps["Blues"]
     figure.text(margin / WIDTH, 1 - 0.3 / y, title, color=INK, **style)
-    for x, top, piece, share in pieces:
-        ground = None
-        if share is not None:
-            ground = {"facecolor": colours(0.75 * share), "lw": 0, "pad": 2.2}
+    for x, top, piece, weight in pieces:
+        background = None
+        if weight is not None:
+            background = {"facecolor": colours(0.75 * weight), "lw": 0, "pad": 2.2}
         figure.text(
             x / WIDTH,
             1 - top / y,
             piece,
             va="baseline",
-            color="white" if (share or 0) > 0.8 else GREY if share is None else INK,
-            bbox=ground,
+            color="white" if (weight or 0) > 0.8 else GREY if weight is None else INK,
+            bbox=background,
             **style,
         )
     return write_figure(figure, path)

@@ -1,11 +1,11 @@
-"""How all pictures look: sizes, colours, fonts, labels, and that files are whole."""
+"""What all pictures share: sizes, colours, fonts, labels and how they are written."""
 
 import functools
 import math
 import os
 import unicodedata
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib import font_manager
@@ -15,8 +15,8 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from kerasseq.files.writing import replacing
 
-# At 150 dots an inch, 960 pixels: a phone shrinks it to some 400, and 11 points to 9
-# pixels, which can still be read.
+# 960 pixels at 150 dots an inch. A phone shrinks these to about 400, and 11 points to 9
+# pixels, which are still legible.
 WIDTH = 6.4
 DOTS_PER_INCH = 150
 TEXT = 11
@@ -38,7 +38,7 @@ FONTS = (
 
 
 def empty_figure(height: float) -> Figure:
-    """A figure of so many inches, as wide as all."""
+    """A figure of the common width; height in inches."""
     layout = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08)  # inches
     return Figure((WIDTH, height), layout=layout)
 
@@ -58,11 +58,23 @@ def figure_with_panels(height: float, panels: int = 1) -> tuple:
     return figure, *all_axes
 
 
-def legend_below(figure: Figure, axes: Axes) -> None:
-    """Name what the axes show, under the figure."""
-    # Below, because no place inside is free of lines for every history.
+def set_title(axes: Axes, title: str) -> None:
+    """Put a title over the axes, at their left edge."""
+    axes.set_title(title, loc="left", fontsize=TEXT + 1, color=INK)
+
+
+def add_colorbar(figure: Figure, image: Any, axes: Any, **others: Any) -> Any:
+    """Show the scale of an image beside its axes, and return the colour bar."""
+    bar = figure.colorbar(image, ax=axes, shrink=0.8, **others)
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(labelsize=TEXT - 1, labelcolor=INK, length=0)
+    return bar
+
+
+def legend_below(figure: Figure, handles: Sequence[Any]) -> None:
+    """Put a legend below the figure, where it covers no line."""
     figure.legend(
-        *axes.get_legend_handles_labels(),
+        handles=handles,
         loc="outside lower center",
         ncols=2,
         frameon=False,
@@ -72,7 +84,7 @@ def legend_below(figure: Figure, axes: Axes) -> None:
 
 
 def write_figure(figure: Figure, path: str | os.PathLike) -> Figure:
-    """Write a picture, whole or not at all, and give the figure back."""
+    """Write a picture, whole or not at all, and return the figure."""
     with replacing(path) as beside:
         figure.savefig(beside, dpi=DOTS_PER_INCH)
     return figure
@@ -81,7 +93,7 @@ def write_figure(figure: Figure, path: str | os.PathLike) -> Figure:
 def label_tokens(
     panel: Axes, axis: Literal["x", "y"], tokens: Sequence[str], inches: float
 ) -> None:
-    """Label the cells of one axis, every second or third where they are narrow."""
+    """Label the cells along one axis: only every second or third if they are narrow."""
     side = panel.yaxis if axis == "y" else panel.xaxis
     panel.tick_params(axis=axis, length=0, pad=4)
     if not tokens:
@@ -89,12 +101,12 @@ def label_tokens(
         return
     pitch = 72 * inches / len(tokens)
     size = min(TEXT, max(7.5, 0.9 * pitch))
-    places = range(0, len(tokens), math.ceil(1.05 * size / pitch))
-    labels = [shortened(drawable(tokens[place])) for place in places]
-    # A letter is some 0.6 of its font's size wide.
+    indices = range(0, len(tokens), math.ceil(1.05 * size / pitch))
+    labels = [shortened(drawable(tokens[index])) for index in indices]
+    # A letter is about 0.6 of its font's size wide.
     fits = axis == "y" or 0.7 * size * max(map(len, labels)) < pitch
     side.set_ticks(
-        places,
+        indices,
         labels,
         fontsize=size,
         fontfamily=installed_fonts(),
@@ -105,33 +117,32 @@ def label_tokens(
 
 
 def shortened(token: str, length: int = 12) -> str:
-    """The token, or its beginning and … where it is longer."""
+    """The token, or its beginning and … if it is longer."""
     return token if len(token) <= length else token[: length - 1] + "…"
 
 
 def drawable(text: str) -> str:
-    """The text with □ for what no font has, which matplotlib would warn about."""
+    """The text with □ for characters that no font has, of which matplotlib warns."""
     return "".join(
-        character if character.isprintable() and _has_glyph(character) else "□"
+        character
+        if character.isprintable()
+        and any(ord(character) in glyphs(name) for name in installed_fonts())
+        else "□"
         for character in text
-        # Joiners and marks of direction are no signs of their own.
+        # Joiners and marks of direction are not visible.
         if unicodedata.category(character) != "Cf"
     )
 
 
-def _has_glyph(character: str) -> bool:
-    return any(ord(character) in glyphs(name) for name in installed_fonts())
-
-
 @functools.cache
 def installed_fonts() -> tuple[str, ...]:
-    """Those of FONTS that are there, the first one first."""
+    """The installed fonts among FONTS, in that order."""
     installed = {font.name for font in font_manager.fontManager.ttflist}
     return tuple(name for name in FONTS if name in installed)
 
 
 @functools.cache
 def glyphs(name: str) -> frozenset[int]:
-    """The code points for which a font has a picture."""
+    """The code points for which a font has a glyph."""
     font = font_manager.get_font(font_manager.findfont(name))
     return frozenset(font.get_charmap())

@@ -1,6 +1,7 @@
-"""What an encoder makes of sentences: each word's vector, and who attends to whom."""
+"""An encoder's vectors and attention weights for some sentences."""
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from kerasseq.text.words import WordVocabulary
 
 SHOWN_SENTENCES = 12
 DRAWN_SENTENCES = 2
-PRINTED_NUMBERS = 6
+PRINTED_ELEMENTS = 6
 
 
 def write_demo(
@@ -22,13 +23,13 @@ def write_demo(
     vocabulary: WordVocabulary,
     sentences: Sequence[str],
 ) -> Path:
-    """Write `embeddings.md` and a `heatmap_*.png` a block; print the first sentences.
+    """Write `embeddings.md` and a `heatmap_*.png` for each block; print some vectors.
 
     Args:
-        directory: where to.
+        directory: of these files.
         encoder: from `build_encoder`.
         vocabulary: its words.
-        sentences: the first twelve are shown, the first two also printed and drawn.
+        sentences: the first twelve are shown; the first two are also printed and drawn.
 
     Returns:
         The path of `embeddings.md`.
@@ -45,7 +46,7 @@ def write_demo(
     lines = [
         "# Words in their context",
         "",
-        "Each word's vector depends on the words around it and on its place.",
+        "Each word's vector depends on the words around it and on its position.",
         "",
     ]
     for index, sentence in enumerate(shown):
@@ -57,8 +58,8 @@ def write_demo(
             continue
         print(f"\n{sentence.strip()}\n  tokens: {' | '.join(tokens)}")
         for token, vector in zip(tokens, vectors, strict=True):
-            first = " ".join(f"{value:+.2f}" for value in vector[:PRINTED_NUMBERS])
-            print(f"  {token:<12} {first} ... ({len(vector)} numbers)")
+            first = " ".join(f"{value:+.2f}" for value in vector[:PRINTED_ELEMENTS])
+            print(f"  {token:<12} {first} ... ({len(vector)} elements)")
         for name, weights in outputs.items():
             block = int(name.removeprefix("attention_")) + 1
             picture = f"heatmap_{index + 1}_block_{block}.png"
@@ -67,7 +68,7 @@ def write_demo(
                 tokens,
                 tokens,
                 directory / picture,
-                f"Who attends to whom, block {block}",
+                f"Attention weights of block {block}",
             )
             lines += [f"![Attention weights of block {block}]({picture})", ""]
     return write_file(directory / "embeddings.md", "\n".join(lines))
@@ -89,5 +90,5 @@ def _section(sentence: str, tokens: Sequence[str], vectors: np.ndarray) -> list[
 
 
 def _escaped(text: str) -> str:
-    """The text as Markdown shows it, whatever signs it holds."""
-    return "".join("\\" + sign if sign in "\\`*_{}[]<>#|~&" else sign for sign in text)
+    """The text with Markdown's special characters escaped."""
+    return re.sub(r"[\\`*_{}\[\]<>#|~&]", r"\\\g<0>", text)

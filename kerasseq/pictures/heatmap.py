@@ -1,4 +1,4 @@
-"""Who attends to whom, as a picture."""
+"""Attention weights as a picture."""
 
 import math
 import os
@@ -14,6 +14,7 @@ from kerasseq.pictures.drawing import (
     INK,
     TEXT,
     WIDTH,
+    add_colorbar,
     drawable,
     empty_figure,
     installed_fonts,
@@ -31,22 +32,19 @@ def plot_attention(
 ) -> Figure:
     """Draw the attention weights of one sentence, a heatmap for each head.
 
-    All heads share one scale from 0 to 1. The weights are written into the cells where
-    there is room, and labels are left out where there is none for all. A character
-    that no font has is drawn as □.
+    All heads share one scale from 0 to 1. Weights are written where cells have room;
+    labels are thinned out where there is too little. A character that no font has is
+    drawn as □.
 
     Args:
         weights: float (H, T, S).
         tokens_query: T words that attend, labels of the rows.
         tokens_key: S words that are attended to, labels of the columns.
-        path: the picture, in the format that its suffix names.
-        title: what is seen.
-
-    Returns:
-        The figure.
+        path: of the picture, in the format that its suffix names.
+        title: of the picture.
 
     Raises:
-        ValueError: the weights have other axes or sizes.
+        ValueError: the weights have another shape.
     """
     weights = np.asarray(weights, float)
     expected = len(tokens_query), len(tokens_key)
@@ -59,7 +57,7 @@ def plot_attention(
     num_heads, num_rows, num_columns = weights.shape
     columns = min(num_heads, 2)
     rows = math.ceil(num_heads / columns)
-    width = (WIDTH - 1.9) / columns  # inches that labels and colour bar leave
+    width = (WIDTH - 1.9) / columns  # inches beside labels and colour bar
     height = np.clip(width * num_rows / num_columns, 0.5 * width, 1.6 * width)
     figure = empty_figure(rows * (height + 0.3) + 1.6)
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
@@ -76,9 +74,7 @@ def plot_attention(
             panel.set_title(f"head {head + 1}", fontsize=TEXT, color=INK)
         if 72 * min(width / num_columns, height / num_rows) >= 26:
             _write_numbers(panel, weights[head])
-    bar = figure.colorbar(image, ax=panels[:num_heads], shrink=0.8, aspect=18 * rows)
-    bar.outline.set_visible(False)
-    bar.ax.tick_params(labelsize=TEXT - 1, labelcolor=INK, length=0)
+    add_colorbar(figure, image, panels[:num_heads], aspect=18 * rows)
     figure.suptitle(
         textwrap.fill(drawable(title), 60),
         fontsize=TEXT + 1,

@@ -12,9 +12,9 @@ from kerasseq.pictures.drawing import (
     GREY,
     INK,
     ORANGE,
-    TEXT,
     figure_with_panels,
     legend_below,
+    set_title,
     write_figure,
 )
 
@@ -25,18 +25,15 @@ def plot_losses(
     references: Mapping[str, float] | None = None,
     unit: str = "nats a character",
 ) -> Figure:
-    """Draw training and held-out loss by epoch, with the best epoch marked.
+    """Draw training and held-out loss by epoch, and mark the best epoch.
 
-    What is not finite is left out.
+    Values that are not finite are left out.
 
     Args:
-        history: "loss" and, where it was measured, "val_loss", one number an epoch.
-        path: the picture, in the format that its suffix names.
-        references: losses to compare with, by name: a horizontal line for each.
+        history: "loss" and, if it was measured, "val_loss", one value an epoch.
+        path: of the picture, in the format that its suffix names.
+        references: losses to compare with, by name; each is a horizontal line.
         unit: of the losses.
-
-    Returns:
-        The figure.
 
     Raises:
         ValueError: the history has no epoch.
@@ -54,12 +51,12 @@ def plot_losses(
         losses = np.array(history[key], float)
         losses[~np.isfinite(losses)] = np.nan
         epochs = np.arange(1, len(losses) + 1)
-        # Without markers a single epoch, or one between two gaps, would not be seen.
+        # Without markers, a single epoch or one between two gaps would be invisible.
         marker = "o" if len(losses) <= 30 or np.isnan(losses).any() else ""
         axes.plot(
             epochs, losses, color=colour, label=label, lw=2.2, marker=marker, ms=4
         )
-    # Of the last line, the one to choose by.
+    # The best epoch is that of the last line.
     if np.isnan(losses).all():
         title = f"No {label} loss is a finite number"
     else:
@@ -89,9 +86,9 @@ def plot_losses(
             lw=1.3,
             ls=dashes[index % len(dashes)],
         )
-    axes.set_title(title, loc="left", fontsize=TEXT + 1, color=INK)
+    set_title(axes, title)
     axes.set_xlabel("epoch")
     axes.set_ylabel(f"loss ({unit})")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    legend_below(figure, axes)
+    legend_below(figure, axes.get_legend_handles_labels()[0])
     return write_figure(figure, path)

@@ -1,4 +1,4 @@
-"""What typing costs with suggestions, as pictures."""
+"""Keystrokes saved by suggestions, as pictures."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -23,37 +23,35 @@ from kerasseq.pictures.drawing import (
 
 
 def plot_savings(
-    shares: Mapping[str, Mapping[str, float]], path: str | os.PathLike
+    fractions: Mapping[str, Mapping[str, float]], path: str | os.PathLike
 ) -> Figure:
-    """Draw shares of one kind beside another's, as bars: the first kind stands out.
+    """Draw fractions of several keyboards as groups of bars; the first stands out.
 
     Args:
-        shares: for each kind its shares by name, 0 to 1, the same names in all.
-        path: the picture, in the format that its suffix names.
-
-    Returns:
-        The figure.
+        fractions: for each keyboard its fractions by name, 0 to 1, all of one set of
+            names.
+        path: of the picture, in the format that its suffix names.
     """
     figure, axes = figure_with_panels(3.6)
-    names = list(next(iter(shares.values())))
-    width = 0.8 / len(shares)
+    names = list(next(iter(fractions.values())))
+    width = 0.8 / len(fractions)
     colours = (BLUE, GREY, ORANGE)
-    for index, (kind, values) in enumerate(shares.items()):
-        places = np.arange(len(names)) + width * (index - (len(shares) - 1) / 2)
+    for index, (keyboard, values) in enumerate(fractions.items()):
+        centres = np.arange(len(names)) + width * (index - (len(fractions) - 1) / 2)
         percent = [100 * values[name] for name in names]
         colour = colours[index % len(colours)]
-        bars = axes.bar(places, percent, 0.94 * width, color=colour, label=kind)
+        bars = axes.bar(centres, percent, 0.94 * width, color=colour, label=keyboard)
         axes.bar_label(bars, fmt="%.1f", fontsize=TEXT, color=INK, padding=2)
     axes.set_xticks(range(len(names)), names)
     axes.tick_params(axis="x", length=0)
     axes.set_ylabel("percent")
     axes.margins(y=0.12)
-    legend_below(figure, axes)
+    legend_below(figure, axes.get_legend_handles_labels()[0])
     return write_figure(figure, path)
 
 
-# They stand at the word before them.
-CLOSING_SIGNS = {*".,;:!?…)]}”»"}
+# No space comes before these.
+CLOSING_PUNCTUATION = {*".,;:!?…)]}”»"}
 
 
 def plot_typing(
@@ -61,16 +59,13 @@ def plot_typing(
     path: str | os.PathLike,
     line: int = 40,
 ) -> Figure:
-    """Draw what was typed of a passage, and what a keyboard's suggestions wrote.
+    """Draw which letters of a passage were typed, and which suggestions wrote.
 
     Args:
-        passages: for each keyboard the passage's words, each with the number of its
-            letters that were typed; None for what is no word.
-        path: the picture, in the format that its suffix names.
-        line: characters in a line at most; a longer word has a line of its own.
-
-    Returns:
-        The figure.
+        passages: for each keyboard the passage's words, each with the number of typed
+            letters; None for punctuation and numbers.
+        path: of the picture, in the format that its suffix names.
+        line: the most characters in a line; a longer word has a line of its own.
     """
     blocks = {name: _lines(words, line) for name, words in passages.items()}
     rows = sum(len(lines) + 2 for lines in blocks.values())
@@ -80,7 +75,7 @@ def plot_typing(
     widest = max([line, *(len(row) for rows in blocks.values() for row in rows)])
     axes.set_xlim(-0.5, widest)
     axes.set_ylim(rows, -0.2)
-    kinds = {"typed": ORANGE, "saved": BLUE, "sign": GREY}
+    kinds = {"typed": ORANGE, "saved": BLUE, "not counted": GREY}
     top = 0
     for (name, lines), words in zip(blocks.items(), passages.values(), strict=True):
         counted = [(len(word), typed) for word, typed in words if typed is not None]
@@ -113,32 +108,25 @@ def plot_typing(
         Patch(color=kinds["typed"], label="letters typed"),
         Patch(color=kinds["saved"], label="written by a tap on a suggestion"),
     ]
-    figure.legend(
-        handles=handles,
-        loc="outside lower center",
-        ncols=2,
-        frameon=False,
-        fontsize=TEXT,
-        labelcolor=INK,
-    )
+    legend_below(figure, handles)
     return write_figure(figure, path)
 
 
 def _lines(
     words: Sequence[tuple[str, int | None]], line: int
 ) -> list[list[tuple[str, str]]]:
-    """Words in lines, each a list of letters with what became of them."""
+    """Words in lines, each a list of letters and of how they were written."""
     lines: list[list[tuple[str, str]]] = [[]]
     for word, typed in words:
         shown = drawable(word)
         if typed is None:
-            letters = [(letter, "sign") for letter in shown]
+            letters = [(letter, "not counted") for letter in shown]
         else:
             letters = [
-                (letter, "typed" if place < typed else "saved")
-                for place, letter in enumerate(shown)
+                (letter, "typed" if index < typed else "saved")
+                for index, letter in enumerate(shown)
             ]
-        space = [(" ", "")] if lines[-1] and word not in CLOSING_SIGNS else []
+        space = [(" ", "")] if lines[-1] and word not in CLOSING_PUNCTUATION else []
         if lines[-1] and len(lines[-1]) + len(space) + len(letters) > line:
             lines.append([])
             space = []

@@ -1,4 +1,4 @@
-"""Sentences with their entities coloured: for a terminal, and as a page."""
+"""Sentences with coloured entities, for a terminal and as a page; scores as bars."""
 
 import html
 import os
@@ -21,15 +21,16 @@ from kerasseq.pictures.drawing import (
     figure_with_panels,
     installed_fonts,
     legend_below,
+    set_title,
     shortened,
     write_figure,
 )
 from kerasseq.scores.entities import EntityScore
 from kerasseq.text.tags import find_entities
 
-# Of a terminal: names for people, numbers for it. Red is left for errors.
+# ANSI codes of a terminal's colours. Red is left for errors.
 COLOURS = (36, 33, 35, 32, 34, 96, 93, 95, 92, 94)
-# Hues of a page, in degrees, far from one another.
+# Hues of a page in degrees, far apart.
 HUES = (210, 30, 285, 140, 340, 180, 55, 250, 95, 5)
 
 PAGE = """\
@@ -72,9 +73,9 @@ def colour_entities(
 
     Args:
         sentence: tokens and tags.
-        kinds: all kinds; each has the colour of its place.
-        terminal: whether a terminal is to show it. Where none is, or the environment
-            variable NO_COLOR is set (no-color.org), entities stand in brackets.
+        kinds: all kinds; their order decides the colours.
+        terminal: whether a terminal shows it. Otherwise, or if the environment variable
+            NO_COLOR is set (no-color.org), entities are in brackets.
 
     Example:
         >>> sentence = TaggedSentence(("in", "New", "York"), ("O", "B-city", "I-city"))
@@ -98,14 +99,13 @@ def write_entity_page(
     kinds: Sequence[str],
     title: str,
 ) -> Path:
-    """Write a page of sentences with their entities coloured, whole in one file.
+    """Write a page of sentences with coloured entities, all in one file.
 
     Args:
-        path: the page.
-        sentences: each as it is in the file, and the tags that were predicted. What
-            these mark is coloured; where the file's mark something else, that follows
-            in small.
-        kinds: all kinds; each has the colour of its place.
+        path: of the page.
+        sentences: each with its actual tags, and its predicted tags. Predicted entities
+            are coloured; the actual ones follow in small print if they differ.
+        kinds: all kinds; their order decides the colours.
         title: of the page.
     """
     rows = []
@@ -123,8 +123,8 @@ def write_entity_page(
         path,
         PAGE.format(
             title=html.escape(title),
-            about=f"{len(rows)} sentences that were not learned from; below the "
-            f"{wrong} where the entities differ from the file's stands what it has.",
+            about=f"{len(rows)} held-out sentences. In {wrong} of them the entities "
+            "differ from the file's, which are listed below.",
             hues="\n".join(
                 f".k{index} {{ --hue: {hue}; }}" for index, hue in enumerate(HUES)
             ),
@@ -168,21 +168,18 @@ def plot_scores(
     """Draw scores of several methods as bars, one group below the other.
 
     Args:
-        scores: for each method, of at most three, its scores in percent by name. A
-            name that one lacks counts 0 there.
-        path: the picture, in the format that its suffix names.
+        scores: for each of at most three methods its scores in percent by name; a
+            missing one counts as 0.
+        path: of the picture, in the format that its suffix names.
         title: over the bars.
-
-    Returns:
-        The figure.
     """
     names = list(dict.fromkeys(name for method in scores.values() for name in method))
     figure, axes = figure_with_panels(0.5 + 0.28 * len(names) * len(scores) + 1.2)
     thickness = 0.8 / len(scores)
     for index, (method, values) in enumerate(scores.items()):
-        places = np.arange(len(names)) + thickness * (index - (len(scores) - 1) / 2)
+        centres = np.arange(len(names)) + thickness * (index - (len(scores) - 1) / 2)
         bars = axes.barh(
-            places,
+            centres,
             [values.get(name, 0.0) for name in names],
             0.92 * thickness,
             color=(BLUE, GREY, ORANGE)[index],
@@ -202,8 +199,6 @@ def plot_scores(
     axes.set_xlim(0, 109)  # room for the number of a full bar
     axes.set_xticks(range(0, 101, 20))
     axes.set_xlabel("percent")
-    axes.set_title(
-        textwrap.fill(drawable(title), 60), loc="left", fontsize=TEXT + 1, color=INK
-    )
-    legend_below(figure, axes)
+    set_title(axes, textwrap.fill(drawable(title), 60))
+    legend_below(figure, axes.get_legend_handles_labels()[0])
     return write_figure(figure, path)

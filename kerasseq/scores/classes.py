@@ -1,6 +1,6 @@
-"""How good a classifier is: counts, accuracy and F1 from classes only.
+"""Accuracy and F1 of a classifier, from its confusion matrix.
 
-Shapes: N examples, K classes.
+Shapes: K classes.
 """
 
 import numpy as np
@@ -12,15 +12,14 @@ def accuracy(matrix: np.ndarray) -> float:
 
 
 def macro_f1(matrix: np.ndarray) -> float:
-    """The mean of the classes' F1, each class counting alike; 0 to 1.
+    """The mean of the classes' F1, 2 TP / (2 TP + FP + FN); 0 to 1.
 
-    F1 is 2 TP / (2 TP + FP + FN) (van Rijsbergen 1979, chapter 7, with both weighted
-    alike). A class that is neither in the examples nor predicted is left out,
-    as scikit-learn leaves it out.
+    As in scikit-learn, a class that is neither in the examples nor predicted is left
+    out (van Rijsbergen 1979, chapter 7, with equal weights).
 
     Args:
-        matrix: int (K, K), from `tf.math.confusion_matrix`: row the class, column what
-            it was taken for.
+        matrix: int (K, K), from `tf.math.confusion_matrix`: rows are actual classes,
+            columns predicted ones.
     """
     hits = np.diag(matrix)
     both = matrix.sum(axis=0) + matrix.sum(axis=1)

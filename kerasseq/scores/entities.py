@@ -19,10 +19,9 @@ class EntityScore(NamedTuple):
     """How many entities were found.
 
     Attributes:
-        correct: of the predicted ones, those that are there from the same first to the
-            same last token and of the same kind.
-        predicted: entities that were predicted.
-        actual: entities that are there.
+        correct: predicted entities with the tokens and the kind of an actual one.
+        predicted: all predicted entities.
+        actual: all actual entities.
     """
 
     correct: int
@@ -42,7 +41,7 @@ class EntityScore(NamedTuple):
     @property
     def f1(self) -> float:
         """The harmonic mean of precision and recall."""
-        # 2PR / (P + R) in one fraction, which is 0 where nothing is correct.
+        # 2PR / (P + R) as one fraction, which is 0 if nothing is correct.
         together = self.predicted + self.actual
         return 2 * self.correct / together if together else 0.0
 
@@ -50,18 +49,18 @@ class EntityScore(NamedTuple):
 def score_entities(
     actual: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]
 ) -> dict[str, EntityScore]:
-    """Count entities as the shared task does: right is what is right as a whole.
+    """Count entities as the shared task does: only exact matches are correct.
 
     Args:
         actual: BIO tags of each sentence.
-        predicted: as many tags of as many sentences.
+        predicted: likewise.
 
     Returns:
-        The score of each kind that is in either, in alphabetical order, and before
-        them that of all entities, by the name `OVERALL`.
+        First the score of all entities, under the name `OVERALL`, then that of each
+        kind in alphabetical order.
 
     Raises:
-        ValueError: numbers of sentences or of tags differ.
+        ValueError: the numbers of sentences or tags differ.
 
     Example:
         >>> scores = score_entities([["B-x", "I-x", "B-y"]], [["B-x", "O", "B-y"]])
@@ -93,11 +92,10 @@ def score_entities(
 
 
 class EntityLookup:
-    """The baseline: entities seen before are tagged as they mostly were.
+    """The baseline: known entities get the kind that they usually had.
 
-    Upper and lower case count as one. What was an entity in at least half of the
-    places where it stood gets its most frequent kind. From left to right the longest
-    one is taken.
+    Case is ignored. A name is known if at least half of its occurrences were entities.
+    From left to right, the longest known name is taken.
 
     Args:
         sentences: to learn from.
@@ -110,7 +108,7 @@ class EntityLookup:
             for start, end, kind in find_entities(tags):
                 kinds.setdefault(tokens[start:end], collections.Counter())[kind] += 1
         self._longest = max(map(len, kinds), default=0)
-        places = collections.Counter(
+        occurrences = collections.Counter(
             tokens[start:end]
             for tokens in lowered
             for start in range(len(tokens))
@@ -120,7 +118,7 @@ class EntityLookup:
         self._kinds = {
             words: min(count, key=lambda kind: (-count[kind], kind))
             for words, count in kinds.items()
-            if 2 * count.total() >= places[words]
+            if 2 * count.total() >= occurrences[words]
         }
 
     @staticmethod

@@ -1,16 +1,16 @@
-"""How much typing a keyboard saves that suggests words.
+"""How much typing a keyboard saves with suggestions.
 
-A word costs its letters and a space. With three suggestions in sight it costs the
-letters until it is one of them, none where it is so before the first, and one tap,
-which writes the space too. Only words are counted that hold a letter; those that the
-model does not know are typed whole. Signs and numbers are read, and not counted.
-(Keystroke savings as in Trnka and McCoy 2008, "Evaluating word prediction: framing
+Typed in full, a word costs its letters and a space. With three suggestions, it costs
+the letters typed until it is among them, and one tap, which also writes the space. Only
+words with a letter are counted, not punctuation and numbers; words that the model does
+not know are typed in full. (Trnka and McCoy 2008, "Evaluating word prediction: framing
 keystroke savings", equation 1.)
 
-Shapes: N places, V vocabulary.
+Shapes: N words, V vocabulary.
 """
 
 import functools
+import itertools
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
@@ -25,21 +25,21 @@ from kerasseq.text.keyboard import (
 )
 from kerasseq.text.words import lower_case
 
-# From the ids of a text (N,) to scores (n, V) of the token after each, part by part.
+# From the ids of a text (N,) to scores (n, V) of the token after each, in pieces.
 Predictor: TypeAlias = Callable[[np.ndarray], Iterable[np.ndarray]]
 
 SUGGESTIONS = 3
 
 
 class Typing(NamedTuple):
-    """What was typed at every counted word of a text.
+    """How each counted word of a text was typed.
 
     Attributes:
         lengths: int (N,), letters of each word.
-        letters: int (N,), of these typed before the word was among the suggestions;
-            `lengths` where it never was.
-        ranks: int (N,), place among the suggestions before a letter is typed, 1 the
-            first; 0 for a word that is not known.
+        letters: int (N,), letters typed before the word was suggested; `lengths` if it
+            never was.
+        ranks: int (N,), rank of the word before its first letter, 1 the best; 0 for an
+            unknown word.
     """
 
     lengths: np.ndarray
@@ -47,15 +47,15 @@ class Typing(NamedTuple):
     ranks: np.ndarray
 
     def hit_rate(self, most: int) -> float:
-        """Fraction of the words that are among the first `most` before any letter."""
+        """Fraction of the words with a rank of at most `most`."""
         return float(((self.ranks > 0) & (self.ranks <= most)).mean())
 
     def saved(self) -> float:
-        """Fraction of the keystrokes that is saved."""
+        """Fraction of the keystrokes that are saved."""
         return 1 - float((self.letters + 1).sum() / (self.lengths + 1).sum())
 
     def figures(self) -> dict[str, float]:
-        """Hit rates and what is saved, by name."""
+        """Hit rates and saved keystrokes by name."""
         return {
             "hit rate at 1": self.hit_rate(1),
             "hit rate at 3": self.hit_rate(SUGGESTIONS),
@@ -64,11 +64,11 @@ class Typing(NamedTuple):
 
 
 class Ranks:
-    """Places of words among those that begin as they do.
+    """Ranks of words among those with the same beginning.
 
     Args:
-        words: of the vocabulary, V.
-        first: the id from which words are suggested.
+        words: V, the vocabulary.
+        first: the id of the first word to suggest.
     """
 
     def __init__(self, words: Sequence[str], first: int) -> None:
@@ -79,7 +79,7 @@ class Ranks:
 
     @functools.cache  # noqa: B019
     def _bounds(self, word: str) -> np.ndarray:
-        """For each count of letters, which sorted words begin with them: (L + 1, 2)."""
+        """Ranges of sorted words with the same first 0, 1, ... letters: (L + 1, 2)."""
         beginnings = [word[:count] for count in range(len(word) + 1)]
         return np.array(
             [
@@ -92,14 +92,14 @@ class Ranks:
         )
 
     def __call__(self, scores: np.ndarray, target: int) -> np.ndarray:
-        """The place of a word after so many of its letters.
+        """The rank of a word after 0, 1, ... of its letters.
 
         Args:
             scores: float (V,), of all words.
             target: the word's id, at least `first`.
 
         Returns:
-            int (L + 1,), 1 the best; at a tie the lower id is.
+            int (L + 1,), 1 the best; of equal scores, the lower id is better.
         """
         better = scores > scores[target]
         better[:target] |= scores[:target] == scores[target]
@@ -114,33 +114,26 @@ def measure_keystrokes(
     """Type a text with suggestions.
 
     Args:
-        predict: gives the scores; of these only their order matters.
+        predict: gives the scores, of which only the order matters.
         text: held out.
-        vocabulary: what the scores are of.
-
-    Returns:
-        What was typed at each word with a letter, in the order of the text.
+        vocabulary: of the scores.
     """
     ids = vocabulary.encode_typed(text)
     forms = [lower_case(form) for form in text.forms]
     counted = np.array([has_letter(form) for form in forms], bool)[text.ids]
     ranks_of = Ranks(vocabulary.lower_cased.words, vocabulary.first)
     lengths, letters, ranks = [], [], []
-    rows = (
-        row for part in predict(np.append(vocabulary.start, ids[:-1])) for row in part
-    )
-    for place, row in enumerate(rows):
-        if not counted[place]:
+    pieces = predict(np.append(vocabulary.start, ids[:-1]))
+    for index, row in enumerate(itertools.chain.from_iterable(pieces)):
+        if not counted[index]:
             continue
-        length = len(forms[text.ids[place]])
+        length = len(forms[text.ids[index]])
         rank, needed = 0, length
-        # What the vocabulary does not suggest, as a word of the text, is typed whole.
-        if ids[place] >= vocabulary.first:
-            places = ranks_of(row, int(ids[place]))
-            rank = int(places[0])
-            needed = next(
-                (n for n in range(length) if places[n] <= SUGGESTIONS), length
-            )
+        # A word that is never suggested is typed in full.
+        if ids[index] >= vocabulary.first:
+            each = ranks_of(row, int(ids[index]))
+            rank = int(each[0])
+            needed = next((n for n in range(length) if each[n] <= SUGGESTIONS), length)
         lengths.append(length)
         letters.append(needed)
         ranks.append(rank)
@@ -150,17 +143,16 @@ def measure_keystrokes(
 def typical_passage(
     text: TypedText, typings: Mapping[str, Typing], most: int = 30
 ) -> dict[str, list[tuple[str, int | None]]]:
-    """A passage of which as much is saved as of the whole text, by the first keyboard.
+    """A passage in which the first keyboard saves as much as in the whole text.
 
     Args:
         text: what was typed.
-        typings: as `measure_keystrokes` gave them, by the keyboard's name.
-        most: words and signs at most.
+        typings: from `measure_keystrokes`, by the keyboard's name.
+        most: the most words, punctuation included.
 
     Returns:
-        For each keyboard the words as they are written, each with the number of its
-        letters that were typed, and what was not counted with None. The passage begins
-        after a sentence's end, where there is one.
+        For each keyboard the written words, each with the number of typed letters, or
+        None if it was not counted. If possible, the passage begins with a sentence.
     """
     forms = [text.forms[index] for index in text.ids]
     counted = np.array([has_letter(form) for form in forms], bool)
@@ -168,9 +160,9 @@ def typical_passage(
     keys, whole = np.zeros((2, len(forms) + 1))
     keys[1:][counted], whole[1:][counted] = typing.letters + 1, typing.lengths + 1
     keys, whole = np.cumsum(keys), np.cumsum(whole)
-    ends = [place + 1 for place, form in enumerate(forms) if form in SENTENCE_ENDS]
-    starts = [place for place in ends if place + most <= len(forms)] or [0]
-    stops = [min(place + most, len(forms)) for place in starts]
+    ends = [index + 1 for index, form in enumerate(forms) if form in SENTENCE_ENDS]
+    starts = [index for index in ends if index + most <= len(forms)] or [0]
+    stops = [min(index + most, len(forms)) for index in starts]
     saved = 1 - (keys[stops] - keys[starts]) / np.maximum(
         whole[stops] - whole[starts], 1
     )
@@ -178,8 +170,8 @@ def typical_passage(
     passages = {}
     for name, typing in typings.items():
         typed: list[int | None] = [None] * len(forms)
-        for place, letters in zip(np.flatnonzero(counted), typing.letters, strict=True):
-            typed[place] = int(letters)
+        for index, letters in zip(np.flatnonzero(counted), typing.letters, strict=True):
+            typed[index] = int(letters)
         pairs = list(zip(forms, typed, strict=True))
         passages[name] = pairs[start : start + most]
     return passages

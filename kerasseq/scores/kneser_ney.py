@@ -1,8 +1,7 @@
-"""A trigram model with interpolated modified Kneser-Ney smoothing, as a yardstick.
+"""A trigram model with interpolated modified Kneser-Ney smoothing, as a baseline.
 
 Chen and Goodman 1999, "An empirical study of smoothing techniques for language
-modeling", section 4.1.6: the strongest of the count-based models for texts of a size
-that fits on a device.
+modeling", section 4.1.6: the best of the count-based models for texts of this size.
 
 Shapes: N tokens, V vocabulary.
 """
@@ -12,18 +11,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-PLACES_AT_ONCE = 256
+ROWS_AT_ONCE = 256
 
 
 class Continuations(NamedTuple):
-    """What follows each history of one length.
+    """The tokens that follow each history of one length.
 
     Attributes:
         histories: int64 (M,), ascending.
-        starts: int64 (M + 1,): the part of `tokens` and `shares` of each history.
-        tokens: int64, what followed it.
+        starts: int64 (M + 1,), where the tokens of each history start.
+        tokens: int64, the tokens that followed.
         shares: float64, their discounted probabilities.
-        left: float64 (M,), what the shorter history gives out instead.
+        left: float64 (M,), the probability left to the shorter history.
     """
 
     histories: np.ndarray
@@ -33,7 +32,7 @@ class Continuations(NamedTuple):
     left: np.ndarray
 
     def add(self, history: int, probabilities: np.ndarray) -> np.ndarray:
-        """The probabilities (V,) after a history from those after a shorter one."""
+        """The probabilities (V,) after a history, from those after a shorter one."""
         at = int(np.searchsorted(self.histories, history))
         if at == len(self.histories) or self.histories[at] != history:
             return probabilities
@@ -44,7 +43,7 @@ class Continuations(NamedTuple):
 
 
 class KneserNey:
-    """Counts of a text as probabilities of the token after any two.
+    """Probabilities of the token after any two, from the counts in a text.
 
     Args:
         ids: int (N,), the text, at least three tokens.
@@ -62,7 +61,7 @@ class KneserNey:
         ids = np.asarray(ids, np.int64)
         pairs = ids[:-1] * size + ids[1:]
         triples, counts = np.unique(pairs[:-1] * size + ids[2:], return_counts=True)
-        # A shorter history counts in how many contexts a token was seen, not how often.
+        # Shorter histories count the contexts of a token, not its occurrences.
         two, contexts_of_two = np.unique(triples % size**2, return_counts=True)
         one, contexts_of_one = np.unique(np.unique(pairs) % size, return_counts=True)
         self._after_two = _continuations(triples, counts, size)
@@ -71,14 +70,7 @@ class KneserNey:
         self._alone = _continuations(one, contexts_of_one, size).add(0, uniform)
 
     def __call__(self, ids: np.ndarray) -> Iterator[np.ndarray]:
-        """The probabilities after each place of a text.
-
-        Args:
-            ids: int (N,).
-
-        Yields:
-            float64 (n, V), some places at a time, in their order.
-        """
+        """The probabilities after each token of a text: float64 (n, V), in pieces."""
         rows: list[np.ndarray] = []
         before = None
         for token in map(int, ids):
@@ -87,7 +79,7 @@ class KneserNey:
                 row = self._after_two.add(before * self._size + token, row)
             rows.append(row)
             before = token
-            if len(rows) == PLACES_AT_ONCE:
+            if len(rows) == ROWS_AT_ONCE:
                 yield np.stack(rows)
                 rows = []
         if rows:
@@ -95,13 +87,7 @@ class KneserNey:
 
 
 def _continuations(grams: np.ndarray, counts: np.ndarray, size: int) -> Continuations:
-    """Discount the counts of histories with a token after them.
-
-    Args:
-        grams: int64, ascending: a history times V, and the token.
-        counts: int64, of each.
-        size: V.
-    """
+    """Discount the counts of n-grams, ascending int64: history * V + token."""
     histories, starts = np.unique(grams // size, return_index=True)
     discounts = _discounts(counts)[np.minimum(counts, 3)]
     totals = np.add.reduceat(counts, starts)
@@ -112,10 +98,10 @@ def _continuations(grams: np.ndarray, counts: np.ndarray, size: int) -> Continua
 
 
 def _discounts(counts: np.ndarray) -> np.ndarray:
-    """How much is taken from counts of 0, 1, 2 and more, float64 (4,): equation 26."""
+    """The discounts of counts of 0, 1, 2 and more, float64 (4,): equation 26."""
     n1, n2, n3, n4 = (int((counts == count).sum()) for count in (1, 2, 3, 4))
     if not n1 * n2 * n3 * n4:
-        # Of too few counts to tell.
+        # There are too few counts to estimate them.
         return np.array([0.0, 0.5, 0.75, 0.75])
     y = n1 / (n1 + 2 * n2)
     found = [0.0, 1 - 2 * y * n2 / n1, 2 - 3 * y * n3 / n2, 3 - 4 * y * n4 / n3]

@@ -11,18 +11,18 @@ def window_loss(
     length: int = 256,
     seed: int = 0,
 ) -> float:
-    """Loss of a model that begins each window of a text without a state.
+    """Loss of a model on random windows of a text, each read without a state.
 
-    Programs that carry no state measure it so, nanoGPT's `estimate_loss` among them.
-    The first characters of a window are predicted from few others, which costs some
-    hundredths of a nat compared with a state carried through the text.
+    Programs without a state measure the loss this way, such as nanoGPT's
+    `estimate_loss`. The first characters of a window have little context, which costs
+    some hundredths of a nat compared with a state carried through the text.
 
     Args:
         model: from `build_char_rnn`.
         ids: int (N,), the text.
-        num_windows: how many windows, each from a random place of the text.
-        length: characters in a window; of a shorter text all but the last.
-        seed: of the places.
+        num_windows: number of windows.
+        length: characters in a window, at most all but the last of the text.
+        seed: of the windows' positions.
 
     Returns:
         Mean cross-entropy in nats a character.
@@ -30,11 +30,11 @@ def window_loss(
     length = min(length, len(ids) - 1)
     starts = np.random.default_rng(seed).integers(0, len(ids) - length, num_windows)
     at = starts[:, None] + np.arange(length)
-    inputs, targets = (np.asarray(ids[places], np.int32) for places in (at, at + 1))
+    inputs, targets = (np.asarray(ids[each], np.int32) for each in (at, at + 1))
     reader = keras.Model(model.inputs, model.outputs)
     reader.compile(
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         jit_compile=True,
     )
-    # Few at a time: with thousands of characters, one window's logits take megabytes.
+    # Few at a time: with a large vocabulary, one window's logits take megabytes.
     return float(reader.evaluate(inputs, targets, batch_size=10, verbose=0))

@@ -17,7 +17,11 @@ from kerasseq.signatures.states import (
     states_in_order,
     zero_states,
 )
-from kerasseq.text.in_graph import WordTable, lower_case_in_graph, part_signs_in_graph
+from kerasseq.text.in_graph import (
+    WordTable,
+    lower_case_in_graph,
+    separate_punctuation_in_graph,
+)
 from kerasseq.text.keyboard import SENTENCE_ENDS, TypedVocabulary, capitalized
 
 
@@ -94,7 +98,7 @@ class NextWordOnText(tf.Module):
         specs = tf.TensorSpec((None,), tf.string), tf.TensorSpec((None,), tf.float32)
         # With a letter behind it, a text ends in an unfinished word in any case.
         # One text is added, since of a loop that never ran the shape is not known.
-        texts = tf.concat([part_signs_in_graph(text) + "x", ["x"]], 0)
+        texts = tf.concat([separate_punctuation_in_graph(text) + "x", ["x"]], 0)
         words, probabilities = tf.map_fn(
             lambda each: self._suggest(each, k), texts, fn_output_signature=specs
         )

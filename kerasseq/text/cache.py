@@ -1,8 +1,8 @@
-"""Ids of texts in files of the user's cache, found again by the texts' hashes.
+"""Ids of texts in files of the user's cache, found by the hash of the text.
 
 A text has two files: its ids, which are mapped into memory and never read as a whole,
-and a card with its vocabulary and a hash of all that is stored. The folder can be
-removed at any time: what is not there is made anew.
+and a card with its vocabulary and a hash of both. The folder can be deleted at any
+time: missing files are made again.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ import numpy as np
 from kerasseq.text.characters import Vocabulary
 from kerasseq.text.progress import read_with_progress
 
-# Seconds. No text takes a day to encode, so what is older was left by a killed run.
+# Seconds. No text takes a day to encode, so older files were left by a killed run.
 STALE = 86_400
 
 
@@ -39,14 +39,13 @@ def cache_folder() -> Path:
 
 
 def find_ids(sha256: str) -> tuple[Vocabulary, np.ndarray] | None:
-    """The ids of a text as `store_ids` wrote them.
+    """The vocabulary and the mapped ids of a text, as `store_ids` wrote them.
 
     Args:
         sha256: of the text as UTF-8, in hexadecimal.
 
     Returns:
-        The vocabulary and the ids, mapped; None where they are not there, not whole,
-        or of another text.
+        None if they are missing, damaged or of another text.
     """
     try:
         ids_path, card_path = _paths(sha256)
@@ -69,10 +68,10 @@ def store_ids(
     Args:
         sha256: of the text as UTF-8, in hexadecimal.
         vocabulary: of the text.
-        pieces: the ids, one piece after the other, of the type `vocabulary.id_type`.
+        pieces: the ids in order, of the type `vocabulary.id_type`.
 
     Returns:
-        All ids, mapped.
+        All ids, mapped into memory.
 
     Raises:
         OSError: they cannot be written.
@@ -84,7 +83,7 @@ def store_ids(
         with contextlib.suppress(FileNotFoundError):  # another run was faster
             if left.stat().st_mtime < time.time() - STALE:
                 shutil.rmtree(left)
-    # A directory of its own, since two runs may write the same text at a time.
+    # A directory of its own, since two runs may write the same text at the same time.
     with tempfile.TemporaryDirectory(prefix=".partial-", dir=folder) as name:
         beside, digest = Path(name), _begin_digest(sha256, vocabulary)
         with (beside / "ids").open("wb") as file:
@@ -93,7 +92,7 @@ def store_ids(
                 digest.update(piece.data)
         card = {"digest": digest.hexdigest(), "characters": vocabulary.characters}
         (beside / "card").write_text(json.dumps(card) + "\n", encoding="utf-8")
-        # The card last: ids without theirs are not found.
+        # The card last, since ids without a card are not found.
         (beside / "ids").replace(ids_path)
         (beside / "card").replace(card_path)
     return _map(ids_path, vocabulary)
@@ -105,7 +104,7 @@ def _paths(sha256: str) -> tuple[Path, Path]:
 
 
 def _begin_digest(sha256: str, vocabulary: Vocabulary) -> "hashlib._Hash":
-    """A hash to which the ids are still to come, so that it binds all three."""
+    """A hash of text and vocabulary, to which the caller adds the ids."""
     return hashlib.sha256((sha256 + vocabulary.to_json()).encode())
 
 

@@ -1,4 +1,4 @@
-"""Characters: their vocabulary, and a text as streams of next-character examples."""
+"""The vocabulary of characters."""
 
 import functools
 import json
@@ -49,18 +49,14 @@ class Vocabulary:
         """The vocabulary of all characters of `text`.
 
         Raises:
-            ValueError: the text is empty or holds a lone surrogate, which is half of
-                a character and cannot be written as UTF-8.
+            ValueError: the text is empty or holds a lone surrogate, which is half a
+                character and cannot be written as UTF-8.
         """
         return cls.from_pieces([text])
 
     @classmethod
     def from_pieces(cls, pieces: Iterable[str]) -> "Vocabulary":
-        """The vocabulary of a text that comes in pieces.
-
-        Raises:
-            ValueError: as `from_text`.
-        """
+        """The vocabulary of a text that comes in pieces; raises as `from_text`."""
         seen = np.zeros(NUM_CODE_POINTS, bool)
         for piece in pieces:
             seen[_code_points(piece)] = True
@@ -78,7 +74,7 @@ class Vocabulary:
         """Read a `vocabulary.json`.
 
         Raises:
-            ValueError: the file is missing or is no such vocabulary.
+            ValueError: the file is missing or not a vocabulary of characters.
         """
         try:
             content = json.loads(Path(path).read_text(encoding="utf-8"))
@@ -107,7 +103,7 @@ class Vocabulary:
 
     @property
     def id_type(self) -> np.dtype:
-        """The smallest unsigned integer type that holds every id."""
+        """The smallest unsigned integer type for the ids."""
         return np.min_scalar_type(len(self) - 1)
 
     @functools.cached_property
@@ -140,7 +136,7 @@ class Vocabulary:
         return ids
 
     def decode(self, ids: np.ndarray) -> str:
-        """The text of `ids`, an integer array of any shape, read in order."""
+        """The text of `ids`, an integer array of any shape."""
         points = self.code_points[np.asarray(ids, np.int64).ravel()]
         return points.astype("<u4").tobytes().decode("utf-32-le")
 

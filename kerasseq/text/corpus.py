@@ -15,8 +15,8 @@ from kerasseq.text.characters import Vocabulary
 from kerasseq.text.manual import read_manual
 from kerasseq.text.reading import hash_text, read_characters, read_text
 
-# Distinct first letters: after one letter the word is known, after the space nothing
-# is, so the best possible loss is the words' entropy over their mean length.
+# The first letters differ, so one letter tells the word, and only what follows a space
+# is uncertain: the lowest possible loss is the words' entropy over their mean length.
 TOY_WORDS = ("arc", "bee", "calm", "dune", "ember", "fig", "glow", "hush")
 
 
@@ -25,13 +25,13 @@ class Corpus:
     """A text as ids, with its name.
 
     Attributes:
-        name: what reports and cards call it.
+        name: in reports and cards.
         vocabulary: the text's characters.
-        ids: (N,), of the type `vocabulary.id_type`; of a file's text mapped from the
-            cache, so that no more of it is in memory than is read at a time.
+        ids: (N,), of the type `vocabulary.id_type`. Those of a file are mapped from the
+            cache, so that memory holds only what is being read.
         sha256: of the text as UTF-8, in hexadecimal.
-        entropy: the true entropy in nats a character, where it is known.
-        notes: what a report says of where the text comes from, by name.
+        entropy: the true entropy in nats a character, if it is known.
+        notes: the report's remarks on the text's origin, by name.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Corpus:
 
     @classmethod
     def from_text(cls, name: str, text: str, entropy: float | None = None) -> "Corpus":
-        """The corpus of a text that is in memory."""
+        """The corpus of a text in memory."""
         vocabulary = Vocabulary.from_text(text)
         ids = vocabulary.encode(text).astype(vocabulary.id_type)
         sha256 = hashlib.sha256(text.encode()).hexdigest()
@@ -51,7 +51,7 @@ class Corpus:
 
     @property
     def text(self) -> str:
-        """The whole text, made anew each time: for a text that fits in memory."""
+        """The whole text, decoded at each call."""
         return self.vocabulary.decode(self.ids)
 
 
@@ -71,15 +71,15 @@ def load_corpus(source: str | os.PathLike) -> Corpus:
 def file_corpus(path: str | os.PathLike) -> Corpus:
     """The text of a UTF-8 file, which may be larger than memory.
 
-    Its ids go to the cache (see `text_cache`), where the next run finds them by the
-    text's hash. Where they cannot be written they are held in memory.
+    Its ids go to the cache (`text.cache`), where the next run finds them by the text's
+    hash. If they cannot be written there, they are held in memory.
 
     Raises:
         ValueError: as `read_text`, or the file changes while it is read.
     """
     path = Path(path)
     if not path.is_file():
-        # A pipe gives its text once. What is missing or a directory is refused.
+        # A pipe can be read only once; a missing file or a directory is refused.
         return Corpus.from_text(path.name, read_text(path))
     state = path.stat()
     sha256 = hash_text(path)
@@ -94,7 +94,7 @@ def file_corpus(path: str | os.PathLike) -> Corpus:
         now = path.stat()
         if (now.st_size, now.st_mtime_ns) != (state.st_size, state.st_mtime_ns):
             raise ValueError(
-                f"{path} changed while it was read; wait until it is whole"
+                f"{path} changed while it was read; wait until it is complete"
             )
 
     try:
@@ -127,11 +127,10 @@ def pydoc_corpus() -> Corpus:
 
 
 def toy_corpus(num_words: int = 20_000, seed: int = 0) -> Corpus:
-    """Random short words whose entropy a character is known exactly.
+    """Random short words, whose entropy per character is known exactly.
 
-    Each word is drawn alone, with a probability in proportion to 1, 2, ..., W, and
-    followed by a space. The words' first letters differ, so a reader who has seen the
-    text so far is uncertain only after a space, by the entropy of the words.
+    Words are drawn independently, with probabilities proportional to 1, 2, ..., and
+    each is followed by a space.
     """
     weights = np.arange(1, len(TOY_WORDS) + 1) / sum(range(1, len(TOY_WORDS) + 1))
     drawn = np.random.default_rng(seed).choice(len(TOY_WORDS), num_words, p=weights)

@@ -1,14 +1,14 @@
-"""The end of a text that is held out."""
+"""The held-out end of a text."""
 
 import numpy as np
 
-MOST_HELD_OUT = 1_000_000  # characters: more would take minutes and tell no more
+MOST_HELD_OUT = 1_000_000  # characters; more would take minutes and show nothing new
 
 
 def split_text(ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Split a text's ids into those to train on and the held-out end.
 
-    The last tenth is held out, of a text above ten million characters the last million.
+    The last tenth is held out, but at most a million characters.
     """
     boundary = len(ids) - min(len(ids) // 10, MOST_HELD_OUT)
     return ids[:boundary], ids[boundary:]

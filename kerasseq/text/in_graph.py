@@ -1,4 +1,4 @@
-"""What Python does with words, as TensorFlow operations."""
+"""The functions on words as TensorFlow operations."""
 
 import functools
 
@@ -10,15 +10,10 @@ from kerasseq.text.words import PAD, UNKNOWN, WordVocabulary
 
 
 def split_words_in_graph(sentences: tf.Tensor) -> tf.RaggedTensor:
-    """`split_words` as TensorFlow operations, for every Unicode text the same words.
+    """`split_words` as TensorFlow operations: string (B,) to string (B, ragged T).
 
-    Each byte that is not UTF-8 becomes U+FFFD, as in `bytes.decode(errors="replace")`.
-
-    Args:
-        sentences: string (B,).
-
-    Returns:
-        string (B, ragged T), the words in UTF-8.
+    The words are the same for every Unicode text. Each byte that is not UTF-8 becomes
+    U+FFFD, as in `bytes.decode(errors="replace")`.
     """
     _, lowered = lower_case_in_graph(sentences)
     return tf.strings.split(tf.strings.reduce_join(lowered, axis=-1))
@@ -33,8 +28,7 @@ def lower_case_in_graph(texts: tf.Tensor) -> tuple[tf.RaggedTensor, tf.RaggedTen
     Returns:
         The characters as they are and lower-cased, each string (B, ragged).
     """
-    # tf.strings.lower will not do: it is of another Unicode version than Python and
-    # ends a text at NUL.
+    # tf.strings.lower has another Unicode version than Python and ends a text at NUL.
     upper, lower = _lower_cases()
     points = tf.strings.unicode_decode(texts, "UTF-8")
     characters = tf.strings.unicode_split(texts, "UTF-8")
@@ -59,10 +53,10 @@ def _lower_cases() -> tuple[np.ndarray, np.ndarray]:
 
 
 class WordTable(tf.Module):
-    """`WordVocabulary.encode` and `pad` in a graph, for a model that takes sentences.
+    """`WordVocabulary.encode` with padding in a graph, for models that take sentences.
 
-    A `tf.Module` that holds it as an attribute can be written as a SavedModel, which
-    then needs neither the vocabulary nor this package.
+    A `tf.Module` that holds it as an attribute becomes a SavedModel that needs neither
+    the vocabulary nor this package.
 
     Args:
         vocabulary: its words become constants of the graph.
@@ -82,20 +76,13 @@ class WordTable(tf.Module):
         )
 
     def __call__(self, sentences: tf.Tensor) -> tf.Tensor:
-        """Ids of sentences.
-
-        Args:
-            sentences: string (B,).
-
-        Returns:
-            int32 (B, T), T the most words in one of them; shorter ones end in `PAD`.
-        """
+        """Ids of sentences: string (B,) to int32 (B, T), padded with `PAD`."""
         words = split_words_in_graph(sentences)
         return self._table.lookup(words).to_tensor(default_value=PAD)
 
 
-def part_signs_in_graph(texts: tf.Tensor) -> tf.Tensor:
-    """`part_signs` as TensorFlow operations, string (B,) to string (B,).
+def separate_punctuation_in_graph(texts: tf.Tensor) -> tf.Tensor:
+    """`separate_punctuation` as TensorFlow operations, string (B,) to string (B,).
 
     Each byte that is not UTF-8 becomes U+FFFD, as in `bytes.decode(errors="replace")`.
     """

@@ -1,6 +1,6 @@
-"""Words as a keyboard has them: signs apart, small letters read, capitals written.
+"""The words of a keyboard, which reads them in lower case and writes capitals.
 
-Signs are parted from the words beside them, and then words are those of `words`: the
+Punctuation is separated from words, and then the text is split as in `text.words`: the
 same in Python, in a graph and on a device (export/README.md).
 """
 
@@ -15,52 +15,37 @@ import numpy as np
 from kerasseq.text.held_out import split_text
 from kerasseq.text.words import SPECIALS, WordList, WordVocabulary, lower_case
 
-# Apostrophe, hyphen and underscore are not among them: they are parts of words.
+# Apostrophe, hyphen and underscore are missing, since they occur within words.
 PUNCTUATION = '!"#$%&()*+,./:;<=>?@[\\]^`{|}~…‘“”„«»–—¡¿'  # noqa: RUF001
-
-
 APOSTROPHE = "’"  # noqa: RUF001
-
-
 SENTENCE_ENDS = (".", "!", "?", "…")
-
-
-# After these, as at the start of a line, a capital says nothing of the word.
+# After these, as at the start of a line, a capital says nothing about the word.
 BEFORE_CAPITALS = {*SENTENCE_ENDS, *':"“„«([*-'}
-
-
-# What is longer is a hash or a line of dashes.
+# Anything longer is a hash or a line of dashes.
 LONGEST_WORD = 40
-
-
 _MARK = re.compile(f"([{re.escape(PUNCTUATION)}])")
-
-
 _WORD = re.compile("[^ \t\n\v\f\r]+")
-
-
 _WORD_OR_LINE = re.compile(f"\n|{_WORD.pattern}")
 
 
-def part_signs(text: str) -> str:
-    r"""The text with a space on both sides of each of `PUNCTUATION`.
+def separate_punctuation(text: str) -> str:
+    r"""The text with a space on both sides of each character in `PUNCTUATION`.
 
-    A typographic apostrophe, U+2019, becomes the one on the keyboard.
+    A typographic apostrophe, U+2019, becomes the plain one.
 
     Example:
-        >>> part_signs("Don\u2019t stop, please").split()
+        >>> separate_punctuation("Don\u2019t stop, please").split()
         ["Don't", 'stop', ',', 'please']
     """
     return _MARK.sub(r" \1 ", text.replace(APOSTROPHE, "'"))
 
 
 class Caret(NamedTuple):
-    """A text that is being written, at its end.
+    """The end of a text that is being written.
 
     Attributes:
-        words: whole ones before the caret, in lower case.
-        unfinished: the beginning of a word, as it is written; empty after a space or
-            a sign.
+        words: the complete words before the caret, in lower case.
+        unfinished: the typed beginning of a word; empty after a space or punctuation.
     """
 
     words: list[str]
@@ -74,15 +59,15 @@ class Caret(NamedTuple):
             >>> Caret.after("Well, I ne")
             Caret(words=['well', ',', 'i'], unfinished='ne')
         """
-        # With a letter behind it, the text ends in an unfinished word in any case.
-        *words, last = _WORD.findall(part_signs(text) + "x")
+        # With a letter added, the text always ends in an unfinished word.
+        *words, last = _WORD.findall(separate_punctuation(text) + "x")
         return cls([lower_case(word) for word in words], last[:-1])
 
     def writes(self, word: str) -> str:
-        """A suggested word with the capitals that suit the place.
+        """A suggested word with the capitals that fit its position.
 
-        At the start of a sentence, and where the unfinished word begins so, its first
-        letter is one; where the unfinished word is two capitals or more, all are.
+        The first letter is a capital at the start of a sentence, or if the unfinished
+        word begins with one; all are if it consists of at least two capitals.
         """
         changed = [letter != letter.lower() for letter in self.unfinished]
         if len(changed) > 1 and all(changed):
@@ -102,9 +87,9 @@ class TypedText(NamedTuple):
     """A text as the words that were typed.
 
     Attributes:
-        forms: the distinct words as they are written, capitals and all.
-        ids: int32 (N,), the words' places among `forms`, in the order of the text.
-        free: bool (N,), whether a word may have a capital for its place alone.
+        forms: the distinct words as written, with their capitals.
+        ids: int32 (N,), for each word of the text its index in `forms`.
+        free: bool (N,), whether a capital may be due to the word's position alone.
     """
 
     forms: tuple[str, ...]
@@ -113,11 +98,11 @@ class TypedText(NamedTuple):
 
     @classmethod
     def from_text(cls, text: str) -> "TypedText":
-        """The words of a text; where lines end matters to capitals alone."""
+        """The words of a text; line ends matter only for capitals."""
         numbers: dict[str, int] = {}
         ids, free = [], []
         begins = True
-        for match in _WORD_OR_LINE.finditer(part_signs(text)):
+        for match in _WORD_OR_LINE.finditer(separate_punctuation(text)):
             form = match[0]
             if form != "\n":
                 ids.append(numbers.setdefault(form, len(numbers)))
@@ -126,19 +111,19 @@ class TypedText(NamedTuple):
         return cls(tuple(numbers), np.array(ids, np.int32), np.array(free, bool))
 
     def split(self) -> tuple["TypedText", "TypedText"]:
-        """The words to train on and the held-out ones: the last tenth of the text."""
-        parts = zip(split_text(self.ids), split_text(self.free), strict=True)
-        train, held_out = (TypedText(self.forms, *part) for part in parts)
+        """The words to train on and the held-out end; see `split_text`."""
+        arrays = zip(split_text(self.ids), split_text(self.free), strict=True)
+        train, held_out = (TypedText(self.forms, *pair) for pair in arrays)
         return train, held_out
 
 
 @dataclass(frozen=True)
 class TypedVocabulary(WordList):
-    """The words that a keyboard knows, as it writes them; the id is the position.
+    """The words that a keyboard knows, as it writes them; the id is the index.
 
-    First come `<PAD>`, `<UNK>` and `<MASK>`, then what is read and not suggested, since
-    no letter is in it, then what is suggested; of both the most frequent first. Words
-    are looked up in lower case and no two differ by capitals alone.
+    First come `<PAD>`, `<UNK>` and `<MASK>`, then punctuation and numbers, which are
+    read and not suggested, then the words to suggest, each group with the most frequent
+    first. Words are looked up in lower case, and no two differ only by capitals.
 
     Example:
         >>> text = TypedText.from_text("I see Rome, and Rome sees I; a see.")
@@ -152,29 +137,29 @@ class TypedVocabulary(WordList):
     LIKE = '".", "the"'
 
     def __post_init__(self) -> None:
-        # What is no vocabulary of words is refused there.
+        # `lower_cased` refuses what is not a vocabulary of words.
         if len(self.lower_cased) == self.first:
             raise ValueError(
                 f"none of {len(self)} words has a letter; a vocabulary lists "
-                f"{', '.join(SPECIALS)}, signs, and then the words to suggest"
+                f"{', '.join(SPECIALS)}, punctuation, and then the words to suggest"
             )
 
     @classmethod
     def from_text(
         cls, text: TypedText, most: int = 10_000, least_count: int = 2
     ) -> "TypedVocabulary":
-        """The most frequent words of a text, in their most usual form.
+        """The most frequent words of a text, in their usual form.
 
-        That is the one most frequent where a capital is not due to the place.
+        The usual form is the most frequent one where the position explains no capital.
 
         Args:
             text: to train on.
-            most: how many words to take at most.
-            least_count: how often a word has to be in the text: a model learns little
-                of what it saw once.
+            most: the largest number of words.
+            least_count: how often a word must occur; a model learns little about a word
+                that it saw once.
 
         Raises:
-            ValueError: no word with a letter is so frequent.
+            ValueError: no word with a letter occurs so often.
         """
         counts = np.bincount(text.ids, minlength=len(text.forms))
         inside = np.bincount(text.ids[~text.free], minlength=len(text.forms))
@@ -191,7 +176,7 @@ class TypedVocabulary(WordList):
             for word in sorted(totals, key=lambda word: (-totals[word], word))
             if totals[word] >= least_count and len(word) <= LONGEST_WORD
         ]
-        # Sorting keeps the order of what it does not tell apart.
+        # Sorting is stable, so the order by frequency stays within both groups.
         words = sorted(words[:most], key=has_letter)
         if not words or not has_letter(words[-1]):
             raise ValueError(
@@ -201,32 +186,31 @@ class TypedVocabulary(WordList):
 
     @functools.cached_property
     def lower_cased(self) -> WordVocabulary:
-        """The words as they are looked up."""
+        """The words in lower case, as they are looked up."""
         words = map(lower_case, self.words[len(SPECIALS) :])
         return WordVocabulary(self.words[: len(SPECIALS)] + tuple(words))
 
     @functools.cached_property
     def first(self) -> int:
-        """The id of the first word that is suggested."""
+        """The id of the first word to suggest."""
         ids = range(len(SPECIALS), len(self))
         return next((id for id in ids if has_letter(self.words[id])), len(self))
 
     @property
     def start(self) -> int:
-        """The id that stands before a text: that of a full stop."""
+        """The id before the first word of a text: that of a full stop."""
         return int(self.encode(".")[0])
 
     def encode(self, text: str) -> np.ndarray:
-        """Ids of the words of a text, int32 (T,), `UNKNOWN` for others."""
-        return self.lower_cased.encode(part_signs(text))
+        """Ids of the words of a text, int32 (T,); `UNKNOWN` for words not here."""
+        return self.lower_cased.encode(separate_punctuation(text))
 
     def encode_typed(self, text: TypedText) -> np.ndarray:
-        """Ids of the words of a text, int32 (N,), `UNKNOWN` for others."""
-        # A form is one word, and each is looked up once.
+        """As `encode`, int32 (N,), looking each form up once."""
         table = [self.lower_cased.encode(form)[0] for form in text.forms]
         return np.array(table, np.int32)[text.ids]
 
 
 def has_letter(word: str) -> bool:
-    """Whether a word is one to suggest: signs and numbers are sooner typed."""
+    """Whether to suggest a word: punctuation and numbers are typed faster."""
     return any(character.isalpha() for character in word)

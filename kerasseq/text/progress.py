@@ -1,4 +1,4 @@
-"""Reading a file piece by piece, with a bar on stderr where it takes long."""
+"""Reading a file in pieces, with a progress bar on stderr if it takes long."""
 
 import sys
 from collections.abc import Iterator
@@ -6,20 +6,20 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-# Bytes. All that is made of a piece stays in a processor's cache.
+# Bytes. A piece and everything made from it fit in a processor's cache.
 PIECE = 1 << 20
 
 
 class _Bar(tqdm):
-    # tqdm's thread that watches slow bars takes the memory of a stack.
+    # tqdm's thread for slow bars would need the memory of a stack.
     monitor_interval = 0
 
 
 def read_with_progress(path: Path, title: str, size: int = PIECE) -> Iterator[bytes]:
-    """Read a file piece by piece and show a progress bar on stderr.
+    """Read a file in pieces and show a progress bar on stderr.
 
-    Nothing is shown in the first second. After that a terminal's bar moves five times
-    a second; a log gets an update every ten seconds.
+    The bar appears after a second. A terminal's is updated five times a second, a log's
+    every ten seconds.
 
     Args:
         path: the file.

@@ -1,4 +1,4 @@
-"""UTF-8 files read piece by piece, since a text may be larger than memory."""
+"""UTF-8 files read in pieces, since a text may be larger than memory."""
 
 import codecs
 import hashlib
@@ -10,7 +10,7 @@ from kerasseq.text.progress import PIECE, read_with_progress
 
 
 def read_text(path: str | os.PathLike) -> str:
-    """Read a UTF-8 file to the last character; line ends stay as they are.
+    """Read a whole UTF-8 file; line ends stay as they are.
 
     A byte order mark at the start is not part of the text.
 
@@ -24,7 +24,7 @@ def read_text(path: str | os.PathLike) -> str:
 def read_characters(
     path: str | os.PathLike, title: str = "reading", size: int = PIECE
 ) -> Iterator[str]:
-    """Read what `read_text` reads, piece by piece.
+    """Read a UTF-8 file in pieces.
 
     Args:
         path: the file.
@@ -32,18 +32,18 @@ def read_characters(
         size: bytes of a piece, at least 3.
 
     Yields:
-        Texts, which together are the whole.
+        Texts, which together are what `read_text` returns.
 
     Raises:
-        ValueError: as `read_text`, once the reading comes to the fault.
+        ValueError: as `read_text`, once it reaches the fault.
     """
     decoder = codecs.getincrementaldecoder("utf-8")()
     try:
-        for place, piece in read_bytes(path, title, size):
-            # The first bytes of a character wait in the decoder for the rest of it.
-            start = place - len(decoder.getstate()[0])
+        for offset, piece in read_bytes(path, title, size):
+            # The first bytes of a split character wait in the decoder.
+            start = offset - len(decoder.getstate()[0])
             yield decoder.decode(piece)
-        start = place + len(piece) - len(decoder.getstate()[0])
+        start = offset + len(piece) - len(decoder.getstate()[0])
         decoder.decode(b"", final=True)
     except UnicodeDecodeError as error:
         raise ValueError(
@@ -51,6 +51,25 @@ def read_characters(
             f"0x{error.object[error.start]:02x} ({error.reason}); convert it, for "
             "example with iconv -f latin1 -t utf-8"
         ) from None
+
+
+def read_lines(path: str | os.PathLike) -> Iterator[tuple[int, str]]:
+    """Read the lines of a UTF-8 file, each with its number, without the newline.
+
+    Raises:
+        ValueError: as `read_bytes`, or a line is not UTF-8.
+    """
+    content = b"".join(piece for _, piece in read_bytes(path, "reading"))
+    for number, line in enumerate(content.split(b"\n"), 1):
+        try:
+            text = line.decode()
+        except UnicodeDecodeError as error:
+            raise ValueError(
+                f"{path}:{number} is not UTF-8: its byte {error.start} is "
+                f"0x{line[error.start]:02x} ({error.reason}); convert the file, for "
+                "example with iconv -f latin1 -t utf-8"
+            ) from None
+        yield number, text
 
 
 def hash_text(path: str | os.PathLike) -> str:
@@ -68,7 +87,7 @@ def hash_text(path: str | os.PathLike) -> str:
 def read_bytes(
     path: str | os.PathLike, title: str, size: int = PIECE
 ) -> Iterator[tuple[int, bytes]]:
-    """Read a text file's bytes without its byte order mark, piece by piece.
+    """Read a text file's bytes without its byte order mark, in pieces.
 
     Args:
         path: the file.
@@ -76,7 +95,7 @@ def read_bytes(
         size: bytes of a piece, at least 3.
 
     Yields:
-        Where in the file a piece begins, and the piece.
+        The offset of a piece in the file, and the piece.
 
     Raises:
         ValueError: the file is missing, a directory, unreadable, empty or binary; the
@@ -85,19 +104,19 @@ def read_bytes(
     path = Path(path)
     if path.is_dir():
         raise ValueError(f"{path} is a directory; give a text file")
-    place, empty = 0, True
+    offset, empty = 0, True
     try:
         for piece in read_with_progress(path, f"{title} {path.name}", size):
             if b"\0" in piece:
                 raise ValueError(
-                    f"{path} looks binary: byte {place + piece.index(0)} is NUL; give "
+                    f"{path} looks binary: byte {offset + piece.index(0)} is NUL; give "
                     "a UTF-8 text file"
                 )
-            text = piece.removeprefix(codecs.BOM_UTF8) if place == 0 else piece
+            text = piece.removeprefix(codecs.BOM_UTF8) if offset == 0 else piece
             if text:
-                yield place + len(piece) - len(text), text
+                yield offset + len(piece) - len(text), text
                 empty = False
-            place += len(piece)
+            offset += len(piece)
     except FileNotFoundError:
         raise ValueError(f"{path} does not exist; give a UTF-8 text file") from None
     except OSError as error:

@@ -11,7 +11,7 @@ OUTSIDE = "O"
 
 
 class Entity(NamedTuple):
-    """What stands at tokens `start` to `end` - 1, and of which kind it is."""
+    """An entity at tokens `start` to `end` - 1, and its kind."""
 
     start: int
     end: int
@@ -19,7 +19,7 @@ class Entity(NamedTuple):
 
 
 def tag_names(kinds: Iterable[str]) -> tuple[str, ...]:
-    """All tags for kinds of entities; the id of each is its position.
+    """All tags for kinds of entities; the id of each is its index.
 
     Example:
         >>> tag_names(["person", "location"])
@@ -30,29 +30,29 @@ def tag_names(kinds: Iterable[str]) -> tuple[str, ...]:
 
 
 def may_follow(before: str, tag: str) -> bool:
-    """Whether a tag may stand after another: I only inside an entity of its kind.
+    """Whether a tag may follow another: I only within an entity of its kind.
 
-    A sentence begins as if after `O`.
+    The first tag of a sentence follows `O`.
     """
     return tag[:2] != "I-" or before[2:] == tag[2:]
 
 
 def find_entities(tags: Sequence[str]) -> list[Entity]:
-    """The entities that tags mark, in their order.
+    """The entities that tags mark, in order.
 
-    An I that may not stand where it is begins an entity, as the shared task's own
-    program has it.
+    An I that may not follow the tag before it begins an entity, as in the shared task's
+    own program.
 
     Example:
         >>> find_entities(["B-person", "I-person", "O", "B-location"])
         [Entity(start=0, end=2, kind='person'), Entity(start=3, end=4, kind='location')]
     """
     entities: list[Entity] = []
-    for place, (before, tag) in enumerate(zip((OUTSIDE, *tags), tags, strict=False)):
+    for index, (before, tag) in enumerate(zip((OUTSIDE, *tags), tags, strict=False)):
         if tag == OUTSIDE:
             continue
         if tag.startswith("I-") and may_follow(before, tag):
-            entities[-1] = entities[-1]._replace(end=place + 1)
+            entities[-1] = entities[-1]._replace(end=index + 1)
         else:
-            entities.append(Entity(place, place + 1, tag[2:]))
+            entities.append(Entity(index, index + 1, tag[2:]))
     return entities

@@ -88,7 +88,7 @@ def test_the_page_marks_what_was_predicted_and_what_is_in_the_file(tmp_path):
     assert text.count("in the file:") == 1
     assert "&lt;in&gt; New" in text
     assert "<title>Names &amp; &lt;more&gt;</title>" in text
-    assert "the 1 where the entities differ" in text
+    assert "In 1 of them the entities differ" in text
     assert not page.links, "nothing is loaded from elsewhere"
     assert "prefers-color-scheme: dark" in text
     assert 'name="viewport"' in text

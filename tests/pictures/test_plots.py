@@ -333,7 +333,10 @@ def test_a_confusion_is_drawn_by_share_and_count(tmp_path):
     texts = {text.get_position(): text.get_text() for text in panel.texts}
     assert texts[1, 0] == "3" and texts[0, 1] == "1" and len(texts) == 9
     assert labels(panel.yaxis)[:2] == labels(panel.xaxis)[:2] == ["one", "two"]
-    assert (panel.get_ylabel(), panel.get_xlabel()) == ("class", "taken for")
+    assert (panel.get_ylabel(), panel.get_xlabel()) == (
+        "actual class",
+        "predicted class",
+    )
     assert panel.get_title(loc="left") == "12 of 18 held-out sentences are right"
 
 

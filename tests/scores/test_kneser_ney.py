@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kerasseq.scores.kneser_ney import PLACES_AT_ONCE, KneserNey
+from kerasseq.scores.kneser_ney import ROWS_AT_ONCE, KneserNey
 
 V = 5
 TEXTS = st.lists(st.integers(0, V - 1), min_size=3, max_size=60)
@@ -80,7 +80,7 @@ def test_the_estimated_discounts_are_used_where_there_are_enough_counts():
     np.testing.assert_allclose(rows[1], expected, atol=1e-12)
 
 
-@pytest.mark.parametrize("count", [0, 1, PLACES_AT_ONCE, PLACES_AT_ONCE + 1])
+@pytest.mark.parametrize("count", [0, 1, ROWS_AT_ONCE, ROWS_AT_ONCE + 1])
 def test_each_position_has_its_row_however_many_there_are(count):
     model = KneserNey(np.array([0, 1, 2] * 9), 3)
     parts = list(model(np.resize([0, 1, 2], count)))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from kerasseq.on_device import suggest as device
 from kerasseq.text import keyboard as typed_words
-from kerasseq.text.in_graph import part_signs_in_graph
+from kerasseq.text.in_graph import separate_punctuation_in_graph
 from kerasseq.text.keyboard import (
     LONGEST_WORD,
     PUNCTUATION,
@@ -20,7 +20,7 @@ from kerasseq.text.keyboard import (
     Caret,
     TypedText,
     TypedVocabulary,
-    part_signs,
+    separate_punctuation,
 )
 from kerasseq.text.words import lower_case
 
@@ -34,7 +34,7 @@ FRAGMENTS = st.text(
 )
 
 graph = tf.function(
-    part_signs_in_graph, input_signature=[tf.TensorSpec([None], tf.string)]
+    separate_punctuation_in_graph, input_signature=[tf.TensorSpec([None], tf.string)]
 )
 
 
@@ -51,18 +51,18 @@ graph = tf.function(
     ],
 )
 def test_punctuation_marks_are_words(text, words):
-    assert re.findall("[^ \t\n\v\f\r]+", part_signs(text)) == words
+    assert re.findall("[^ \t\n\v\f\r]+", separate_punctuation(text)) == words
 
 
 @given(FRAGMENTS)
 def test_a_graph_splits_as_python_does(text):
-    assert graph([text.encode()])[0].numpy().decode() == part_signs(text)
+    assert graph([text.encode()])[0].numpy().decode() == separate_punctuation(text)
 
 
 @given(st.binary(max_size=30))
 def test_bytes_that_are_not_utf8_become_replacement_characters(data):
     found = graph([data])[0].numpy().decode()
-    assert found == part_signs(data.decode(errors="replace"))
+    assert found == separate_punctuation(data.decode(errors="replace"))
 
 
 @given(FRAGMENTS)
