@@ -1,12 +1,11 @@
-"""Does a file lose the same in the browser as in Python?
+"""Does a file have the same loss in the browser as in Python?
 
     python benchmarks/browser_loss.py out [--characters 20000]
 
 Each `.tflite` in the folder char_rnn of a run reads the run's held-out text, one `step`
-for each character, in LiteRT's Interpreter and in LiteRT.js in Chromium; with the
-exit code 1 where their losses are more than 0.001 nats apart. It needs
-`pip install playwright`, chromium and node on the path, and `npm ci && npm run build`
-in export/web.
+per character, in LiteRT's Interpreter and in LiteRT.js in Chromium. The exit code is 1
+if their losses differ by more than 0.001 nats. Requires `pip install playwright`,
+chromium and node on the path, and `npm ci && npm run build` in export/web.
 """
 
 import argparse
@@ -30,7 +29,7 @@ from kerasseq.recipes.characters import ALLOWED_BETWEEN_RUNTIMES
 from kerasseq.recipes.stepping import cross_entropy, step_logits, zeros
 from kerasseq.text.reading import read_text
 
-# The page's own runtime and wrapper, stepping where the page writes.
+# The page's own runtime and wrapper, which call `step` instead of `generate`.
 SCRIPT = """
 import { loadAndCompile, loadLiteRt, Tensor } from "@litertjs/core";
 import { onArrays } from "./src/runtime.js";
@@ -46,14 +45,14 @@ globalThis.loss = async (base64, ids, stateShapes) => {
     stateShapes.map(([_, size], k) => [`state_${k}`, new Float32Array(size)]),
   );
   let sum = 0;
-  for (let place = 0; place + 1 < ids.length; place++) {
-    const token = Int32Array.of(ids[place]);
+  for (let index = 0; index + 1 < ids.length; index++) {
+    const token = Int32Array.of(ids[index]);
     const { logits, ...after } = await step({ token, ...states });
     states = after;
     const largest = Math.max(...logits);
     let total = 0;
     for (const logit of logits) total += Math.exp(logit - largest);
-    sum += Math.log(total) + largest - logits[ids[place + 1]];
+    sum += Math.log(total) + largest - logits[ids[index + 1]];
   }
   model.delete();
   return sum / (ids.length - 1);
@@ -62,21 +61,21 @@ globalThis.loss = async (base64, ids, stateShapes) => {
 
 
 def loss_in_python(model: Model, ids: np.ndarray) -> float:
-    """Nats a character in LiteRT's Interpreter."""
+    """Nats per character in LiteRT's Interpreter."""
     step = model.signatures()["step"]
     logits, _ = step_logits(step, zeros(model.state_shapes()), ids[:-1])
     return cross_entropy(logits, ids[1:])
 
 
 def loss_in_browser(page: Any, model: Model, ids: np.ndarray) -> float:
-    """Nats a character in LiteRT.js, in a page from `open_page`."""
+    """Nats per character in LiteRT.js, in a page from `open_page`."""
     content = base64.b64encode(model.flatbuffer).decode()
     arguments = [content, ids.tolist(), list(model.state_shapes().values())]
     return page.evaluate("([file, ids, shapes]) => loss(file, ids, shapes)", arguments)
 
 
 def open_page(chromium: Any, address: str) -> Any:
-    """A page with SCRIPT, beside the runtime's files at an address of serve.py."""
+    """A page with SCRIPT, from serve.py, which also has the runtime's files."""
     program = PAGE / "node_modules" / ".bin" / "esbuild"
     options = ["--bundle", "--format=iife", "--log-level=error"]
     bundle = subprocess.run(
@@ -87,7 +86,7 @@ def open_page(chromium: Any, address: str) -> Any:
         capture_output=True,
         text=True,
     ).stdout
-    # The page's own policy lets in no script but its own.
+    # The page's own policy allows no other script.
     page = chromium.new_page(bypass_csp=True)
     page.goto(address)
     page.add_script_tag(content=bundle)
@@ -95,7 +94,7 @@ def open_page(chromium: Any, address: str) -> Any:
 
 
 def main() -> int:
-    """Print a row for each file, and give the exit code."""
+    """Print a row for each file, and return the exit code."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -3,14 +3,15 @@
     python -m benchmarks.classification --data FILE [--folds 10] [--blocks N] [--inner]
 
 FILE has a label, a tab and a sentence on each line. The lines are shuffled with a fixed
-seed and parted into folds. Each fold in turn is what the others' model is measured on:
-nothing, the number of epochs included, is chosen by it. Beside it stand the largest
-class of the others, and naive Bayes on the words that a sentence has (multinomial, one
-added to each count; Wang and Manning 2012, section 2.1).
+seed and split into folds. A model trained on the other folds is measured on each fold
+in turn, which plays no part in any choice, not even of the number of epochs. The model
+is compared with the largest class of the other folds, and with naive Bayes on the words
+of a sentence (multinomial, one added to each count; Wang and Manning 2012, section
+2.1).
 
---inner takes the first fold away and parts the others into folds again: for trials of
-settings, which leave the first fold to measure what was chosen. The trials behind the
-defaults were made so; docs/experiments.md has them.
+--inner leaves out the first fold and splits the others into folds again. It is meant
+for trials of settings: the first fold then measures the choice. The trials behind the
+defaults in docs/experiments.md were made in this way.
 """
 
 import argparse
@@ -30,22 +31,22 @@ from kerasseq.scores.classes import accuracy, macro_f1
 from kerasseq.text.words import SPECIALS, WordVocabulary
 
 
-def part(places: np.ndarray, folds: int, seed: int) -> list[np.ndarray]:
-    """Shuffle places and part them into folds of about one size."""
-    return np.array_split(np.random.default_rng(seed).permutation(places), folds)
+def split_folds(indices: np.ndarray, folds: int, seed: int) -> list[np.ndarray]:
+    """Shuffle indices and split them into folds of about equal size."""
+    return np.array_split(np.random.default_rng(seed).permutation(indices), folds)
 
 
 def naive_bayes(
     training: Sequence[str], class_ids: np.ndarray, others: Sequence[str]
 ) -> np.ndarray:
-    """The likeliest class of each of the other sentences, int (M,)."""
+    """The most likely class of each of the other sentences, int (M,)."""
     vocabulary = WordVocabulary.from_sentences(training)
     size, num_classes = len(vocabulary), class_ids.max() + 1
     counts = np.zeros((num_classes, size))
     for sentence, class_id in zip(training, class_ids, strict=True):
         counts[class_id, np.unique(vocabulary.encode(sentence))] += 1
     known = counts[:, len(SPECIALS) :] + 1
-    words = np.zeros_like(counts)  # unknown words say nothing
+    words = np.zeros_like(counts)  # unknown words do not count
     words[:, len(SPECIALS) :] = np.log(known / known.sum(axis=1, keepdims=True))
     classes = np.log(np.bincount(class_ids) / len(class_ids))
     scores = [
@@ -61,7 +62,7 @@ def measure(
     """Train on some sentences and classify the others."""
     class_ids, num_classes = data.class_ids, len(data.classes)
     texts, others = (
-        [data.sentences[place] for place in places] for places in (training, held_out)
+        [data.sentences[index] for index in fold] for fold in (training, held_out)
     )
     start = time.perf_counter()
     vocabulary = choose_words(texts)
@@ -100,9 +101,9 @@ def main() -> None:
     parser.add_argument("--inner", action="store_true", help="for trials; see above")
     options = parser.parse_args()
     data = read_labelled_sentences(options.data)
-    folds = part(np.arange(len(data.labels)), options.folds, seed=0)
+    folds = split_folds(np.arange(len(data.labels)), options.folds, seed=0)
     if options.inner:
-        folds = part(np.concatenate(folds[1:]), options.folds, seed=1)
+        folds = split_folds(np.concatenate(folds[1:]), options.folds, seed=1)
     rows = []
     for index, held_out in enumerate(folds):
         training = np.concatenate(folds[:index] + folds[index + 1 :])
@@ -116,7 +117,7 @@ def main() -> None:
 
 
 def print_row(name: str, row: dict[str, float]) -> None:
-    """Print figures of a fold as percentages, but the seconds."""
+    """Print a fold's figures as percentages, except the seconds."""
     cells = (
         f"{value:.1f}" if key == "seconds" else f"{value:.2%}"
         for key, value in row.items()

@@ -1,23 +1,24 @@
-"""The Transformer that writes text: beside the RNN, beside nanoGPT's, and its copying.
+"""The Transformer that writes text: its copying, nanoGPT's recipe, and the RNN.
 
     python -m benchmarks.decoder --corpus TEXT [--parts copying,recipe,presets]
         [--presets fast,default]
 
-copying: the share of a character's time that a file takes to copy its keys and values,
-with 4 blocks of 128 and a context of 256. Beside the exported loop runs one whose
-buffers and page are the same at each turn, so that it does the same arithmetic and
-copies nothing; and one without pages. Times are those of the thread's processor.
+copying: the fraction of the time per character in which a file copies its keys and
+values, with 4 blocks of 128 and a context of 256. The exported loop is compared with a
+loop whose buffers and page are the same in each turn, which does the same arithmetic
+and copies nothing, and with a loop without pages. Times are processor time of the
+thread.
 
 recipe: the model and the budget of nanoGPT's recipe for a CPU (4 blocks of 128, 4
-heads, context 64, 2,000 batches of 12, no dropout): its training written with torch.nn
-(AdamW, 1e-3 to 1e-4 along a cosine, 100 batches of warm-up, random windows), and ours
-on as many characters, in the same batches, with Adam and with Muon, and in those of
-`train_all.py`. Losses are on the last tenth of the text, in 1,000 windows of 64 without
-a state.
+heads, context 64, 2,000 batches of 12, no dropout). Its training is written with
+torch.nn (AdamW, 1e-3 to 1e-4 along a cosine, 100 batches of warm-up, random windows).
+Ours has as many characters, in the same batches with Adam and with Muon, and in the
+batches of `train_all.py`. Losses are on the last tenth of the text, in 1,000 windows of
+64 without a state.
 
 presets: what `train_all.py` trains with either model, exported and checked.
 
-PyTorch is needed for the recipe alone: `pip install -e '.[benchmark]'`.
+Only the recipe needs PyTorch: `pip install -e '.[benchmark]'`.
 """
 
 import argparse
@@ -63,7 +64,7 @@ BATCH, LENGTH, STEPS = 12, 64, 2_000
 
 
 def print_table(rows: list[dict[str, Any]]) -> None:
-    """Print rows of equal keys as Markdown."""
+    """Print rows with the same keys as a Markdown table."""
     print(f"\n| {' | '.join(rows[0])} |\n|{' --- |' * len(rows[0])}")
     for row in rows:
         cells = (f"{v:,.4g}" if isinstance(v, float) else f"{v}" for v in row.values())
@@ -87,11 +88,11 @@ def without_pages(step: DecoderStep) -> Step:
 
 
 def measure_copying() -> None:
-    """Print the share of the copying."""
+    """Print the fraction of the time that copying takes."""
     keras.utils.set_random_seed(1)
     config = CharTransformerConfig(65, SIZE, HEADS, BLOCKS, context=256)
     step = DecoderStep(build_char_transformer(config))
-    for variable in step.variables:  # new ones have zeros among them
+    for variable in step.variables:  # a new model has zeros
         variable.assign(tf.random.normal(variable.shape, stddev=0.05))
     shapes = step.state_shapes
     inputs: dict[str, np.ndarray] = {
@@ -132,7 +133,7 @@ def measure_copying() -> None:
             {
                 "weights": quantization,
                 **{f"{name}, us": round(value, 1) for name, value in times.items()},
-                "share of the copying": f"{1 - least / times['exported']:.0%}",
+                "fraction spent on copying": f"{1 - least / times['exported']:.0%}",
                 "without pages": f"{1 - least / times['without pages']:.0%}",
             }
         )
@@ -147,7 +148,7 @@ def train_ours(
     config = CharTransformerConfig(size, SIZE, HEADS, BLOCKS, context=LENGTH)
     model = build_char_transformer(config)
     learner = build_stateful_model(model, batch, LENGTH, reset_rate=RESET_RATE)
-    # Adam's is the best rate that was tried.
+    # For Adam, the best rate that was tried.
     rate = TRANSFORMERS["default"].learning_rate if optimizer == "muon" else 4e-3
     steps = STEPS * BATCH // batch
     training = TrainingConfig(
@@ -215,14 +216,14 @@ def train_recipe(ids: np.ndarray, held_out: np.ndarray, size: int) -> dict[str, 
                     nn.init.normal_(weights, std=deviation)
 
         def forward(self, characters: torch.Tensor) -> torch.Tensor:
-            places = torch.arange(characters.shape[1])
-            x = self.characters(characters) + self.positions(places)
+            positions = torch.arange(characters.shape[1])
+            x = self.characters(characters) + self.positions(positions)
             return self.norm(self.blocks(x)) @ self.characters.weight.T
 
     def loss_at(text: torch.Tensor, starts: torch.Tensor) -> torch.Tensor:
-        places = starts[:, None] + torch.arange(LENGTH)
-        logits = model(text[places]).reshape(-1, size)
-        return functional.cross_entropy(logits, text[places + 1].reshape(-1))
+        indices = starts[:, None] + torch.arange(LENGTH)
+        logits = model(text[indices]).reshape(-1, size)
+        return functional.cross_entropy(logits, text[indices + 1].reshape(-1))
 
     def rate(step: int) -> float:
         if step < 100:
@@ -280,7 +281,7 @@ def measure_recipe(corpus: str) -> None:
 
 
 def measure_presets(corpus: str, presets: str) -> None:
-    """Print what train_all.py makes of a text with either model."""
+    """Print the results of train_all.py on a text, with either model."""
     rows = []
     for preset in presets.split(","):
         for model in ("rnn", "transformer"):
@@ -295,7 +296,7 @@ def measure_presets(corpus: str, presets: str) -> None:
 
 
 def preset_row(preset: str, name: str, report: Mapping[str, Any]) -> dict[str, Any]:
-    """What the report of a run says."""
+    """A row from the report of a run."""
     trained, files = report[name], report[f"{name}_export"]["files"]
     row = {
         "preset": preset,

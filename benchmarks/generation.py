@@ -5,18 +5,18 @@
     python -m benchmarks.generation --opening
     python -m benchmarks.generation --long
 
-One Keras model of random weights for each cell and size; every runtime has the same
-weights, shows at the beginning that it computes the same logits, uses one thread and
-samples at temperature 0.8. All take turns in one process, so that what else the machine
-does meets all; the figures are medians of the rounds, in microseconds a character.
+There is one Keras model with random weights for each cell and size. Every runtime has
+the same weights, must first compute the same logits, uses one thread and samples at
+temperature 0.8. All alternate in one process, so that other work on the machine affects
+all equally. The figures are medians of the rounds, in microseconds per character.
 
 The limit is the time in which one core reads the weights that each character needs,
-from a buffer of their size in the fastest of several ways.
+from a buffer of their size, in the fastest of several ways.
 
---opening measures how long it takes from the start of a process to the first character
-and how much memory it takes; --long, whether writing for long changes either.
+--opening measures the time from the start of a process to the first character, and the
+memory. --long measures whether either changes when a long text is written.
 
-PyTorch and ONNX Runtime are needed for their own rows alone:
+PyTorch and ONNX Runtime are needed only for their own rows:
 `pip install -e '.[benchmark]'`.
 """
 
@@ -50,14 +50,14 @@ if TYPE_CHECKING:
     from benchmarks.generation_runtimes import Writer
 
 NUM_CHECKED = 50
-# The largest differences of a logit from Keras's; logits spread over some +-6.
+# The largest difference of a logit from Keras's; logits range over about +-6.
 ALLOWED = {"float32": 1e-4, "float16": 0.02, "int8": 0.5, "int4": 1.5}
-# Bytes of a weight, where others store them alike.
+# Bytes per weight.
 COMPARED = {"float32": 4, "int8": 1}
 DRAWN = (*COMPARED, "int4")
 PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "torch", "onnxruntime")
-# The picture's bars, for each way: a label, and how the runtimes begin that it is the
-# fastest form of.
+# The picture's bars, for each way: a label, and the prefix of the runtimes of which it
+# shows the fastest form.
 BARS = {
     "loop": {
         "kerasseq": "kerasseq .tflite",
@@ -76,18 +76,18 @@ OURS_COLOR, PEER_COLOR, LIMIT_COLOR = "#d9541e", "#a9adb3", "#1f4e79"
 
 
 def progress(message: str) -> None:
-    """Say on standard error what is being done."""
+    """Print progress on standard error."""
     print(f"{time.strftime('%H:%M:%S')} {message}", file=sys.stderr, flush=True)
 
 
 def missing_peers() -> list[str]:
-    """The packages of peers that are not installed."""
+    """The peers' packages that are not installed."""
     names = ("torch", "onnx", "onnxruntime")
     return [name for name in names if importlib.util.find_spec(name) is None]
 
 
 def machine() -> str:
-    """The processor, and with what versions it is measured."""
+    """The processor and the versions of the packages."""
     lines: list[str] = []
     if Path("/proc/cpuinfo").exists():
         lines = Path("/proc/cpuinfo").read_text().splitlines()
@@ -104,7 +104,7 @@ def machine() -> str:
 
 
 def writers(model: "keras.Model", cell: str, directory: Path) -> Iterator["Writer"]:
-    """All ways of writing that there are here."""
+    """All ways of writing that are available here."""
     from benchmarks import generation_peers, generation_runtimes
 
     paths = generation_runtimes.write_files(model, directory)
@@ -122,8 +122,8 @@ class Reference(NamedTuple):
     """What Keras itself computes.
 
     Attributes:
-        text: the ids that the uniform numbers choose from its logits.
-        logits: those after each id of the text, (N, V).
+        text: the ids that the uniform numbers choose from the logits.
+        logits: the logits after each id of the text, (N, V).
     """
 
     text: list[int]
@@ -131,7 +131,7 @@ class Reference(NamedTuple):
 
 
 def reference(model: "keras.Model") -> Reference:
-    """Let Keras write the text that the others are compared on."""
+    """Let Keras write the text on which the others are compared."""
     from benchmarks.generation_runtimes import keras_writers
 
     called = next(w for w in keras_writers(model) if w.runtime.endswith("called"))
@@ -146,7 +146,7 @@ def check(writer: "Writer", expected: Reference) -> float:
         The largest difference of a logit.
 
     Raises:
-        RuntimeError: it computes something else.
+        RuntimeError: the logits or the text differ.
     """
     logits = writer.logits(np.array(expected.text, np.int32))
     difference = float(np.abs(logits - expected.logits).max())
@@ -163,7 +163,7 @@ def check(writer: "Writer", expected: Reference) -> float:
 
 
 def characters_in(writer: "Writer", seconds: float) -> int:
-    """How many characters a way of writing writes in so many seconds."""
+    """How many characters are written in so many seconds."""
     writer.write(2)  # compiles
     count, taken = 1, 0.0
     while taken < seconds / 4 and count < 2**24:
@@ -175,7 +175,7 @@ def characters_in(writer: "Writer", seconds: float) -> int:
 
 
 def bytes_a_character(model: "keras.Model", weights: str) -> int:
-    """What must be read for each character: all but other characters' vectors.
+    """Bytes to read per character: all weights but other characters' vectors.
 
     A row of the table that embedding and kernel can be folded into counts for both.
     """
@@ -187,8 +187,8 @@ def bytes_a_character(model: "keras.Model", weights: str) -> int:
 
 
 def readers(num_bytes: int) -> Iterator[tuple[str, Callable[[], Any], int]]:
-    """Ways to read a buffer with one thread: name, function, how often it reads."""
-    # Filled, since untouched memory is one page of zeros over and over.
+    """Ways to read a buffer with one thread: name, function, number of reads."""
+    # Filled, because untouched memory is one shared page of zeros.
     text = b"\x02" * num_bytes
     array = np.full(num_bytes // 4, 0.5, np.float32)
     times = max(1, 2**24 // num_bytes)
@@ -207,7 +207,7 @@ def readers(num_bytes: int) -> Iterator[tuple[str, Callable[[], Any], int]]:
 
 
 def read_bandwidth(num_bytes: int) -> tuple[float, str]:
-    """Bytes a second that one core reads from a buffer, and in what way."""
+    """Bytes per second that one core reads from a buffer, and by which way."""
     best = 0.0, ""
     for name, read, times in readers(num_bytes):
         number = max(1, round(0.02 / timeit.timeit(read, number=1)))
@@ -217,7 +217,7 @@ def read_bandwidth(num_bytes: int) -> tuple[float, str]:
 
 
 def measure(cell: str, units: int, options: argparse.Namespace) -> dict[str, Any]:
-    """Let all ways of writing take turns with one model.
+    """Alternate all ways of writing with one model.
 
     Returns:
         `cell`, `units`, `writers`, a list of one record each, and `limits` by weights.
@@ -272,7 +272,7 @@ def measure(cell: str, units: int, options: argparse.Namespace) -> dict[str, Any
 
 
 def fastest(result: dict[str, Any], **wanted: Any) -> dict[str, Any] | None:
-    """The record of the least median among those that have what is wanted."""
+    """The record with the least median among those with the wanted values."""
     found = [
         record
         for record in result["writers"]
@@ -287,7 +287,7 @@ def name_of(result: dict[str, Any]) -> str:
 
 
 def print_table(header: list[str], rows: list[list[str]]) -> None:
-    """A Markdown table, numbers to the right."""
+    """Print a Markdown table with right-aligned numbers."""
     print(f"\n| {' | '.join(header)} |")
     print(f"| {' | '.join('---' for _ in header)} |")
     for row in rows:
@@ -295,7 +295,7 @@ def print_table(header: list[str], rows: list[list[str]]) -> None:
 
 
 def number(value: float) -> str:
-    """With as many digits as mean something."""
+    """A number with its significant digits."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
@@ -323,11 +323,11 @@ def print_writers(results: list[dict[str, Any]]) -> None:
 
 
 def print_ratios(results: list[dict[str, Any]]) -> None:
-    """Our files beside the fastest of the others and the limit."""
+    """Our files compared with the fastest peer and the limit."""
     rows = []
     for result, weights, way in product(results, COMPARED, ("step", "loop")):
         ours = fastest(result, ours=True, weights=weights, way=way)
-        # Who takes the small file could also take what is fastest elsewhere.
+        # Instead of a small file, a user could also take a peer's fastest form.
         wanted = {"weights": weights} if weights == "float32" else {}
         peer = fastest(result, ours=False, way=way, **wanted)
         if not ours or not peer:
@@ -353,7 +353,7 @@ def print_ratios(results: list[dict[str, Any]]) -> None:
 
 
 def print_limits(results: list[dict[str, Any]]) -> None:
-    """How fast the weights can be read."""
+    """Print how fast the weights can be read."""
     rows = [
         [
             name_of(result),
@@ -455,7 +455,7 @@ def plot(results: list[dict[str, Any]], path: Path) -> None:
 
 
 def print_records(records: Iterator[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Print equal records as a table, and give them back."""
+    """Print records with the same keys as a table, and return them."""
     rows = []
     for record in records:
         rows.append(record)

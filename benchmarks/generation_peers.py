@@ -1,4 +1,4 @@
-"""What other runtimes make of the same weights: PyTorch and ONNX Runtime.
+"""Other runtimes with the same weights: PyTorch and ONNX Runtime.
 
 Each is tried in several forms, and the tables show the fastest. `pip install -e
 '.[benchmark]'` installs both; where one is missing, only what needs it fails.
@@ -33,7 +33,7 @@ with contextlib.suppress(ImportError):
     import onnxruntime
     from onnxruntime import quantization
 
-# Gates in Keras's order, as the others want them: Keras has update, reset, candidate
+# Indices into Keras's gates in the others' order. Keras has update, reset, candidate
 # in a GRU and input, forget, candidate, output in an LSTM.
 TORCH_GATES = {"gru": (1, 0, 2), "lstm": (0, 1, 2, 3)}
 ONNX_GATES = {"gru": (0, 1, 2), "lstm": (0, 3, 1, 2)}
@@ -48,7 +48,7 @@ def recurrent_weights(
 
     Args:
         model: from `build_char_rnn`, with one recurrent layer.
-        gates: which of Keras's gates stands at each place.
+        gates: which of Keras's gates is at each position.
     """
     kernel, recurrent_kernel, bias = model.layers[2].get_weights()
     if bias.ndim == 1:
@@ -63,7 +63,7 @@ def recurrent_weights(
 
 def torch_writers(model: keras.Model, cell: str) -> Iterator[Writer]:
     """PyTorch: layer or cell, eager or scripted, float32 or dynamic int8."""
-    # What is deprecated there is still what people run.
+    # What is deprecated there is still in common use.
     warnings.filterwarnings("ignore", message=".*deprecated")
     torch.set_num_threads(1)
     for form in ("layer", "cell"):
@@ -91,13 +91,13 @@ def torch_scripted(module: Any) -> Any:
 
 
 def save_torch(model: keras.Model, cell: str, directory: Path) -> None:
-    """Write the scripted modules that open and run fastest."""
+    """Save the scripted modules that open and run fastest."""
     for weights, module in torch_modules(model, cell, "cell").items():
         torch.jit.save(torch_scripted(module), directory / f"torch_{weights}.pt")
 
 
 def torch_writer(runtime: str, form: str, weights: str, way: str, step: Any) -> Writer:
-    """What writes with a step module, scripted or not."""
+    """A writer for a step module, scripted or not."""
 
     @torch.inference_mode()
     def write(count: int) -> np.ndarray:
@@ -194,7 +194,7 @@ def torch_step(model: keras.Model, cell: str, form: str) -> Any:
     return step.eval()
 
 
-# In ONNX's own text form; weights are added by name.
+# In ONNX's text form; weights are added by name.
 OPSETS = '<ir_version: 9, opset_import: ["": 17, "com.microsoft": 1]>'
 RECURRENT_OP = {
     "gru": """
@@ -286,7 +286,7 @@ def onnxruntime_writers(
 
 def onnx_quantized(step: Any, directory: Path) -> Any:
     """The step with its products in int8."""
-    # Its advice is to preprocess graphs, of which these have no need.
+    # It advises preprocessing, which these graphs do not need.
     logging.getLogger().setLevel(logging.ERROR)
     path, quantized = directory / "step.onnx", directory / "step_int8.onnx"
     onnx.save(step, path)
@@ -405,7 +405,7 @@ def onnx_loop(step: Any) -> Any:
     nodes = [*step.graph.node, *body.node]
     del body.node[:]
     body.node.extend(nodes)
-    # Weights in the body are read a little faster than the same ones outside.
+    # Weights inside the body are read a little faster than outside it.
     inverse = np.array(1 / TEMPERATURE, np.float32)
     body.initializer.extend(
         [
@@ -428,7 +428,7 @@ def onnx_session(model: Any) -> Any:
 
 
 def onnx_zeros(session: Any) -> dict[str, np.ndarray]:
-    """The first states by the names of the inputs that take them."""
+    """The first states, by the names of their inputs."""
     return {
         x.name: np.zeros(x.shape, np.float32)
         for x in session.get_inputs()
@@ -485,7 +485,7 @@ def onnx_stepping(
 def onnx_binding(
     session: Any, inputs: dict[str, np.ndarray], outputs: list[np.ndarray]
 ) -> Any:
-    """Which arrays a call reads and writes."""
+    """Bind the arrays that a call reads and writes."""
     binding = session.io_binding()
     for name, array in inputs.items():
         binding.bind_cpu_input(name, array)

@@ -1,7 +1,7 @@
-"""What takes a process of its own: opening a model, and writing for long.
+"""Measurements in separate processes: opening a model, and writing long texts.
 
-`benchmarks/generation.py` starts these processes. It imports no runtime before, since a
-process counts its parent's memory as its own until it is itself.
+`benchmarks/generation.py` starts these processes. It imports no runtime before, because
+a new process counts its parent's memory until it runs its own program.
 """
 
 import os
@@ -15,7 +15,7 @@ from statistics import median
 from typing import Any, NamedTuple
 
 PROMPT, TEMPERATURE, SEED = "!", 0.8, 1
-# As many as generate.py writes at a time.
+# As many as generate.py writes per call.
 FIRST_CHARACTERS = 8
 MODULE = [sys.executable, "-m", "benchmarks.generation_processes"]
 PROGRAM = Path(__file__).parent.parent / "kerasseq" / "on_device" / "generate.py"
@@ -26,7 +26,7 @@ class Run(NamedTuple):
 
     Attributes:
         seconds: from its start to the first character on standard output.
-        megabytes: the most memory that it held at once.
+        megabytes: its peak memory.
         output: what it wrote.
     """
 
@@ -64,7 +64,7 @@ def run(command: list[str]) -> Run:
 def measure_opening(
     cell: str, units: int, rounds: int, missing: list[str]
 ) -> Iterator[dict[str, Any]]:
-    """Time to the first character of fresh processes, which take turns.
+    """Time to the first character of new processes, which alternate.
 
     Args:
         cell, units: of the model.
@@ -104,7 +104,7 @@ def measure_opening(
 
 
 def measure_long(cell: str, units: int, lengths: list[int]) -> Iterator[dict[str, Any]]:
-    """Time a character and peak memory of processes that write so many characters."""
+    """Time per character and peak memory for writing so many characters."""
     with tempfile.TemporaryDirectory() as folder:
         run([*MODULE, "prepare", folder, cell, str(units), "torch", "onnxruntime"])
         for name, kind, file in (
@@ -140,7 +140,7 @@ def prepare(directory: Path, cell: str, units: int, missing: list[str]) -> None:
 
 
 def open_saved_model(path: Path) -> Callable[[int], str]:
-    """As the contract has it: TensorFlow alone."""
+    """The SavedModel as in the contract, with TensorFlow alone."""
     import tensorflow as tf
 
     loaded = tf.saved_model.load(str(path))
@@ -219,7 +219,7 @@ def open_onnxruntime(path: Path) -> Callable[[int], str]:
 
 
 def open_tflite(path: Path) -> Callable[[int], str]:
-    """What generate.py does, but for the printing."""
+    """What generate.py does, except printing."""
     from kerasseq.on_device.generate import write_tokens
     from kerasseq.on_device.model_file import Model
 
@@ -252,7 +252,7 @@ OPEN = {
 
 
 def main(arguments: list[str]) -> None:
-    """Be one of the processes: `prepare`, `open` or `write`."""
+    """Run one of the processes: `prepare`, `open` or `write`."""
     match arguments:
         case ["prepare", directory, cell, units, *missing]:
             prepare(Path(directory), cell, int(units), missing)

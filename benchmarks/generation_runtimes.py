@@ -1,7 +1,7 @@
-"""The ways of writing text that need nothing but this project's own requirements.
+"""The ways of writing text that need only this project's own requirements.
 
 They are the exported files, the SavedModel, the stateful Keras model, and the one-step
-model of TensorFlow's text generation tutorial, written anew.
+model of TensorFlow's text generation tutorial, reimplemented.
 """
 
 import itertools
@@ -35,7 +35,7 @@ VOCABULARY_SIZE, EMBEDDING_SIZE = 65, 64
 TEMPERATURE, SEED = 0.8, 1
 FIRST_TOKEN = 1
 RUNTIMES = {"interpreter": "Interpreter", "compiled_model": "CompiledModel"}
-# Characters in code point order; the tutorial's layer has the first id for itself.
+# Characters in code point order; the tutorial's layer reserves the first id.
 CHARACTERS = [chr(ord(" ") + index) for index in range(VOCABULARY_SIZE)]
 
 Logits: TypeAlias = Callable[[np.ndarray], np.ndarray]
@@ -45,15 +45,15 @@ class Writer(NamedTuple):
     """One way of writing text.
 
     Attributes:
-        runtime: who computes.
+        runtime: what computes.
         form: which of several forms of the same; the tables show the fastest.
         weights: how they are stored: float32, float16 or int8.
         way: "step" where Python asks for each character, "loop" where one call writes
             them all.
         ours: whether it is a file that this project writes.
-        write: writes so many characters and gives their ids or, as text, themselves.
-        logits: from ids (N,) to the logits (N, V) after each of them, by the step that
-            is written with.
+        write: writes so many characters and returns their ids or the text.
+        logits: from ids (N,) to the logits (N, V) after each of them, by the same step
+            that writes.
     """
 
     runtime: str
@@ -66,7 +66,7 @@ class Writer(NamedTuple):
 
     @property
     def name(self) -> str:
-        """All that tells it from the others."""
+        """All that distinguishes it from the others."""
         form = f", {self.form}" if self.form else ""
         return f"{self.runtime}{form}, {self.weights}, {self.way}"
 
@@ -274,7 +274,7 @@ def keras_writers(model: keras.Model) -> Iterator[Writer]:
 
 
 class TutorialModel(keras.Model):
-    """Embedding, recurrent layer and Dense, whose states are handed on by the caller.
+    """Embedding, recurrent layer and Dense; the caller passes the states on.
 
     Args:
         cell: the kind of recurrent layer.
@@ -294,7 +294,7 @@ class TutorialModel(keras.Model):
 
 
 class OneStepModel(keras.Model):
-    """From texts and states to one more character each: strings in, strings out."""
+    """From texts and states to one more character each, as strings."""
 
     def __init__(self, model: TutorialModel) -> None:
         super().__init__()
@@ -309,7 +309,7 @@ class OneStepModel(keras.Model):
     def next_characters(
         self, texts: tf.Tensor, states: Any = None
     ) -> tuple[tf.Tensor, list]:
-        """The character after each text (B,), and the states to hand on."""
+        """The character after each text (B,), and the next states."""
         ids = self.ids_of(tf.strings.unicode_split(texts, "UTF-8").to_tensor())
         logits, states = self.model(ids, states=states)
         logits = logits[:, -1] / TEMPERATURE + self.mask

@@ -1,25 +1,25 @@
-"""What does a text of a gigabyte take: to encode, in memory, in each step of training?
+"""What does a text of a gigabyte cost: encoding time, memory, time per training step?
 
     python -m benchmarks.large_text [--megabytes 1000] [--folder DIR] [--turns 5]
 
-Texts of random words are made, the same at every run, and removed at the end unless a
-folder is given; they need room for five times the megabytes. Each figure on encoding
-and memory is of a fresh process.
+Texts of random words are generated, the same in every run, and removed at the end
+unless a folder is given; they need space for five times the megabytes. Each figure on
+encoding and memory comes from a new process.
 
-Encoding is all that is done before a training: hashing, finding the vocabulary, turning
-characters into ids, writing them. Again is the next run, which hashes the text, finds
-its ids in the cache and checks them. The texts were just written, so they come from the
-system's memory and not from a disk.
+"encoding" is all work before training: hashing, finding the vocabulary, turning
+characters into ids, writing them. "again" is the next run, which hashes the text, finds
+its ids in the cache and checks them. The texts were just written, so they are read from
+memory and not from a disk.
 
-Memory is that of `train_all.py --quick --only char_rnn` on a text that no cache has
-yet, which then reads all batches of the text once: the most that was resident, and the
-most of what only the process itself holds (RssAnon) and of mapped files (RssFile),
-which the system takes back when it needs room. More is beside a text of one megabyte
-with the same characters, and so the same model; TensorFlow alone is what the process
-held once it was imported. It needs Linux.
+Memory is that of `train_all.py --quick --only char_rnn` on a text that is not cached
+yet, which then reads all batches of the text once: the peak that was resident, of which
+the process's own (RssAnon) and that of mapped files (RssFile), which the system
+reclaims when it needs memory. "more" is the difference from one megabyte of text with
+the same characters, and so the same model. "imported" is what the process held once
+TensorFlow was imported. Requires Linux.
 
-Steps are those of the default model through `fit`, on texts that take turns in one
-process, so that what else the machine does meets all.
+Steps are those of the default model through `fit`, on texts that alternate in one
+process, so that other work on the machine affects all equally.
 """
 
 import argparse
@@ -80,7 +80,7 @@ def make_text(path: Path, megabytes: int, alphabet: range) -> Path:
 
 
 def in_fresh_process(measure: Callable[..., Any], *arguments: Any) -> Any:
-    """What `measure` gives in a process of its own."""
+    """What `measure` returns in a new process."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context) as pool:
         return pool.submit(measure, *arguments).result()
@@ -113,7 +113,7 @@ def resident(kind: str) -> float:
 
 @contextlib.contextmanager
 def watched(peaks: dict[str, float]) -> Iterator[None]:
-    """Note the most that each kind of memory came to, looking twenty times a second."""
+    """Record the peak of each kind of memory, sampled twenty times per second."""
     done = threading.Event()
 
     def watch() -> None:
@@ -132,7 +132,7 @@ def watched(peaks: dict[str, float]) -> Iterator[None]:
 
 
 def measure_memory(path: Path, cache: Path, out: Path) -> dict[str, float]:
-    """Train on a text that is in no cache, then read all of its batches."""
+    """Train on a text that is not cached, then read all of its batches."""
     os.environ["KERASSEQ_CACHE"] = str(cache)
     peaks: dict[str, float] = {"imported": resident("VmRSS")}
     arguments = ["--quick", "--only", "char_rnn", "--corpus", str(path)]
@@ -146,7 +146,7 @@ def measure_memory(path: Path, cache: Path, out: Path) -> dict[str, float]:
 
 
 def measure_steps(paths: list[Path], cache: Path, turns: int) -> list[float]:
-    """Train one model on texts in turns; steps a second on each."""
+    """Train one model on alternating texts; steps per second on each."""
     os.environ["KERASSEQ_CACHE"] = str(cache)
     corpora = [load_corpus(path) for path in paths]
     config = CharRNNConfig(len(corpora[0].vocabulary), dropout=0.2)
@@ -199,10 +199,10 @@ def run(folder: Path, cache: Path, megabytes: int, turns: int) -> None:
     for name in ALPHABETS:
         least = 0.0
         for size in (1, megabytes):
-            # The cache and the run of one text go before the next, to save room.
-            with tempfile.TemporaryDirectory(dir=folder) as beside:
-                places = Path(beside) / "cache", Path(beside) / "out"
-                peaks = in_fresh_process(measure_memory, texts[name, size], *places)
+            # Each text's cache and run are removed before the next, to save space.
+            with tempfile.TemporaryDirectory(dir=folder) as directory:
+                folders = Path(directory) / "cache", Path(directory) / "out"
+                peaks = in_fresh_process(measure_memory, texts[name, size], *folders)
             least = least or peaks["VmHWM"]
             kinds = ("imported", "VmHWM", "RssAnon", "RssFile")
             figures = [f"{peaks[kind]:,.0f}" for kind in kinds]
@@ -231,7 +231,7 @@ def main() -> None:
         if options.folder:
             options.folder.mkdir(parents=True, exist_ok=True)
         folder = options.folder or stack.enter_context(tempfile.TemporaryDirectory())
-        # One that no run before has filled.
+        # A new, empty cache.
         cache = stack.enter_context(tempfile.TemporaryDirectory(dir=folder))
         run(Path(folder), Path(cache), options.megabytes, options.turns)
 

@@ -1,8 +1,8 @@
 """A second tagged set: `python -m benchmarks.manual_pages TRAIN.conll DEV.conll`.
 
-The sources of this machine's manual pages print options and names in bold and what the
-reader puts in their places in italics. The text without its fonts is to be tagged with
-what the fonts said: option, name, argument. The two files share no page.
+The sources of this machine's manual pages set options and names in bold, and what the
+reader replaces in italics. The task is to tag the text without fonts with what the
+fonts say: option, name, argument. The two files share no page.
 """
 
 import argparse
@@ -18,11 +18,11 @@ from kerasseq.data.tagged import TaggedSentence, write_tagged_sentences
 FOLDERS = ("man1", "man5", "man8")
 SENTENCES = {"train": 3000, "dev": 1000}
 SENTENCES_A_PAGE = 10
-SIGNS = {r"\-": "-", r"\&": "", r"\(aq": "'", r"\e": "\\", r"\ ": " ", r"\|": ""}
+ESCAPES = {r"\-": "-", r"\&": "", r"\(aq": "'", r"\e": "\\", r"\ ": " ", r"\|": ""}
 
 
 def read_page(path: Path) -> str:
-    """The source of a manual page; nothing where it cannot be read."""
+    """The source of a manual page; empty if it cannot be read."""
     try:
         content = path.read_bytes()
         return (gzip.decompress(content) if path.suffix == ".gz" else content).decode()
@@ -35,8 +35,8 @@ def find_sentences(source: str) -> Iterator[TaggedSentence]:
     for line in source.splitlines():
         if line[:1] in (".", "'", "") or not re.search(r"\\f[BI]", line):
             continue
-        for sign, text in SIGNS.items():
-            line = line.replace(sign, text)
+        for escape, text in ESCAPES.items():
+            line = line.replace(escape, text)
         tokens: list[str] = []
         tags: list[str] = []
         for font, text in re.findall(r"(\\f[A-Z]|^)((?:(?!\\f).)*)", line):

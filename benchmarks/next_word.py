@@ -1,13 +1,14 @@
-"""How much typing does the next-word model save, beside a trigram?
+"""How much typing does the next-word model save, compared with a trigram?
 
     python -m benchmarks.next_word TEXT... [--preset fast|default|best] [--out DIR]
 
-Each text, UTF-8, is read, learned and held against its last tenth as
-`train_all.py --words TEXT` does it; the trigram has learned the same nine tenths, with
-the same vocabulary, by interpolated modified Kneser-Ney (Chen and Goodman 1999). A hit
-is a word that is suggested, first or among three, before a letter of it is typed; words
-that the vocabulary lacks are misses. Keystrokes saved are those of the letters and the
-space of each word that one tap writes, as `kerasseq.scores.keystrokes` counts them.
+The model learns each UTF-8 text and is measured on its last tenth, as in
+`train_all.py --words TEXT`. The trigram has the same nine tenths and the same
+vocabulary, with interpolated modified Kneser-Ney smoothing (Chen and Goodman 1999). A
+hit is a word that is suggested, first or among three, before any of its characters is
+typed; words that the vocabulary lacks are misses. Keystrokes are saved when one tap
+writes the rest of a word and the space after it, as `kerasseq.scores.keystrokes` counts
+them.
 """
 
 import argparse
@@ -20,11 +21,11 @@ from typing import Any
 
 import train_all
 
-SHARES = ("hit rate at 1", "hit rate at 3", "keystrokes saved")
+FRACTIONS = ("hit rate at 1", "hit rate at 3", "keystrokes saved")
 
 
 def rows(report: dict[str, Any]) -> list[tuple[str, str]]:
-    """What a run's report says of the model, by name, as a column of the table."""
+    """A column of the table, with names, from a run's report."""
     section, export = report["next_word"], report["next_word_export"]
     int8 = export["files"]["next_word_int8.tflite"]
     unknown = section["fraction of the held-out words that the vocabulary lacks"]
@@ -33,15 +34,15 @@ def rows(report: dict[str, Any]) -> list[tuple[str, str]]:
         ("vocabulary", f"{section['vocabulary_size']:,}"),
         ("held-out words that it lacks", f"{unknown:.1%}"),
     ]
-    for name in SHARES:
+    for name in FRACTIONS:
         column.append((name, f"**{section[name]:.1%}**"))
         column.append((f"{name}, trigram", f"{section[f'{name}, trigram']:.1%}"))
     middle, most = (
-        int8[f"milliseconds a word, {part}"] for part in ("median", "95 of 100")
+        int8[f"milliseconds a word, {which}"] for which in ("median", "95 of 100")
     )
     return [
         *column,
-        ("keystrokes saved, int8 beside Keras, on the words checked", beside(export)),
+        ("keystrokes saved by int8 above Keras, words checked", int8_above(export)),
         ("seconds of training", f"{section['seconds of training']}"),
         ("int8 file, bytes", f"{int8['bytes']:,}"),
         ("int8 file, ms a word with its suggestions", f"{middle:.2f}"),
@@ -49,14 +50,14 @@ def rows(report: dict[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def beside(export: dict[str, Any]) -> str:
+def int8_above(export: dict[str, Any]) -> str:
     int8 = export["files"]["next_word_int8.tflite"]
     saved = int8["keystrokes saved, interpreter"] - export["keystrokes saved, Keras"]
     return f"{saved:+.2%}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Train on each text and print the table; gives the exit code."""
+    """Train on each text, print the table and return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("texts", nargs="+", type=Path, metavar="TEXT")
     parser.add_argument("--preset", default="default")

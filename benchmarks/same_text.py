@@ -2,14 +2,14 @@
 
     python benchmarks/same_text.py [--characters 10000] [--seeds 5] [--browser]
 
-Every cell with vocabularies of 27, 65 and 3,000 characters, every setting of the
-sampler alone and all together. Keras's stateful sampling model, the SavedModel and the
-float32 `.tflite` in LiteRT's Interpreter and CompiledModel write; the Interpreter's
-text is what the others are compared with. Where one parts from it, the logits at that
-place are looked at: rounding is the reason if noise of the size of float32 rounding, on
-those logits, leads to either character. Anything else ends the run with exit code 1.
+Every cell with vocabularies of 27, 65 and 3,000 characters, and every setting of the
+sampler, alone and together. Keras's stateful sampling model, the SavedModel and the
+float32 `.tflite` in LiteRT's CompiledModel are compared with the text of LiteRT's
+Interpreter. Where a text differs, the logits at that position are examined: rounding is
+the reason if noise of the size of float32 rounding on those logits can lead to either
+character. For any other reason the exit code is 1.
 
-With --browser the page in Chromium writes too (built: see export/web; `pip
+With --browser, the page in Chromium writes too (it must be built: see export/web; `pip
 install playwright`). All of it takes half an hour.
 """
 
@@ -61,27 +61,27 @@ PAGE = Path(__file__).parents[1] / "export" / "web"
 Write = Callable[[int, int, dict], np.ndarray]
 
 
-class Parting(NamedTuple):
-    """Where a runtime's text is another from there on.
+class Difference(NamedTuple):
+    """Where a runtime's text first differs from the Interpreter's.
 
     Attributes:
-        settings: that it was written with.
-        seed: too.
-        place: of the first character that differs.
+        settings: the sampler's settings.
+        seed: the seed of the text.
+        position: of the first character that differs.
         rounding: whether rounding explains it.
     """
 
     settings: dict
     seed: int
-    place: int
+    position: int
     rounding: bool
 
 
 def build(cell: str, vocabulary_size: int) -> tuple[keras.Model, Vocabulary]:
-    """A model whose next character is neither certain nor a matter of chance.
+    """A model whose next character is neither certain nor a random guess.
 
-    As in a trained model, what a state once was fades: with larger recurrent weights
-    the last digit of one step would become the first of another, in any arithmetic.
+    As in a trained model, the influence of earlier states fades: with larger recurrent
+    weights, a difference in the last digit would grow from step to step.
     """
     model = build_char_rnn(CharRNNConfig(vocabulary_size, cell, UNITS[vocabulary_size]))
     rng = np.random.default_rng(vocabulary_size)
@@ -98,18 +98,18 @@ def build(cell: str, vocabulary_size: int) -> tuple[keras.Model, Vocabulary]:
 
 
 def write_with_keras(model: keras.Model) -> Write:
-    """The stateful sampling model, one character a call of it."""
+    """The stateful sampling model, with one call per character."""
     sampling_model = build_sampling_model(model)
 
     @tf.function
     def run(uniforms: tf.Tensor, settings: Settings) -> tf.Tensor:
         def write(choose_token: Callable) -> tf.Tensor:
             def body(
-                place: tf.Tensor, token: tf.Tensor, tokens: tf.TensorArray
+                index: tf.Tensor, token: tf.Tensor, tokens: tf.TensorArray
             ) -> tuple:
                 logits = sampling_model(tf.reshape(token, (1, 1)), training=False)
-                token = choose_token(logits[0, 0], uniforms[place])
-                return place + 1, token, tokens.write(place, token)
+                token = choose_token(logits[0, 0], uniforms[index])
+                return index + 1, token, tokens.write(index, token)
 
             length = tf.size(uniforms)
             tokens = tf.TensorArray(tf.int32, length)
@@ -166,8 +166,8 @@ def write_with_tflite(flatbuffer: bytes, runtime: str, model: keras.Model) -> Wr
     shapes = {f"state_{i}": shape for i, shape in enumerate(state_shapes(model))}
 
     def write(length: int, seed: int, settings: dict) -> np.ndarray:
-        parts = write_tokens(signature, shapes, PROMPT, length, seed, **settings)
-        return np.concatenate(list(parts))
+        chunks = write_tokens(signature, shapes, PROMPT, length, seed, **settings)
+        return np.concatenate(list(chunks))
 
     return write
 
@@ -188,10 +188,10 @@ def browser() -> Iterator[Any]:
 
 @contextlib.contextmanager
 def serving(*paths: Path) -> Iterator[str]:
-    """The page's server in a process of its own: its address."""
+    """The address of the page's server, which runs in a process of its own."""
     command = [sys.executable, str(PAGE / "serve.py"), "--port=0", *map(str, paths)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout  # a pipe was asked for
+        assert server.stdout  # it is a pipe
         try:
             yield server.stdout.readline().split()[0]
         finally:
@@ -246,11 +246,11 @@ def write_in_page(
 
 def compare(
     cell: str, vocabulary_size: int, length: int, seeds: int, chromium: Any = None
-) -> Iterator[tuple[str, int, list[Parting]]]:
+) -> Iterator[tuple[str, int, list[Difference]]]:
     """Write all texts of one model.
 
     Yields:
-        A runtime, how many texts it wrote, and where they part from the Interpreter's.
+        A runtime, how many texts it wrote, and the differences from the Interpreter's.
     """
     model, vocabulary = build(cell, vocabulary_size)
     frozen = build_generating_module(model, vocabulary, frozen=True)
@@ -274,28 +274,28 @@ def compare(
             page = write_in_page(chromium, flatbuffer, model, vocabulary)
             writers["browser"] = stack.enter_context(page)
         for runtime, write in writers.items():
-            partings = []
+            found = []
             for (index, seed), tokens in expected.items():
                 settings = SETTINGS[index]
-                places = np.flatnonzero(write(length, seed, settings) != tokens)
-                if len(places):
-                    place = int(places[0])
-                    rounding = explained(model, tokens, place, seed, settings)
-                    partings.append(Parting(settings, seed, place, rounding))
-            yield runtime, len(expected), partings
+                others = np.flatnonzero(write(length, seed, settings) != tokens)
+                if len(others):
+                    position = int(others[0])
+                    rounding = explained(model, tokens, position, seed, settings)
+                    found.append(Difference(settings, seed, position, rounding))
+            yield runtime, len(expected), found
 
 
 def explained(
-    model: keras.Model, tokens: np.ndarray, place: int, seed: int, settings: dict
+    model: keras.Model, tokens: np.ndarray, position: int, seed: int, settings: dict
 ) -> bool:
-    """Whether rounding can lead to another token than the one at a place."""
-    logits = keras_logits(model, np.append(PROMPT, tokens[:place]))[-1]
-    uniform = uniform_numbers(seed, place, 1)[0]
+    """Whether rounding can lead to another token at a position."""
+    logits = keras_logits(model, np.append(PROMPT, tokens[:position]))[-1]
+    uniform = uniform_numbers(seed, position, 1)[0]
     return len(possible_tokens(logits, uniform, **settings)) > 1
 
 
 def main() -> int:
-    """Print a row for each model and runtime, and give the exit code."""
+    """Print a row for each model and runtime, and return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--characters", type=int, default=10_000)
     parser.add_argument("--seeds", type=int, default=5)
@@ -303,21 +303,23 @@ def main() -> int:
     parser.add_argument("--vocabularies", default=",".join(map(str, UNITS)))
     parser.add_argument("--browser", action="store_true", help="the page as well")
     options = parser.parse_args()
-    print(f"{options.characters} characters a text, beside LiteRT's Interpreter")
-    print("| cell | vocabulary | runtime | texts | part | at character |")
+    print(
+        f"{options.characters} characters per text, compared with LiteRT's Interpreter"
+    )
+    print("| cell | vocabulary | runtime | texts | differ | at character |")
     print("| --- | --- | --- | --- | --- | --- |")
     sizes = map(int, options.vocabularies.split(","))
     unexplained = 0
     with browser() if options.browser else contextlib.nullcontext() as chromium:
         for cell, size in itertools.product(options.cells.split(","), sizes):
             rows = compare(cell, size, options.characters, options.seeds, chromium)
-            for runtime, count, partings in rows:
-                places = ", ".join(str(parting.place) for parting in partings) or "-"
-                row = [cell, size, runtime, count, len(partings), places]
+            for runtime, count, found in rows:
+                positions = ", ".join(str(each.position) for each in found) or "-"
+                row = [cell, size, runtime, count, len(found), positions]
                 print(f"| {' | '.join(map(str, row))} |", flush=True)
-                for parting in partings:
-                    if not parting.rounding:
-                        print(f"rounding is not the reason: {parting}")
+                for each in found:
+                    if not each.rounding:
+                        print(f"rounding is not the reason: {each}")
                         unexplained += 1
     return 1 if unexplained else 0
 

@@ -1,10 +1,10 @@
-"""How soon does a command answer?
+"""How fast does a command answer?
 
     python -m benchmarks.startup [--file FILE.tflite] [--runs N] [--old CHECKOUT]
 
-Seconds from the start of a process to its first byte on standard output, the median of
-some runs and the range. With a file of a character model, `write` is measured too; with
-a checkout of an earlier state, so is the help of its `train_all.py`.
+Seconds from the start of a process to its first byte on standard output: the median and
+the range of some runs. With a file of a character model, `write` is measured too. With
+a checkout of an earlier state, the help of its `train_all.py` is measured too.
 """
 
 import argparse
@@ -31,7 +31,7 @@ def first_byte(command: Sequence[str], folder: Path) -> float:
         stderr=subprocess.DEVNULL,
         bufsize=0,
     ) as process:
-        assert process.stdout  # a pipe was asked for
+        assert process.stdout  # it is a pipe
         if not process.stdout.read(1):
             raise ValueError(f"{' '.join(command)} wrote nothing")
         seconds = time.perf_counter() - start

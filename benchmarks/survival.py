@@ -1,22 +1,22 @@
-"""Does a run that was killed, damaged or out of room end as the one that was not?
+"""Does a run that was killed, damaged or out of disk space end like an undisturbed one?
 
     python -m benchmarks.survival [--kills 20] [--aimed 12] [--damaged 6] [--full 8]
 
-A small model (two LSTM layers with dropout) is trained and exported once without a
-break, and then again and again with accidents, each of which ends in `--resume`:
+A small model (two LSTM layers with dropout) is trained and exported once undisturbed,
+and then repeatedly with accidents, each of which is followed by `--resume`:
 
 - kills: SIGKILL at random moments, spread over the whole run; every third run is killed
   twice more while it resumes.
-- aimed: SIGKILL while a file is half written, or when it is whole and not yet renamed
-  into its place: a third each at checkpoints, exported files and all others.
-- damaged: a killed run's checkpoint is cut short, has a bit flipped or is zero in part.
-- full: the disk is full before the run ends: a tmpfs of its own, for which it takes
-  the rights of root; without them this part is left out, with a line that says so.
+- aimed: SIGKILL while a file is half written, or when it is complete and not yet
+  renamed: a third each at checkpoints, exported files and all others.
+- damaged: a killed run's checkpoint is truncated, has a bit flipped or is partly zero.
+- full: the disk is full before the run ends. The disk is a tmpfs, which requires root;
+  without it these accidents are left out, with a line that says so.
 
-Each must end with the same weights bit for bit, the same history and exported files
-that are equal byte for byte and pass their checks, and must leave nothing half written
-in the run's folder. The same seed gives the same accidents. Anything else ends the
-command with exit code 1. All of it takes half an hour.
+Each run must end with the same weights bit for bit, the same history, and exported
+files that are equal byte for byte and pass their checks, and must leave no partial file
+in its folder. Otherwise the exit code is 1. The same seed gives the same accidents. All
+of it takes half an hour.
 """
 
 import argparse
@@ -42,8 +42,8 @@ ARGUMENTS = (
     "--only char_rnn --quick --corpus toy --cell lstm --units 24 --layers 2 "
     "--dropout 0.3 --epochs 36 --length 50"
 ).split()
-# Runs train_all.py, notes in a file when it changes what in the file system below a
-# folder, and kills itself some seconds after it has come to one of these changes.
+# Runs train_all.py, records its changes to the file system below a folder, and kills
+# itself some seconds after one of these changes.
 AIMED = """
 import os, runpy, signal, sys, threading, time
 notes, folder, aim, seconds = sys.argv[1:5]
@@ -70,7 +70,7 @@ runpy.run_path("train_all.py", run_name="__main__")
 """
 
 
-# Where a run was killed, by what it left.
+# When a run was killed, judged by what it left.
 TRAINING = "in training, between checkpoints"
 FIRST = "in training, before the first checkpoint"
 SAVING = "after training: model, samples, pictures"
@@ -96,8 +96,8 @@ class Ending(NamedTuple):
 
     Attributes:
         accidents: what happened to it, in words.
-        resumed: whether its last resume came to the end.
-        differences: what is not as in the unbroken run.
+        resumed: whether its last resume finished.
+        differences: what differs from the undisturbed run.
         said: the last resume's output.
     """
 
@@ -108,16 +108,16 @@ class Ending(NamedTuple):
 
 
 class Runs:
-    """Runs train_all.py in folders below one, with a folder for temporary files.
+    """Runs train_all.py in subfolders of one, with a folder for temporary files.
 
     Args:
-        folder: for all of it.
+        folder: the one that holds them all.
 
     Attributes:
         random: chooses the accidents.
-        begins, ends: seconds from the start of the unbroken run to its first folder,
+        begins, ends: seconds from the start of the undisturbed run to its first folder,
             when imports are over and there is something to lose, and to its end.
-        changes: an unbroken run's, to the file system.
+        changes: an undisturbed run's changes to the file system.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -168,7 +168,7 @@ class Runs:
         return out
 
     def kill(self, out: Path, moment: float, *arguments: str) -> bool:
-        """Run for so many seconds; whether it was killed then, or had ended before."""
+        """Run for so many seconds; whether it was killed then or had ended before."""
         process = self.start(out, *arguments)
         try:
             process.wait(moment)
@@ -188,7 +188,7 @@ class Runs:
 
 
 def differences(whole: Path, out: Path) -> list[str]:
-    """What is not as in the unbroken run, in words."""
+    """What differs from the undisturbed run, in words."""
     found = [f"{path} is left over" for path in out.rglob(".*")]
     found += [f"{name} is missing or new" for name in sorted(names(whole) ^ names(out))]
     for path in whole.rglob("*"):
@@ -204,13 +204,13 @@ def differences(whole: Path, out: Path) -> list[str]:
 
 
 def names(out: Path) -> set[str]:
-    """Of all files, but for the checkpoint before the last, which may be used up."""
+    """All files except the second-last checkpoint, which may be used up."""
     paths = {str(path.relative_to(out)) for path in out.rglob("*")}
     return paths - {"char_rnn/checkpoint_before.npz"}
 
 
 def same(path: Path, other: Path) -> bool:
-    """Whether two files hold the same, but for times and numbers of a process."""
+    """Whether two files are the same, except times and numbers of a process."""
     if path.suffix in (".keras", ".npz"):
         with zipfile.ZipFile(path) as one, zipfile.ZipFile(other) as two:
             members = set(one.namelist()) - {"metadata.json", "config.json"}
@@ -218,12 +218,12 @@ def same(path: Path, other: Path) -> bool:
                 one.read(name) == two.read(name) for name in members
             )
     if path.name in ("report.json", "REPORT.md") or path.suffix == ".pb":
-        return True  # what they say is compared by the checks, which are read
+        return True  # their checks are compared instead
     return path.read_bytes() == other.read_bytes()
 
 
 def phase(out: Path) -> str:
-    """Where a run was killed, by what it left."""
+    """When a run was killed, judged by what it left."""
     checkpoint = out / "char_rnn" / "checkpoint.npz"
     if half := sorted(path.name for path in out.rglob(".partial-*")):
         return f"while {half[0].removeprefix('.partial-')} was written"
@@ -240,7 +240,7 @@ def phase(out: Path) -> str:
 
 
 def killed(runs: Runs, count: int) -> Iterator[Ending]:
-    """SIGKILL at random moments, one in each of `count` parts of the whole run."""
+    """SIGKILL at random moments, one in each of `count` periods of the whole run."""
     length = runs.ends - runs.begins
     for index in range(count):
         out, accidents = runs.folder / "killed", []
@@ -258,7 +258,7 @@ def aimed(runs: Runs, count: int) -> Iterator[Ending]:
     """SIGKILL while a file is written."""
     kinds: dict[str, list[int]] = {"checkpoint": [], "export": [], "other": []}
     for number, change in enumerate(runs.changes):
-        # What was written beside its place is renamed into it.
+        # What was written under another name is renamed.
         if change.event == "os.rename" and change.name.startswith(".partial-"):
             exported = change.name.endswith(("saved_model", ".tflite"))
             kept = "checkpoint" if "checkpoint" in change.name else "other"
@@ -267,7 +267,7 @@ def aimed(runs: Runs, count: int) -> Iterator[Ending]:
         number = runs.random.choice(list(kinds.values())[index % 3])
         seconds = 0.0
         if index % 2 == 0:
-            # Some time before that: after the change before, which opened the file.
+            # Some time before that, and after the change before, which opened the file.
             length = runs.changes[number].seconds - runs.changes[number - 1].seconds
             number, seconds = number - 1, runs.random.uniform(0, length)
         out = runs.aim(runs.folder / "aimed", number, seconds)
@@ -278,7 +278,7 @@ def damaged(runs: Runs, count: int) -> Iterator[Ending]:
     """The checkpoint of a run that was killed in its third round is damaged."""
     changes = enumerate(runs.changes)
     rows = [number for number, change in changes if change.name.endswith("history.csv")]
-    # Opened, renamed, and looked for once more: three changes a row.
+    # Opened, renamed, and looked for once more: three changes per row.
     third = rows[2 * 3]
     killed_run = runs.aim(runs.folder / "to damage", third, 0.0)
     for index in range(count):
@@ -286,15 +286,15 @@ def damaged(runs: Runs, count: int) -> Iterator[Ending]:
         shutil.copytree(killed_run, out)
         path = out / "char_rnn" / "checkpoint.npz"
         content = bytearray(path.read_bytes())
-        place = runs.random.randrange(len(content))
+        start = runs.random.randrange(len(content))
         kind = ("cut short", "a bit flipped", "zeros")[index % 3]
         if kind == "cut short":
-            del content[place:]
+            del content[start:]
         elif kind == "a bit flipped":
-            content[place] ^= 1 << runs.random.randrange(8)
+            content[start] ^= 1 << runs.random.randrange(8)
         else:
-            end = min(len(content), place + 4096)
-            content[place:end] = bytes(end - place)
+            end = min(len(content), start + 4096)
+            content[start:end] = bytes(end - start)
         path.write_bytes(content)
         ending = runs.resume(out, [kind])
         if "going on from the one before it" not in ending.said:
@@ -303,7 +303,7 @@ def damaged(runs: Runs, count: int) -> Iterator[Ending]:
 
 
 def full(runs: Runs, count: int) -> Iterator[Ending]:
-    """The disk is full at some point: a small one, which then grows."""
+    """The disk is full at some point; before the resume it grows."""
     size = sum(path.stat().st_size for path in runs.whole.rglob("*"))
     for index in range(count):
         disk = runs.folder / "disk"
@@ -349,17 +349,17 @@ def can_mount(folder: Path) -> bool:
 
 
 def survive(counts: dict[str, int], seed: int = 0) -> dict[str, list[Ending]]:
-    """Let accidents happen, so many of each part, and tell each as it ends."""
+    """Let so many accidents of each kind happen, and print each when it ends."""
     endings: dict[str, list[Ending]] = {}
     with tempfile.TemporaryDirectory() as directory:
         runs = Runs(Path(directory).resolve())
-        print(f"the unbroken run takes {runs.ends:.1f} s", flush=True)
+        print(f"the undisturbed run takes {runs.ends:.1f} s", flush=True)
         for part, count in counts.items():
             if part == "full" and count and not can_mount(runs.temporary):
                 print("full: left out, since a tmpfs cannot be mounted here")
                 continue
             endings[part] = []
-            runs.random.seed(f"{seed} {part}")  # alone or after others, the same
+            runs.random.seed(f"{seed} {part}")  # the same alone or after others
             for ending in PARTS[part][0](runs, count):
                 endings[part].append(ending)
                 end = "; ".join(ending.differences) or "equal"
@@ -368,7 +368,7 @@ def survive(counts: dict[str, int], seed: int = 0) -> dict[str, list[Ending]]:
 
 
 def main() -> int:
-    """Print the counts; the exit code says whether every run ended as it must."""
+    """Print the counts; the exit code says whether every run ended as required."""
     parser = argparse.ArgumentParser(description=__doc__)
     for part, (_, count) in PARTS.items():
         parser.add_argument(f"--{part}", type=int, default=count)
@@ -394,7 +394,7 @@ def main() -> int:
             numbers = f"{times[where]} | {resumed[where]} | {equal[where]}"
             print(f"| {part} | {where} | {numbers} |")
     total = sum(map(len, endings.values()))
-    print(f"{total} runs, {total - wrong} ended like the unbroken one", end="; ")
+    print(f"{total} runs, {total - wrong} ended like the undisturbed one", end="; ")
     print(f"{(time.perf_counter() - start) / 60:.0f} minutes")
     return 1 if wrong else 0
 

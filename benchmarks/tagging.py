@@ -1,7 +1,7 @@
 """How well names are found: `python -m benchmarks.tagging --train FILE --dev FILE`.
 
-Learns from the one file, tags the other, which no choice depends on, and prints F1 as
-the CoNLL shared task counts it: of the lookup of known names, and of a tagger a seed.
+Learns from one file, tags the other, on which no choice depends, and prints F1 as in
+the CoNLL shared task: of the lookup of known names, and of one tagger per seed.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from kerasseq.training.presets import PRESETS
 
 
 def main() -> int:
-    """Print the table, draw it where that is asked for; gives the exit code."""
+    """Print the table, draw it if asked for, and return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.partition(":")[0])
     parser.add_argument("--train", required=True, metavar="FILE")
     parser.add_argument("--dev", required=True, metavar="FILE")

@@ -3,18 +3,18 @@
     python -m benchmarks.training [--cells gru,lstm] [--units 128,256,512,1024]
         [--layers 1,2] [--batch 64] [--plot FILE.png]
 
-Ours is what `train_all.py` trains through `fit`; Keras's are the same layers on Keras's
-own loop through `fit`, as it is by default, without XLA, and unrolled; PyTorch's is
-torch.nn in its usual loop. All read the same batches with carried state, clip
-gradients and step with Adam, on all cores. They take turns in one process, so that what
-else the machine does meets all; figures are medians of the turns, in characters a
-second. The first step's seconds are those from a built model to its first batch done,
-compiling included.
+Ours is what `train_all.py` trains through `fit`. Keras's are the same layers on Keras's
+own loop through `fit`: by default, without XLA, and unrolled. PyTorch's is torch.nn in
+its usual loop. All read the same batches with carried state, clip gradients and use
+Adam, on all cores. They alternate in one process, so that other work on the machine
+affects all equally; figures are medians of the turns, in characters per second. The
+first step's seconds run from a built model to the end of its first batch, compilation
+included.
 
-The limit is the time that a step's matrix products alone would take, forward and
-backward, at the highest rate of a large product seen in the same turns.
+The limit is the time of a step's matrix products alone, forward and backward, at the
+highest rate of a large product that was measured in the same turns.
 
-PyTorch is needed for its own row alone: `pip install -e '.[benchmark]'`.
+PyTorch is needed only for its own row: `pip install -e '.[benchmark]'`.
 """
 
 import argparse
@@ -49,9 +49,9 @@ class Trainer(NamedTuple):
     """One way of training.
 
     Attributes:
-        name: of it.
+        name: its name in the table.
         first_step: seconds to the end of the first batch.
-        train: trains on so many batches and gives the seconds.
+        train: trains on so many batches and returns the seconds.
     """
 
     name: str
@@ -60,7 +60,7 @@ class Trainer(NamedTuple):
 
 
 def stacked_layers(config: CharRNNConfig, batch: int, **options: Any) -> keras.Model:
-    """Keras's layers, one reading the other, which is what torch.nn has too."""
+    """Keras's layers, stacked as in torch.nn."""
     inputs = keras.Input(batch_shape=(batch, LENGTH), dtype="int32")
     x = keras.layers.Embedding(VOCABULARY, config.embedding_size)(inputs)
     for _ in range(config.num_layers):
@@ -90,7 +90,7 @@ def fit_trainer(name: str, model: keras.Model, batch: int, jit: bool) -> Trainer
 
 
 def torch_trainer(config: CharRNNConfig, batch: int) -> Trainer:
-    """The same model of torch.nn, in the loop that its tutorials write."""
+    """The same model in torch.nn, with the loop of its tutorials."""
     import torch
 
     torch.set_num_threads(os.cpu_count() or 1)
@@ -134,7 +134,7 @@ def torch_trainer(config: CharRNNConfig, batch: int) -> Trainer:
 
 
 def trainers(config: CharRNNConfig, batch: int) -> Iterator[Trainer]:
-    """All ways of training that there are here."""
+    """All ways of training that are available here."""
     ours = build_stateful_model(stacked_layers(config, batch), batch, LENGTH)
     yield fit_trainer("kerasseq", ours, batch, jit=True)
     for name, jit, unroll in (
@@ -150,7 +150,7 @@ def trainers(config: CharRNNConfig, batch: int) -> Iterator[Trainer]:
 
 
 def product_rate() -> float:
-    """Floating-point operations a second of a large matrix product, on all cores."""
+    """Floating-point operations per second of a large matrix product, on all cores."""
     size = 2048
     one, other = (tf.random.normal((size, size)) for _ in range(2))
     best = np.inf
@@ -162,7 +162,7 @@ def product_rate() -> float:
 
 
 def operations_a_character(config: CharRNNConfig) -> int:
-    """Of the matrix products: forward, and twice as many backward."""
+    """Floating-point operations of the matrix products, forward and twice backward."""
     kernels = [
         weights.shape
         for weights in build_char_rnn(config).trainable_variables
@@ -172,7 +172,7 @@ def operations_a_character(config: CharRNNConfig) -> int:
 
 
 def measure(config: CharRNNConfig, batch: int, turns: int) -> dict[str, Any]:
-    """Let all ways of training take turns with one model.
+    """Alternate all ways of training with one model.
 
     Returns:
         `config`, `rates` in characters a second by name, `first steps` in seconds by
@@ -208,7 +208,7 @@ def title(config: CharRNNConfig) -> str:
 
 
 def row(result: dict[str, Any]) -> list[str]:
-    """What is said of one model."""
+    """The row of one model."""
     rates = result["rates"]
     ours = rates["kerasseq"]
     stock = max(rate for name, rate in rates.items() if name.startswith("keras."))
@@ -248,7 +248,7 @@ HEADER = (
 
 
 def plot(results: list[dict[str, Any]], path: Path) -> None:
-    """Draw each way's speed as a part of the limit."""
+    """Draw each way's speed as a percentage of the limit."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -269,7 +269,7 @@ def plot(results: list[dict[str, Any]], path: Path) -> None:
     )
     axis.invert_yaxis()
     axis.set_xlim(0, 100)
-    axis.set_xlabel("percent of the limit that matrix products set; more is faster")
+    axis.set_xlabel("percentage of the limit that matrix products set; more is faster")
     axis.spines[["top", "right"]].set_visible(False)
     handles = [pyplot.Rectangle((0, 0), 1, 1, color=COLORS[name]) for name in NAMES]
     figure.legend(

@@ -24,10 +24,10 @@ from kerasseq.signatures.characters import build_generating_module
 def test_all_runtimes_write_the_same(cell, vocabulary_size):
     texts = differing = 0
     rows = compare(cell, vocabulary_size, length=10_000, seeds=1)
-    for _, count, partings in rows:
+    for _, count, found in rows:
         texts += count
-        differing += len(partings)
-        assert [parting for parting in partings if not parting.rounding] == []
+        differing += len(found)
+        assert [each for each in found if not each.rounding] == []
     assert texts == 3 * 7
     # Among 3,000 characters two are often so close that rounding decides.
     assert differing <= (texts if vocabulary_size == 3000 else 2)
@@ -51,11 +51,11 @@ def test_a_difference_that_is_not_rounding_is_detected(monkeypatch):
     monkeypatch.setattr(module, "write_with_saved_model", other)
     monkeypatch.setattr(module, "SETTINGS", ({}, {"top_k": 3}))
     found = dict(
-        (runtime, partings)
-        for runtime, _, partings in compare("gru", 27, length=40, seeds=1)
+        (runtime, differences)
+        for runtime, _, differences in compare("gru", 27, length=40, seeds=1)
     )
     assert found["Keras"] == found["CompiledModel"] == []
-    assert [(p.place, p.rounding) for p in found["SavedModel"]] == [(11, False)] * 2
+    assert [each[2:] for each in found["SavedModel"]] == [(11, False)] * 2
 
 
 @pytest.mark.slow
@@ -63,10 +63,10 @@ def test_the_browser_writes_the_same(built_page):
     with browser() as chromium:
         for cell in CELLS:
             rows = compare(cell, 65, length=10_000, seeds=1, chromium=chromium)
-            found = {runtime: (count, partings) for runtime, count, partings in rows}
-            count, partings = found["browser"]
+            (found,) = [row[1:] for row in rows if row[0] == "browser"]
+            count, differences = found
             assert count == 7
-            assert [parting for parting in partings if not parting.rounding] == []
+            assert [each for each in differences if not each.rounding] == []
 
 
 @pytest.mark.slow

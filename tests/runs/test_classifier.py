@@ -178,12 +178,12 @@ def test_a_bad_file_is_one_line_and_nothing_is_written(name, tmp_path, capsys):
     reason="KERASSEQ_DATA names no folder with movie_reviews.tsv",
 )
 def test_ten_folds_of_movie_reviews_reach_77_percent():
-    from benchmarks.classification import measure, part
+    from benchmarks.classification import measure, split_folds
     from kerasseq.data.labelled import read_labelled_sentences
 
     path = Path(os.environ["KERASSEQ_DATA"]) / "movie_reviews.tsv"
     data = read_labelled_sentences(path)
-    folds = part(np.arange(len(data.labels)), 10, seed=0)
+    folds = split_folds(np.arange(len(data.labels)), 10, seed=0)
     rows = []
     for index, held_out in enumerate(folds):
         keras.utils.clear_session()

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from benchmarks.classification import naive_bayes, part
+from benchmarks.classification import naive_bayes, split_folds
 
 
 def test_folds_hold_each_index_once():
-    folds = part(np.arange(103), 10, seed=0)
+    folds = split_folds(np.arange(103), 10, seed=0)
     assert sorted(np.concatenate(folds)) == list(range(103))
     assert {len(fold) for fold in folds} == {10, 11}
-    assert not np.array_equal(folds[0], part(np.arange(103), 10, seed=1)[0])
+    assert not np.array_equal(folds[0], split_folds(np.arange(103), 10, seed=1)[0])
 
 
 def test_naive_bayes_is_that_of_scikit_learn():
