@@ -5,6 +5,7 @@ and code. A character model writes readable text only where it reads nothing els
 """
 
 import hashlib
+import itertools
 import re
 from typing import NamedTuple
 
@@ -12,14 +13,18 @@ from typing import NamedTuple
 _LAYOUT = re.compile(r"::=|^ *(\||\+[-=]|>>> )", re.MULTILINE)
 _BULLET = re.compile(r" *(?:[*-] |\(?\d+[.)] |\[\d+\] )?")
 _DIRECTIVE = re.compile(
-    r"(New|Changed|Added|Deprecated|Removed) (in|since)|Availability:|See also|Source"
+    r"(New|Changed|Added|Deprecated|Removed) (in|since) version \d[^:]*: "
+    r"|(Note|Availability|CPython implementation detail): "
 )
-_START = re.compile(r"""["'(]?[A-Z]|"[a-z_.]+(\(\))?" """)
+_REFERENCE = re.compile("See |For more |For full ")
+_START = re.compile(r"""["'(]?[A-Z]|"[a-z_.]+" |[a-z_.]+\(\) |__\w+__ """)
 _END = re.compile(r"""[.?!][)"']?$""")
-_SENTENCE_END = re.compile(r"""(?<=[.?!]) +(?=["'(]?[A-Z])""")
-_PLAIN_WORD = re.compile(r"""[("']*[A-Za-z][a-z'-]*[.,;:?!)"']*""")
+_SENTENCE_END = re.compile(r"""(?:(?<=[.?!:])|(?<=[.?!]["')])) +(?=["'(]?[A-Z_])""")
+_PLAIN_WORD = re.compile(r"""[("']*[A-Za-z]+(?:[-'/][A-Za-z]+)*'?[.,;:?!)"']*""")
 _SYMBOL = re.compile(r"""[^\w ,.;:?!'"()-]|\d""")
 _COMMON_WORD = re.compile(r"\b(the|a|an|is|are|of|to)\b")
+# A name that shows it is code, by a capital, a dot, an underscore or a parenthesis.
+_QUOTED_NAME = re.compile(r'''"(?=[^"]*[A-Z_.(])([A-Za-z_][\w.]*(?:\(\))?)"''')
 _TYPOGRAPHY = str.maketrans(
     {"“": '"', "”": '"', "‘": "'", "’": "'", "–": "-", "—": "-", "…": "..."}  # noqa: RUF001
 )
@@ -51,21 +56,21 @@ def read_manual() -> Manual:
 
     names = sorted(topics, key=lambda name: hashlib.sha256(name.encode()).digest())
     blocks = (block for name in names for block in re.split(r"\n\s*\n", topics[name]))
-    found = dict.fromkeys(map(prose, blocks))
+    found = dict.fromkeys(line for block in blocks for line in prose(block).split("\n"))
     return Manual(
         tuple(filter(None, found)), sum(len(topic) for topic in topics.values())
     )
 
 
 def prose(block: str) -> str:
-    """A block of the manual as one line of plain text.
+    """The sentences of a block of the manual as plain text.
 
     Args:
         block: lines between two blank ones.
 
     Returns:
-        The paragraph; empty where the block is no running text. A last sentence that
-        ends in a colon is left out, since what it announces is left out too.
+        One line if every sentence is running text. A sentence that holds code, or
+        announces what is left out, is left out; what follows it starts a new line.
 
     Example:
         >>> prose("* The *value* of an object can change; see [1] for\\n  an example.")
@@ -82,9 +87,9 @@ def prose(block: str) -> str:
         return ""
     text = "\n".join([first[start:], *map(str.strip, others)])
     text = _without_markup(re.sub(r"(?<=\w-)\n(?=\w)", "", text))
-    if text.endswith(":"):
-        text = " ".join(_SENTENCE_END.split(text)[:-1])
-    return text if _is_prose(text) else ""
+    kept = itertools.groupby(_sentences(_DIRECTIVE.sub("", text)), _is_prose)
+    lines = (" ".join(sentences) for is_prose, sentences in kept if is_prose)
+    return "\n".join(filter(_stands_alone, lines))
 
 
 def _indentation(line: str) -> int:
@@ -92,25 +97,47 @@ def _indentation(line: str) -> int:
 
 
 def _without_markup(text: str) -> str:
-    """Text on one line, without emphasis, footnote marks and typographic quotes."""
-    text = " ".join(text.translate(_TYPOGRAPHY).split())
+    """Text on one line, without emphasis, footnote marks and quotation marks of code.
+
+    Keywords keep their quotation marks: 'the operator "not"' is hard to read without.
+    """
+    text = _QUOTED_NAME.sub(r"\1", " ".join(text.split())).translate(_TYPOGRAPHY)
     text = re.sub(r"\*\*(\w[^*]*)\*\*|(?<![\w*])\*(\w[^*]*)\*(?!\w)", r"\1\2", text)
     text = re.sub(r" ?\[\d+\]", "", text)
     # Of two pairs of quotation marks around one thing, the inner ones stay.
     return re.sub(r"""(["'])(?!\1 )(["'])([^"']+)\2\1""", r"\2\3\2", text)
 
 
-def _is_prose(text: str) -> bool:
-    """Whether a line is sentences of English, with little else in them."""
-    words = text.split()
+def _sentences(text: str) -> list[str]:
+    """The sentences of a text; what parentheses enclose is one with what is around."""
+    sentences: list[str] = []
+    for piece in _SENTENCE_END.split(text):
+        if sentences and sentences[-1].count("(") > sentences[-1].count(")"):
+            sentences[-1] += f" {piece}"
+        else:
+            sentences.append(piece)
+    return sentences
+
+
+def _is_prose(sentence: str) -> bool:
+    """Whether a sentence is English, with little else in it."""
+    words = sentence.split()
     return (
-        len(words) >= LEAST_WORDS
-        and text.isascii()
-        and bool(_START.match(text) and _END.search(text) and _COMMON_WORD.search(text))
-        and not _DIRECTIVE.match(text)
-        and '""' not in text
-        and text.count('"') % 2 == 0
-        and len(_SYMBOL.findall(text)) <= MOST_SYMBOLS * len(text)
+        sentence.isascii()
+        and bool(_START.match(sentence) and _END.search(sentence))
+        and '""' not in sentence
+        and sentence.count('"') % 2 == 0
+        and sentence.count("(") == sentence.count(")")
+        and len(_SYMBOL.findall(sentence)) <= MOST_SYMBOLS * len(sentence)
         and sum(bool(_PLAIN_WORD.fullmatch(word)) for word in words)
         >= LEAST_PLAIN_WORDS * len(words)
+    )
+
+
+def _stands_alone(line: str) -> bool:
+    """Whether sentences say something: they are no heading and no mere reference."""
+    return (
+        len(line.split()) >= LEAST_WORDS
+        and bool(_COMMON_WORD.search(line))
+        and not _REFERENCE.match(line)
     )
