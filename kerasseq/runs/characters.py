@@ -46,7 +46,7 @@ from kerasseq.training.presets import (
 )
 from kerasseq.training.streams import fit_streams
 
-TEMPERATURES = (0.7, 1.0, 1.2)
+TEMPERATURES = (0.5, 0.8, 1.0)
 HOW_TO = """
 To write with the model, here or in a browser:
   kerasseq write {file} --prompt "The "
@@ -96,14 +96,16 @@ def plan_character_model(options: Options) -> Plan:
         learning_rate = preset.learning_rate
     num_characters = len(split_text(corpus.ids)[0])
     units = options.units
-    if units is None:
+    if start and not transformer:
+        units = read_char_rnn_config(start.model, 0.0).units
+    elif units is None:
         units = preset.units if transformer else units_for(preset, num_characters)
     characters = most_characters(preset, num_characters)
     dropout = options.dropout
     if dropout is None:
         passes = options.epochs or characters / num_characters
         # Up to four passes, dropout costs a Transformer more than it gains.
-        dropout = dropout_for(passes / 4 if transformer else passes)
+        dropout = dropout_for(passes / 4) if transformer else dropout_for(passes, units)
     config: CharRNNConfig | CharTransformerConfig
     if start and transformer:
         config = read_char_transformer_config(start.model, dropout)
@@ -179,7 +181,7 @@ def train_character_model(
         history,
         checkpoint,
         [
-            SampleTexts(lambda: generate(module, options.prompt, 200, temperature=0.7)),
+            SampleTexts(lambda: generate(module, options.prompt, 200, temperature=0.5)),
             keras.callbacks.EarlyStopping(
                 patience=training.patience, restore_best_weights=True
             ),

@@ -48,8 +48,10 @@ TRANSFORMERS = {
 TRANSFORMER_HEAD_SIZE = 32
 # With more passes, a model learns a short text by heart.
 MOST_PASSES = 14
-# Larger models overfit texts of at most this many characters.
-SHORT_TEXT, MOST_UNITS_FOR_SHORT = 200_000, 256
+# Larger models overfit a text of at most so many characters.
+SHORT_TEXT, MOST_UNITS_FOR_SHORT = 40_000, 256
+# A recurrent model of so many units takes more dropout when it reads a text often.
+MANY_UNITS = 384
 
 
 class NextWordPreset(NamedTuple):
@@ -106,13 +108,21 @@ def units_for(preset: Preset, num_characters: int) -> int:
     return min(preset.units, MOST_UNITS_FOR_SHORT)
 
 
-def dropout_for(passes: float) -> float:
+def dropout_for(passes: float, units: int = 0) -> float:
     """The fraction to drop in training: 0 for one pass over the text, at most 0.5.
 
     A text that is read once cannot be learned by heart. Each doubling of the passes
-    makes that easier, and dropout makes it harder.
+    makes that easier, and dropout makes it harder. Many units make it easier still:
+    from `MANY_UNITS` on up to 0.6 is dropped.
+
+    Args:
+        passes: over the text.
+        units: of each layer of a recurrent character model.
     """
-    return round(min(0.5, 0.12 * max(0.0, math.log2(passes))), 2)
+    doublings = math.log2(max(1.0, passes))
+    if units >= MANY_UNITS:
+        return round(min(0.6, max(0.12 * doublings, doublings**2 / 24)), 2)
+    return round(min(0.5, 0.12 * doublings), 2)
 
 
 def next_word_training(preset: NextWordPreset, num_words: int) -> TrainingConfig:
