@@ -262,7 +262,7 @@ class Options:
         "X",
         "0 gives the likeliest text, 1 the model's own distribution; repeatable.",
         numbers(number(float, 0)),
-        default_text="0.7, 1.0 and 1.2",
+        default_text="0.5, 0.8 and 1.0",
         repeatable=True,
     )
     top_p: float = option(
