@@ -11,6 +11,7 @@ from kerasseq.data.tagged import read_tagged_sentences
 from kerasseq.files.keras_models import load_model
 from kerasseq.files.labels import read_labels
 from kerasseq.files.report import read_report
+from kerasseq.models.precision import as_float32
 from kerasseq.recipes.characters import ship_character_model
 from kerasseq.recipes.classifier import read_labelled_lines, ship_classifier
 from kerasseq.recipes.encoder import ship_encoder
@@ -73,7 +74,8 @@ def export(
     """Write a model's SavedModel and `.tflite` files, each checked against the model.
 
     The files are NAME_float32.tflite and so on, NAME being that of the model, and the
-    folder saved_model. `report.json` and `REPORT.md` have what was measured.
+    folder saved_model. `report.json` and `REPORT.md` have what was measured. A model
+    with a mixed dtype policy is exported, and compared, as it computes in float32.
 
     Args:
         model: from one of `build_char_rnn`, `build_char_transformer`,
@@ -132,7 +134,7 @@ def export(
     if held_out is not None and not any(map(len, held_out)):
         raise ValueError("held_out is empty; leave it out, or give some data")
     stem = Path(directory) / model.name
-    measured = recipe.ship(stem, model, vocabulary, {}, held_out, **names)
+    measured = recipe.ship(stem, as_float32(model), vocabulary, {}, held_out, **names)
     return conclude(directory, f"{model.name}_export", *measured)
 
 
@@ -152,7 +154,7 @@ def export_run(name: str, directory: str | os.PathLike) -> dict[str, Any]:
         ChecksFailed: a file does not keep its promises; the message says which.
     """
     folder, recipe = Path(directory) / name, RECIPES[name]
-    model = load_model(folder / f"{name}.keras")
+    model = as_float32(load_model(folder / f"{name}.keras"))
     vocabulary = recipe.vocabulary.load(folder / "vocabulary.json")
     names = {}
     if recipe.names:
