@@ -251,5 +251,5 @@ def test_under_a_mixed_policy_it_is_no_less_precise_than_keras(name, policy):
     # Outputs, states and each gradient; what is left is the rounding of the outputs.
     for own, keras_own in zip(*errors, strict=True):
         assert 0 < own <= 1.05 * keras_own
-    # Most of what Keras loses in the gradients of the weights.
-    assert np.mean(errors[0][-2:]) < 0.5 * np.mean(errors[1][-2:])
+    # A quarter at least of what Keras loses in the gradients of the weights.
+    assert np.mean(errors[0][-2:]) < 0.75 * np.mean(errors[1][-2:])
