@@ -7,6 +7,7 @@ for this module as for editors and type checkers (SPEC 1 of Scientific Python).
 
 # A dozen lines, and not the package lazy_loader, which is not on every device.
 import ast
+import sys
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -34,3 +35,8 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return __all__
+
+
+if "keras" in sys.modules:
+    # So that keras.models.load_model finds the classes that a file names.
+    import_module("kerasseq.files.keras_models").register_classes()

@@ -25,6 +25,8 @@ def load_model(path: str | os.PathLike, compile: bool = False) -> keras.Model:
 
     Only classes of Keras and of this package are built, and no Lambda layer, since the
     file would hold its code. This is checked before anything is built.
+    `keras.models.load_model` reads the same files, unchecked, where `keras` was
+    imported before `kerasseq`: then the classes of this package are known to Keras.
 
     Args:
         path: of the file.
@@ -49,17 +51,17 @@ def load_model(path: str | os.PathLike, compile: bool = False) -> keras.Model:
     if damaged:
         raise ValueError(f"{path}: {damaged} is damaged; write the file again")
     _refuse_foreign_classes(config, path)
-    _register_classes()
+    register_classes()
     try:
         return keras.models.load_model(path, compile=compile, safe_mode=True)
     except Exception as error:  # anything can happen in a file that was tampered with
         raise ValueError(f"{path} cannot be loaded: {error}") from error
 
 
-def _register_classes() -> None:
-    """Import all layers, models and optimizers: that registers their names in files.
+def register_classes() -> None:
+    """Import all layers, models and optimizers, which makes them known to Keras.
 
-    A file of an earlier version says where its classes stood then.
+    A file names its classes; Keras imports none itself but its own.
     """
     for folder in ("kerasseq.layers", "kerasseq.models"):
         for module in pkgutil.iter_modules(import_module(folder).__path__):

@@ -33,9 +33,8 @@ V, B, T = 11, 4, 6
 PROGRAM = """
 import json, sys
 import keras, numpy as np
-import kerasseq
+import kerasseq  # and nothing of it is used
 found = {}
-kerasseq.load_model(sys.argv[1], compile=True)  # which registers all names
 for path in sys.argv[1:]:
     model = keras.models.load_model(path)
     model.run_eagerly = True
