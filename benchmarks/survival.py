@@ -297,7 +297,7 @@ def damaged(runs: Runs, count: int) -> Iterator[Ending]:
             content[start:end] = bytes(end - start)
         path.write_bytes(content)
         ending = runs.resume(out, [kind])
-        if "going on from the one before it" not in ending.said:
+        if "continuing from the one before it" not in ending.said:
             ending.differences.append("the resume did not say that it went back")
         yield ending
 

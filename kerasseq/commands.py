@@ -1,6 +1,6 @@
 """The command line: `kerasseq`, `train_all.py` and `python -m export.NAME`.
 
-What is said and asked here loads neither TensorFlow nor Keras; the work loads them.
+Parsing and help load neither TensorFlow nor Keras; only the work does.
 """
 
 import sys
@@ -23,12 +23,12 @@ Train small sequence models on a text, and export and check their files.
 
 Each model becomes files for a phone, a browser or wherever LiteRT runs.
 
-  {0}                    English that every Python carries
+  {0}                    prose of Python's own manual
   {0} story.txt          your own text, any language, UTF-8
   {0} --labels mail.tsv  a classifier of sentences too
   {0} --quick            everything, small, in about a minute
-  {0} --preset best      a better model, in some minutes more
-  {0} --resume           go on with a run that was stopped
+  {0} --preset best      a better model, a few minutes longer
+  {0} --resume           continue a stopped run
 """
 EXPORT = "Export saved models again, without training, and check their files."
 ON_DEVICE = {
@@ -73,8 +73,8 @@ def train(
 
     Args:
         arguments: of the command line; None for those of the process.
-        callbacks: further ones of Keras, for each training.
-        program: its name, as the user typed it.
+        callbacks: additional Keras callbacks for each training.
+        program: the command's name, as the user typed it.
 
     Returns:
         The exit code; see `exit_code`.
@@ -107,7 +107,7 @@ def export_again(name: str, arguments: Sequence[str] | None = None) -> int:
 def parse_options(
     arguments: Sequence[str], program: str = "train_all.py"
 ) -> Options | int:
-    """The options of a command line, or the exit code where it gives none."""
+    """The options of a command line, or the exit code if it has none."""
     found: list[Options] = []
     app = _new_app()
     app.command(help=_about_training(program))(_with_options(found.append))
@@ -118,8 +118,8 @@ def parse_options(
 def _from_process(
     arguments: Sequence[str] | None,
 ) -> tuple[Callable[[], None], Sequence[str]]:
-    """What to do before the work, and the arguments."""
-    # Only a command that has the process for itself may change its standard error.
+    """What to call before the work, and the arguments."""
+    # Only a command with a process of its own may redirect standard error.
     if arguments is None:
         return hush, sys.argv[1:]
     return lambda: None, arguments
@@ -139,7 +139,7 @@ def _new_app(add_completion: bool = False) -> typer.Typer:
 
 
 def _run(app: typer.Typer, arguments: Sequence[str], program: str) -> int:
-    """Run a typer application; what is wrong with the arguments is said in one line."""
+    """Run a typer application and report wrong arguments in one line."""
     try:
         return app(list(arguments), prog_name=program, standalone_mode=False) or 0
     except typer.TyperException as error:
@@ -180,7 +180,7 @@ def _add_train(
         prepare()
         from kerasseq.parts import train_all
 
-        again = "go on with --resume"
+        again = "continue with --resume"
         return exit_code(program, partial(train_all, options, callbacks), again)
 
     app.command("train", help=_about_training(program), rich_help_panel="Make models")(
@@ -242,7 +242,7 @@ def _add_helpers(app: typer.Typer) -> None:
             Path, typer.Argument(metavar="DIR", help="Folder, made if missing.")
         ],
     ) -> int:
-        """Copy the programs below beside a model, for a machine without kerasseq."""
+        """Copy the programs below to a folder, for a machine without kerasseq."""
         from kerasseq.runner import copy_runner
 
         def work() -> None:
@@ -301,7 +301,7 @@ def _parameter(name: str, kind: Any, default: Any, info: Any) -> Parameter:
 
 
 def _kind(field: Field) -> Any:
-    """The type of what typer gives; `Options` makes numbers of texts."""
+    """The type of typer's value; `Options` converts texts to numbers."""
     if field.type is bool:
         return bool
     return list[str] | None if field.metadata["repeatable"] else str | None
@@ -329,7 +329,7 @@ def _typer_option(field: Field) -> Any:
 
 
 def _saved_models(context: typer.Context, incomplete: str) -> list[str]:
-    """The models of the run that stands on the command line."""
+    """The saved models of the run named on the command line."""
     saved = Path(context.params["out"]).glob("*/*.keras")
     return [path.stem for path in saved if path.stem.startswith(incomplete)]
 

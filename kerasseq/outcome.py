@@ -1,4 +1,4 @@
-"""What a command's ending says: its exit code, and one line on standard error."""
+"""How a command ends: with an exit code, and one line on standard error."""
 
 import sys
 from collections.abc import Callable
@@ -12,13 +12,13 @@ def exit_code(program: str, work: Callable[[], Any], again: str) -> int:
     """Run a command's work.
 
     Args:
-        program: its name, which begins the line.
-        work: what it does.
-        again: how to go on once there is room on the disk, or after Ctrl-C.
+        program: the command's name, which begins the line.
+        work: what the command does.
+        again: how to continue once the disk has room, or after Ctrl-C.
 
     Returns:
-        0; 1 where training fails, a file cannot be written or does not keep its
-        promises; 2 where what was asked for cannot be done; 130 after Ctrl-C.
+        0; 1 if training fails, or a file cannot be written or fails its checks; 2 if
+        the request cannot be carried out; 130 after Ctrl-C.
     """
     try:
         work()
@@ -32,7 +32,7 @@ def exit_code(program: str, work: Callable[[], Any], again: str) -> int:
     except WriteError as error:
         line, code = f"{error}; make room, then {again}", 1
     except OSError as error:
-        line, code = f"cannot go on: {error}", 1
+        line, code = f"cannot continue: {error}", 1
     except KeyboardInterrupt:
         line, code = f"stopped; {again}", 130
     print(f"{program}: {line}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""The page that writes in the browser: where it is, and how it is built once."""
+"""The page in the browser: where it is, and how it is built once."""
 
 import hashlib
 import shutil
@@ -19,11 +19,10 @@ def find_models(paths: Iterable[Path]) -> Iterator[Path]:
     """The files that the page can open.
 
     Args:
-        paths: files, which are passed on, and folders of runs, of which the files of
-            character models are taken.
+        paths: files, and folders of runs, whose character models are taken.
 
     Raises:
-        ValueError: a folder has none.
+        ValueError: a path does not exist, or a folder has no such file.
     """
     for path in paths:
         if not path.exists():

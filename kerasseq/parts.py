@@ -1,11 +1,11 @@
-"""From a text to models and tested files: the parts of a run, and its whole story.
+"""From a text to models and tested files: the parts of a run.
 
 Parts, each of which can be run alone with --only: attention shows what scaled
 dot-product attention computes; encoder trains a small Transformer on masked words;
-char_rnn trains a model that writes text, with --model transformer a Transformer. Others
-run where their file is given: next_word (--words) suggests words, tagger (--tags) finds
-names, classifier (--labels) tells what a sentence is. Models end as SavedModel and
-TFLite files, checked against the models that they were made from.
+char_rnn trains a model that writes text, a Transformer with --model transformer. Others
+run if their file is given: next_word (--words) suggests words, tagger (--tags) finds
+names, classifier (--labels) classifies sentences. Models become SavedModel and TFLite
+files, which are checked against the Keras models.
 """
 
 import json
@@ -25,11 +25,11 @@ class Part(NamedTuple):
     """A part of a run.
 
     Attributes:
-        plan: reads what it learns from, and refuses what cannot be used, before
-            anything is written.
-        train: from options, plan and further callbacks to the name of the model that it
-            saved, or None.
-        how_to: what to type next, with `{file}` in it.
+        plan: reads the data, and refuses unusable options and files before anything is
+            written.
+        train: trains and saves a model, given options, plan and callbacks, and returns
+            its name; None if there is none.
+        how_to: the next commands to type, with `{file}` for the model.
     """
 
     plan: Callable[..., Any]
@@ -69,7 +69,7 @@ PARTS = {
 
 def train_all(options: Options, callbacks: Sequence[keras.callbacks.Callback]) -> None:
     """Plan all parts, then train and export each."""
-    # What can be refused is refused here, before anything is written.
+    # All plans come first, so that errors show before anything is written.
     plans = {name: PARTS[name].plan(options) for name in options.only}
     if options.tensorboard:
         callbacks = [*callbacks, tensorboard(options.tensorboard)]
@@ -89,11 +89,11 @@ def export(directory: str | Path, name: str | None = None) -> None:
 
     Args:
         directory: of a run.
-        name: of the model; None for all that are there.
+        name: of the model; None for all in the directory.
 
     Raises:
         ValueError: there is no model, or it cannot be used.
-        ChecksFailed: a file does not keep its promises.
+        ChecksFailed: a file fails its checks.
     """
     directory = Path(directory)
     names = (
@@ -120,7 +120,7 @@ def train(
     Args:
         corpus: a UTF-8 file, `toy` or `pydoc`.
         out: folder for the files.
-        callbacks: further ones, for each training.
+        callbacks: additional Keras callbacks for each training.
         **options: of the command line, with `_` for `-`: `only=["char_rnn"]`,
             `preset="fast"`, `top_p=0.9`. `kerasseq train --help` explains them.
 
@@ -130,7 +130,7 @@ def train(
     Raises:
         ValueError: an option or a file cannot be used; nothing is written.
         FloatingPointError: training fails.
-        ChecksFailed: a file does not keep its promises.
+        ChecksFailed: a file fails its checks.
         OSError: a file cannot be written.
 
     Example:

@@ -1,4 +1,4 @@
-"""Lines of TensorFlow and LiteRT that a user cannot act on stay off the screen.
+"""Keeps log lines of TensorFlow and LiteRT that a user cannot act on off the screen.
 
 Most of them are written before or after any log level applies: while TensorFlow is
 being loaded and, by LiteRT, while the process ends. So a process of its own reads what
@@ -33,7 +33,7 @@ def hush() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")  # warnings and errors
     sys.stderr.flush()
     screen = os.dup(2)
-    # It ends when the last process that may write has ended.
+    # It ends with the last process that can write to the pipe.
     reader = subprocess.Popen(
         [sys.executable, "-I", "-S", __file__], stdin=subprocess.PIPE, stdout=screen
     )

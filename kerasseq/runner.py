@@ -20,7 +20,7 @@ def copy_runner(directory: Path) -> list[Path]:
         The copies.
 
     Raises:
-        ValueError: a file of another content has the name of one.
+        ValueError: a file with the same name and another content exists.
         OSError: they cannot be written.
     """
     sources = {
@@ -34,7 +34,7 @@ def copy_runner(directory: Path) -> list[Path]:
         there = directory / name
         if there.exists() and there.read_text("utf-8", "replace") != text:
             raise ValueError(
-                f"{there} is there and differs from the program of this version; "
+                f"{there} exists and differs from the program of this version; "
                 "remove it first, or give another folder"
             )
     return [write_file(directory / name, text) for name, text in texts.items()]

@@ -1,4 +1,4 @@
-"""How the weights of a `.tflite` can be stored: one row for each format."""
+"""The number formats of weights in a `.tflite`, one row each."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -13,14 +13,13 @@ class Format(NamedTuple):
     """How weights are stored, and what that may cost.
 
     Attributes:
-        bytes_per_parameter: the limit on a file's size, beside its graph.
-        loss: how many nats a character, or a word, a file may lose against Keras.
-        quantize: whether the converter quantizes weights; what is computed stays
-            float32.
-        types: what it quantizes them to; empty for int8, with a scale for each row.
-        steps: what is done with the flatbuffer afterwards, in this order.
-        recurrent: whether the format is for models with a recurrent state alone.
-        optional: whether a file that fails its checks is left out, not an error.
+        bytes_per_parameter: the limit on a file's size, without its graph.
+        loss: nats a character, or a word, by which a file may be worse than Keras.
+        quantize: whether the converter quantizes weights; computation stays in float32.
+        types: the type of quantized weights; empty for int8, with a scale for each row.
+        steps: functions applied to the flatbuffer afterwards, in this order.
+        recurrent: whether the format is only for models with a recurrent state.
+        optional: whether a file that fails its checks is left out, and no error.
     """
 
     bytes_per_parameter: float
@@ -36,7 +35,7 @@ FORMATS = {
     "float32": Format(4.1, 1e-4),
     "float16": Format(2.1, 1e-3, quantize=True, types=(tf.float16,)),
     "int8": Format(1.1, 1e-2, quantize=True, steps=(share_gathered_weights,)),
-    # Four bits are too few for some models; the other formats are the product.
+    # Four bits are too few for some models.
     "int4": Format(
         1.1,
         1e-2,

@@ -1,4 +1,4 @@
-"""The matrices that multiply a state, in four bits."""
+"""Four bits for the matrices that multiply a state."""
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
@@ -7,15 +7,14 @@ from kerasseq.files.slim import pack
 
 
 def quantize_recurrent_kernels(flatbuffer: bytes) -> bytes:
-    """Store in four bits what is multiplied by a state, which is most of the weights.
+    """Store the matrices that multiply a state, most of the weights, in four bits.
 
-    The matrices that multiply a state tolerate rounding best: over many steps it
-    averages out. Each row has the scale, between 0.6 of its largest weight and all of
-    it, that gives the smallest sum of squared errors.
+    They tolerate rounding best, since its errors average out over many steps. Each row
+    gets the scale with the smallest sum of squared errors, between 0.6 of its largest
+    weight and all of it.
 
     Args:
-        flatbuffer: in eight bits, with a signature `step` whose states are `state_0`
-            and so on.
+        flatbuffer: in eight bits, with a signature `step` and states `state_0` etc.
     """
     model = schema.ModelT.InitFromPackedBuf(flatbuffer)
     step = next(each for each in model.signatureDefs if each.signatureKey == b"step")
@@ -28,7 +27,7 @@ def quantize_recurrent_kernels(flatbuffer: bytes) -> bytes:
         and graph.tensors[operator.inputs[1]].type == schema.TensorType.INT8
     }
     tensors = [tensor for graph in model.subgraphs for tensor in graph.tensors]
-    # A constant of the same bytes and another type can share a kernel's buffer.
+    # A constant of another type with the same bytes can share a kernel's buffer.
     kernels -= {each.buffer for each in tensors if each.type != schema.TensorType.INT8}
     scales = {}
     for tensor in tensors:

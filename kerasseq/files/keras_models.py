@@ -23,19 +23,18 @@ def save_model(model: keras.Model, path: str | os.PathLike) -> Path:
 def load_model(path: str | os.PathLike, compile: bool = False) -> keras.Model:
     """Read a model from a `.keras` file without running code from the file.
 
-    Only classes of Keras and of this package are built, and no Lambda layer, since the
-    file would hold its code. This is checked before anything is built.
-    `keras.models.load_model` reads the same files, unchecked, where `keras` was
-    imported before `kerasseq`: then the classes of this package are known to Keras.
+    Only classes of Keras and of this package are allowed, and no Lambda layers, whose
+    code would be in the file. This is checked before anything is built.
+    `keras.models.load_model` reads the same files without these checks, if `keras` was
+    imported before `kerasseq`: then Keras knows the classes of this package.
 
     Args:
         path: of the file.
-        compile: restore the optimizer and the loss too, so that `fit` goes on from
-            where the file was written.
+        compile: also restore the optimizer and the loss, so that `fit` continues.
 
     Raises:
-        ValueError: the file is missing, cut short or not a `.keras` file, or it names
-            a class from elsewhere.
+        ValueError: the file is missing, damaged or not a `.keras` file, or it names
+            another class.
     """
     path = Path(path)
     try:
@@ -54,7 +53,7 @@ def load_model(path: str | os.PathLike, compile: bool = False) -> keras.Model:
     register_classes()
     try:
         return keras.models.load_model(path, compile=compile, safe_mode=True)
-    except Exception as error:  # anything can happen in a file that was tampered with
+    except Exception as error:  # a manipulated file can raise anything
         raise ValueError(f"{path} cannot be loaded: {error}") from error
 
 
@@ -70,7 +69,7 @@ def register_classes() -> None:
 
 
 def _refuse_foreign_classes(config: Any, path: Path) -> None:
-    """Raise ValueError if a model's configuration names a class that is not trusted."""
+    """Raise ValueError if a model's configuration names a class that is not allowed."""
     if isinstance(config, list):
         for value in config:
             _refuse_foreign_classes(value, path)

@@ -15,9 +15,9 @@ class Check:
     """One promise about a file, and whether it holds.
 
     Attributes:
-        file: the name of the file.
-        promise: what was measured, in words.
-        value: what was found.
+        file: name of the file.
+        promise: description of what was measured.
+        value: the measured value.
         limit: the largest value that passes; None if it must equal `expected`.
         expected: the value that passes if there is no limit.
     """
@@ -75,8 +75,8 @@ def record(directory: str | os.PathLike, key: str, section: Mapping[str, Any]) -
     Args:
         directory: of the run.
         key: of the section.
-        section: values by name. A list of rows becomes a table, and so do
-            dictionaries by name, side by side.
+        section: values by name. A list of rows becomes a table, and so do dictionaries,
+            side by side.
     """
     report = read_report(directory) | {key: section}
     write_file(Path(directory) / "report.json", json.dumps(report, indent=1) + "\n")

@@ -29,8 +29,8 @@ def open_signatures(
 
     Args:
         flatbuffer: the model.
-        runtime: LiteRT has two ways to run a model, and what works in the one can
-            fail in silence in the other.
+        runtime: one of LiteRT's two ways to run a model; one that works in the first
+            can silently fail in the second.
         num_threads: for matrix products.
 
     Returns:
@@ -56,7 +56,7 @@ def open_signatures(
 
 @functools.cache
 def _environment() -> Environment:
-    """One for all models of the process, since to make one takes time and lines."""
+    """One for all models of the process, since making one takes time and prints."""
     with _quiet():
         environment = Environment.create(options=EnvironmentOptions())
     atexit.register(_close, environment)
@@ -71,7 +71,7 @@ def _close(environment: Environment) -> None:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Hold back what LiteRT prints while it looks for hardware; it has no log level."""
+    """Hide what LiteRT prints while it looks for hardware; it has no log level."""
     sys.stderr.flush()
     kept = os.dup(2)
     try:
@@ -87,7 +87,7 @@ def _compiled(model: CompiledModel, name: str) -> Signature:
     inputs = {}
     for key, detail in model.get_input_tensor_details(name).items():
         inputs[key] = model.create_input_buffer_by_name(name, key)
-        # The first thing written makes the runtime look for hardware once more.
+        # The first write makes the runtime look for hardware again.
         inputs[key].write(np.zeros(detail["shape"], detail["dtype"]))
     details = model.get_output_tensor_details(name)
     outputs = {key: model.create_output_buffer_by_name(name, key) for key in details}

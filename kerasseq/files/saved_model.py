@@ -35,6 +35,6 @@ def save(module: tf.Module, directory: Path, signatures: Mapping[str, Any]) -> N
     try:
         tf.saved_model.save(module, str(directory), dict(signatures))
     except tf.errors.OpError as error:
-        # The message ends with what the operating system said.
-        said = error.message.rpartition("; ")[2].partition(" [Op:")[0]
-        raise WriteError(directory, said) from error
+        # The message ends with that of the operating system.
+        reason = error.message.rpartition("; ")[2].partition(" [Op:")[0]
+        raise WriteError(directory, reason) from error

@@ -1,4 +1,4 @@
-"""One copy of a matrix whose rows are gathered and which also multiplies."""
+"""One copy of a matrix that is used for both gathering and multiplying."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,15 +10,14 @@ from kerasseq.files.slim import pack
 
 
 def share_gathered_weights(flatbuffer: bytes) -> bytes:
-    """Store once a matrix whose rows are gathered and which also multiplies.
+    """Store a matrix once that is used for both gathering rows and multiplying.
 
-    In eight bits the converter writes it twice: with one scale in all for gathering,
-    and with a scale for each row for multiplying. Where one row is gathered at a time,
-    the second copy serves both: the row is gathered as it is stored, and its scale
-    too.
+    In eight bits the converter writes it twice: with one scale for gathering, and with
+    a scale for each row for multiplying. If one row is gathered at a time, the second
+    copy serves both: the row and its scale are gathered, and multiplied.
 
     Args:
-        flatbuffer: in eight bits; it stays unchanged if it has no such matrix.
+        flatbuffer: in eight bits; returned unchanged if it has no such matrix.
     """
     model = schema.ModelT.InitFromPackedBuf(flatbuffer)
     products = [

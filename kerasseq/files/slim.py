@@ -19,7 +19,7 @@ GRAPHS_OF_OPERATORS = (
 
 
 class _Once:
-    """An object that is written once, however many others refer to it."""
+    """An object that is written once and can be referred to many times."""
 
     def __init__(self, content: Any) -> None:
         self._content = content
@@ -50,16 +50,14 @@ class _Weights:
 def slim(flatbuffer: bytes, signatures: Sequence[str]) -> bytes:
     """The same model in fewer bytes, and the same bytes for the same model.
 
-    The converter writes the scales of a quantized matrix again in each graph that uses
-    it, orders signatures by their names, and names tensors and graphs after the
-    process that it ran in. Here scales are written once, the graphs of signatures come
-    first, in the given order, and only the inputs and outputs of signatures keep their
-    names.
+    The converter repeats the scales of a quantized matrix in each graph that uses it,
+    orders signatures by name, and gives tensors and graphs names that depend on its
+    process. Here scales are written once, the graphs of signatures come first, in the
+    given order, and only inputs and outputs of signatures keep their names.
 
     Args:
-        flatbuffer: as the converter gives it.
-        signatures: their names. A runtime runs the graph of the first one when no
-            signature is named.
+        flatbuffer: from the converter.
+        signatures: their names. Without a name, a runtime runs the first one.
     """
     model = schema.ModelT.InitFromPackedBuf(flatbuffer)
     model.description = model.metadata = model.metadataBuffer = None
@@ -91,7 +89,7 @@ def _reorder(model: schema.ModelT, order: Sequence[int]) -> None:
 
 
 def pack(model: schema.ModelT) -> bytes:
-    """Write a model, with the scales of each matrix and its data once."""
+    """Write a model with one copy of each matrix and of its scales."""
     scales: dict[Any, _Once] = {}
     for tensor in (tensor for graph in model.subgraphs for tensor in graph.tensors):
         constant = model.buffers[tensor.buffer].data is not None

@@ -9,12 +9,7 @@ from typing import Any
 
 
 class WriteError(OSError):
-    """A file could not be written; an older one of that name is unchanged.
-
-    Args:
-        path: of the file.
-        error: what went wrong, or why in words.
-    """
+    """A file could not be written; an older one of that name is unchanged."""
 
     def __init__(self, path: str | os.PathLike, error: OSError | str) -> None:
         self.reason = str(error)
@@ -24,19 +19,13 @@ class WriteError(OSError):
 
 
 def write_file(path: str | os.PathLike, content: bytes | str) -> Path:
-    """Write a file whole: under another name first, then renamed.
+    """Write a file under another name, rename it, and return its path.
 
-    A kill or a full disk leaves the file as it was. Text is written as UTF-8.
-
-    Args:
-        path: of the file; its folder is made if missing.
-        content: of the file.
-
-    Returns:
-        The path.
+    A kill or a full disk leaves an older file as it was. Text is written as UTF-8, and
+    the folder is made if missing.
 
     Raises:
-        WriteError: it cannot be written.
+        WriteError: the file cannot be written.
     """
     with replacing(path) as beside:
         data = content.encode() if isinstance(content, str) else content
@@ -49,19 +38,16 @@ def write_file(path: str | os.PathLike, content: bytes | str) -> Path:
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike) -> Iterator[Path]:
-    """Give a path to write to, and rename the file to `path` after the block.
+    """Yield a path in the same folder and rename it to `path` after the block.
 
-    If the block raises, what it wrote is removed and `path` stays as it was. The
-    suffix is kept, since Keras and matplotlib choose the format by it.
-
-    Yields:
-        A path in the same folder, so that the last step is a rename.
+    If the block raises, its file is removed and `path` stays as it was. The suffix is
+    kept, since Keras and matplotlib choose the format by it.
 
     Raises:
         WriteError: the block raised an OSError.
     """
     path = Path(path)
-    # One name for every attempt, so that the rest of a killed run is overwritten.
+    # Every attempt has the same name, and overwrites what a killed run left.
     beside = path.with_name(f".partial-{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -76,12 +62,12 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
 def replace_directory(path: str | os.PathLike, write: Callable[[Path], Any]) -> Path:
     """Let `write` fill a new directory, then replace the old one by it.
 
-    No file system renames a directory over another, so the old one is set aside for
-    a moment. A kill in that moment leaves it there, complete; `recover_directory`,
-    which this function calls first, brings it back.
+    No file system renames a directory over another, so the old one is renamed first. A
+    kill at that moment leaves it complete, and `recover_directory`, which this function
+    calls first, restores it.
 
     Args:
-        path: the directory to replace, or one that does not exist yet.
+        path: the directory to replace, or to create.
         write: called with the path of the directory to fill.
 
     Raises:
@@ -106,7 +92,7 @@ def replace_directory(path: str | os.PathLike, write: Callable[[Path], Any]) -> 
 
 
 def recover_directory(path: str | os.PathLike) -> None:
-    """Repair what a killed `replace_directory` left: one complete copy remains."""
+    """Clean up after a killed `replace_directory`: one complete copy remains."""
     path = Path(path)
     new, old = _beside(path)
     if old.exists() and not path.exists():

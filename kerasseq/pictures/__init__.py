@@ -1,1 +1,1 @@
-"""Numbers as PNG, sentences as a page."""
+"""Results as PNG pictures and as pages."""

@@ -1,7 +1,7 @@
 """The recipe of both kinds of character model: `char_rnn` and `char_transformer`.
 
-Each file runs in both of LiteRT's runtimes beside the Keras model that it was made
-from. What a file promises is in export/README.md.
+Each file is compared with its Keras model in both of LiteRT's runtimes. The promises
+of a file are in export/README.md.
 """
 
 import time
@@ -47,10 +47,10 @@ SAMPLING_DEFAULTS = {
     "top_p": 1.0,
     "min_p": 0.0,
 }
-# A Transformer's block is some fifty operations, written down in four graphs, as is
-# what all its blocks need to know of a character's position.
+# A Transformer's block is about fifty operations in each of four graphs, and a position
+# takes as many.
 BLOCK_BYTES = 30_000
-# How many nats a character the two runtimes may differ.
+# The largest difference between the runtimes, in nats a character.
 ALLOWED_BETWEEN_RUNTIMES = 1e-3
 CHECKED_CHARACTERS = 20_000
 # Characters that a model writes itself when no held-out text is given.
@@ -167,7 +167,7 @@ class Expected:
         )
 
     def check(self, file: OpenFile) -> Measured:
-        """Run one file beside Keras in both runtimes, and generate.py on it."""
+        """Compare one file with Keras in both runtimes, and run generate.py on it."""
         exact = file.number_format == "float32"
         blocks = file.model.card.get("blocks", -1)
         graph_bytes = GRAPH_BYTES + BLOCK_BYTES * (blocks + 1)

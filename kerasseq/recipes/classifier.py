@@ -25,7 +25,7 @@ ALLOWED_DIFFERENCE = {"float32": 1e-5, "float16": 5e-3, "int8": 5e-2}
 
 
 class Expected(NamedTuple):
-    """Held-out sentences and what Keras says of them: N sentences, T words, K classes.
+    """Keras's answers for held-out sentences: N sentences, T words, K classes.
 
     Attributes:
         sentences: N texts.
@@ -115,7 +115,7 @@ def expect(
     if held_out is None:
         sentences = random_sentences(vocabulary)
     else:
-        # From all of them, since a file may be in the order of its classes.
+        # At even distances, since a file may be in the order of its classes.
         step = -(-len(held_out.sentences) // CHECKED_SENTENCES) or 1
         sentences = held_out.sentences[::step]
     token_ids = keras.utils.pad_sequences(
@@ -168,7 +168,7 @@ def check_saved_model(
 
 
 def check_file(file: OpenFile, length: int, expected: Expected) -> Measured:
-    """Run one file beside Keras, sentence by sentence, in both runtimes."""
+    """Compare one file with Keras, sentence by sentence, in both runtimes."""
     figures: dict[str, Any] = {}
     checks = []
     words = expected.token_ids.shape[1]

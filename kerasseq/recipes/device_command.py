@@ -11,13 +11,12 @@ PROGRAM = Path(__file__).parents[1] / "on_device" / "generate.py"
 
 
 class Run(NamedTuple):
-    """What the command did.
+    """What the command wrote and used.
 
     Attributes:
-        text: what it wrote.
+        text: the written text.
         seconds: from the command to the first character, including Python's start.
-        peak_megabytes: the most memory that it used; None where the system does not
-            say (only Linux does).
+        peak_megabytes: the peak of its memory; None on systems other than Linux.
     """
 
     text: str
@@ -31,7 +30,7 @@ def run_command(path: Path, prompt: str, length: int, seed: int) -> Run:
     Raises:
         OSError: the command ended before it had written `length` characters.
     """
-    # It has more to write than is read, so that it still runs when it is measured.
+    # It has more to write than is read, so that it is still running when measured.
     arguments = f"--length {length + 10**6} --seed {seed} --temperature 1"
     process = subprocess.Popen(
         [sys.executable, "-E", "-s", str(PROGRAM), str(path), *arguments.split()],

@@ -110,7 +110,7 @@ def check_saved_model(
 
 
 def check_file(file: OpenFile, token_ids: np.ndarray, expected: np.ndarray) -> Measured:
-    """Run one file beside Keras, sentence by sentence, in both runtimes.
+    """Compare one file with Keras, sentence by sentence, in both runtimes.
 
     Args:
         file: the file.

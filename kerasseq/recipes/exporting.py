@@ -29,10 +29,10 @@ class Recipe(NamedTuple):
 
     Attributes:
         vocabulary: the class of its vocabulary.
-        ship: writes and checks the files. Called with the path of the files without
-            format and suffix, the model, its vocabulary, the report's section about its
-            training, held-out data or None, and its `names`; it returns what `ship`
-            does and raises ValueError if something does not fit the model.
+        ship: writes and checks the files. Its arguments are the path of the files
+            without format and suffix, the model, its vocabulary, the report's section
+            on its training, held-out data or None, and its `names`. It returns what
+            `shipping.ship` does, and raises ValueError if an argument does not fit.
         held_out: the name of the file, in a run's folder, that files are checked on.
         read: reads it.
         names: the argument with the names of the model's outputs, "labels" or "tags";
@@ -73,9 +73,9 @@ def export(
 ) -> dict[str, Any]:
     """Write a model's SavedModel and `.tflite` files, each checked against the model.
 
-    The files are NAME_float32.tflite and so on, NAME being that of the model, and the
-    folder saved_model. `report.json` and `REPORT.md` have what was measured. A model
-    with a mixed dtype policy is exported, and compared, as it computes in float32.
+    The files are NAME_float32.tflite and so on, NAME being the model's, and the folder
+    saved_model. `report.json` and `REPORT.md` hold the measurements and the checks. A
+    model with a mixed dtype policy is exported, and compared, as a float32 model.
 
     Args:
         model: from one of `build_char_rnn`, `build_char_transformer`,
@@ -83,7 +83,7 @@ def export(
             `build_tagger`.
         vocabulary: the one that it was trained with: a `Vocabulary` of characters, a
             `TypedVocabulary` for the next word, otherwise a `WordVocabulary`.
-        directory: where the files are to be; it is made if missing.
+        directory: for the files; made if missing.
         held_out: data that the model was not trained on, to check the files with: a
             text for characters and the next word, sentences for an encoder,
             `LabelledSentences` for a classifier, `TaggedSentence`s for a tagger. None
@@ -93,11 +93,11 @@ def export(
         tags: the names of a tagger's tags, in the order of its logits.
 
     Returns:
-        What was measured of the files, and the checks.
+        The report's section with the measurements and the checks.
 
     Raises:
-        ValueError: the model is of another kind, or what is given does not fit it.
-        ChecksFailed: a file does not keep its promises; the message says which.
+        ValueError: the model is of another kind, or an argument does not fit it.
+        ChecksFailed: a file fails its checks; the message says which.
 
     Example:
         >>> import kerasseq
@@ -147,11 +147,11 @@ def export_run(name: str, directory: str | os.PathLike) -> dict[str, Any]:
             vocabulary.json, labels.json or tags.json, and held-out data.
 
     Returns:
-        What was measured; it is in the run's report too.
+        The section of the run's report with the measurements and the checks.
 
     Raises:
-        ValueError: something that the run wrote is missing or does not fit.
-        ChecksFailed: a file does not keep its promises; the message says which.
+        ValueError: a file of the run is missing or does not fit.
+        ChecksFailed: a file fails its checks; the message says which.
     """
     folder, recipe = Path(directory) / name, RECIPES[name]
     model = as_float32(load_model(folder / f"{name}.keras"))

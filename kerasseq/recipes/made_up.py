@@ -4,7 +4,7 @@ import numpy as np
 
 from kerasseq.text.words import SPECIALS, WordVocabulary
 
-# What the report says then.
+# The report's remarks on them.
 RANDOM_WORDS = {
     "checked on": "random words of the vocabulary with the Keras model's own answers, "
     "since no held-out data was given"

@@ -35,12 +35,12 @@ from kerasseq.text.words import SPECIALS, UNKNOWN
 CHECKED_WORDS = 2_000
 # Words that a model writes itself when no held-out text is given.
 OWN_WORDS = 500
-# Texts at whose end the suggestions are compared, and words of each.
+# Number and words of the texts after which suggestions are compared.
 CHECKED_TEXTS, TEXT_LENGTH = 150, 30
 ALLOWED_PROBABILITY_DIFFERENCE = 1e-4
 # The fraction of words by which a file may have fewer hits at 3 than Keras.
 ALLOWED_HITS = {"float32": 5e-4, "float16": 2e-3, "int8": 1e-2}
-# For one more word and the suggestions after it, at the 95th percentile.
+# For a word and the suggestions after it, at the 95th percentile.
 ALLOWED_MILLISECONDS, TIMED_WORDS = 5.0, 500
 
 
@@ -114,7 +114,7 @@ class Expected:
 
 
 def some_texts(forms: Sequence[str]) -> Iterator[str]:
-    """Texts from everywhere that end after a space, after one letter or after two."""
+    """Passages of the text that end after a space, one letter or two letters."""
     yield ""
     for index in range(CHECKED_TEXTS):
         end = index * len(forms) // CHECKED_TEXTS
@@ -210,7 +210,7 @@ def check_saved_model(loaded: Any, expected: Expected) -> list[Check]:
 
 
 def check_file(file: OpenFile, expected: Expected) -> Measured:
-    """Run one file beside Keras in both runtimes, and suggest.py on it."""
+    """Compare one file with Keras in both runtimes, and run suggest.py on it."""
     exact = file.number_format == "float32"
     figures: dict[str, Any] = {}
     checks = [check_size(file, expected.parameters, GRAPH_BYTES)]

@@ -23,16 +23,16 @@ def text_difference(
 ) -> str:
     """Where the text differs from Keras's beyond rounding; "no" if nowhere.
 
-    Runtimes add up in different orders, so their logits differ in the last digits.
-    Where that moves a uniform number across the border between two characters,
-    another text follows, and the file has no fault.
+    Runtimes add in different orders, so their logits differ in the last digits. If this
+    moves a uniform number across the border between two characters, another text
+    follows, and the file is still correct.
 
     Args:
         written: the text to judge.
         expected: the text of the Keras model.
         model: the Keras model.
         vocabulary: its characters.
-        prompt: ids that both texts follow.
+        prompt: ids before both texts.
         seed: of the uniform numbers.
         **settings: of the sampling, as for `choose_token`.
     """
@@ -49,8 +49,8 @@ def text_difference(
 
 
 def common_length(one: str, other: str) -> int:
-    """How many characters two texts have in common at their start."""
-    # Characters, not parts of a path, are what is compared.
+    """The length of the common prefix of two texts."""
+    # It compares characters, not components of paths.
     return len(os.path.commonprefix([one, other]))  # noqa: RUF071
 
 

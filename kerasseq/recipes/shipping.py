@@ -36,7 +36,7 @@ class OpenFile(NamedTuple):
     runtimes: dict[Runtime, dict[str, Signature]]
 
 
-# What was measured, by name, and the checks.
+# Measurements by name, and checks.
 Measured = tuple[dict[str, Any], list[Check]]
 
 
@@ -62,18 +62,18 @@ def ship(
             saved_model is beside them.
         model: the Keras model.
         vocabulary: JSON that the files carry.
-        card: what the files say about the model.
-        figures: what was measured of the Keras model, for the report.
+        card: the files' description of the model.
+        figures: measurements of the Keras model, for the report.
         on_text: owns the weights of the SavedModel.
         text_signatures: of the SavedModel.
         on_ids: owns the weights of the `.tflite` files.
         device_signatures: of the `.tflite` files.
-        formats: how the weights are stored, keys of `FORMATS`; a file for each.
-        check_saved_model: from the SavedModel, loaded again, to its checks.
-        check_file: from a file to what was measured, by name, and its checks.
+        formats: of the weights, keys of `FORMATS`; one file each.
+        check_saved_model: returns the checks of the SavedModel, loaded again.
+        check_file: returns measurements by name and the checks of a file.
 
     Returns:
-        What was measured, for the report, and the checks of the files that are kept.
+        Measurements for the report, and the checks of the files that are kept.
     """
     folder = write_saved_model(on_text, stem.parent / "saved_model", text_signatures)
     checks = check_saved_model(tf.saved_model.load(str(folder)))
@@ -123,13 +123,10 @@ def conclude(
     figures: dict[str, Any],
     checks: Sequence[Check],
 ) -> dict[str, Any]:
-    """Record what was measured and checked.
-
-    Returns:
-        The section of the report.
+    """Record measurements and checks, and return the section of the report.
 
     Raises:
-        ChecksFailed: a file does not keep its promises; the message says which.
+        ChecksFailed: a file fails its checks; the message says which.
     """
     section = {**figures, "checks": [check.row() for check in checks]}
     record(directory, key, section)
@@ -138,7 +135,7 @@ def conclude(
 
 
 def about(kind: str, model: keras.Model) -> dict[str, Any]:
-    """What the card of any model says."""
+    """The common entries of all models' cards."""
     return {
         "contract": CONTRACT_VERSION,
         "kind": kind,

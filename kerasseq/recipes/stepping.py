@@ -1,4 +1,4 @@
-"""What models that read a text step by step share: logits, their loss, limits."""
+"""Shared by models that read a text step by step: logits, their loss, limits."""
 
 from collections.abc import Iterator
 
@@ -11,11 +11,11 @@ from kerasseq.files.runtimes import Signature
 from kerasseq.models.stateful import build_stateful_model
 from kerasseq.recipes.shipping import OpenFile
 
-# What the graph itself takes, beside the weights.
+# The size of a graph without its weights.
 GRAPH_BYTES = 50_000
 ALLOWED_LOGITS_DIFFERENCE = 1e-4
-# Steps to work on at a time: of thousands of characters, the logits at all steps of a
-# text take gigabytes.
+# Steps to process at a time: with a large vocabulary, the logits at all steps of a text
+# take gigabytes.
 STEPS_AT_ONCE = 1000
 
 
@@ -41,7 +41,7 @@ def keras_logits(model: keras.Model, inputs: np.ndarray) -> np.ndarray:
     stateful = build_stateful_model(model, batch_size=1, length=length)
     # The padding comes after the text and changes nothing in it.
     padded = np.pad(inputs, (0, -len(inputs) % length))
-    # Filled in place, since a second copy can take hundreds of megabytes.
+    # Filled in place, since a second copy could take hundreds of megabytes.
     logits = np.empty((len(padded), model.output_shape[-1]), np.float32)
     for start in range(0, len(padded), length):
         steps = slice(start, start + length)
@@ -61,7 +61,7 @@ def cross_entropy(logits: np.ndarray, targets: np.ndarray) -> float:
 
 
 def chunks(count: int) -> Iterator[slice]:
-    """Steps to work on at a time."""
+    """Slices of at most `STEPS_AT_ONCE` steps."""
     for start in range(0, count, STEPS_AT_ONCE):
         yield slice(start, start + STEPS_AT_ONCE)
 

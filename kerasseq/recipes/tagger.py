@@ -24,8 +24,8 @@ from kerasseq.text.tags import OUTSIDE, may_follow
 from kerasseq.text.words import PAD, WordVocabulary
 
 CHECKED_SENTENCES = 200
-# The fraction of the tokens that may have another tag than Keras's, and what tags may
-# score below the best sequence's sum of logits, where only rounding is to decide.
+# The fraction of the tokens that may have another tag than Keras's, and how far the sum
+# of the tags' logits may be below the best sequence's, which allows for rounding.
 ALLOWED_FRACTION = {"float32": 0.002, "float16": 0.01, "int8": 0.03}
 ALLOWED_SCORE = 1e-3
 
@@ -155,7 +155,7 @@ class Expected:
         self.f1 = score_entities(self._actual, self._expected)[OVERALL].f1
 
     def check(self, file: OpenFile) -> Measured:
-        """Run one file beside Keras, sentence by sentence, in both runtimes."""
+        """Compare one file with Keras, sentence by sentence, in both runtimes."""
         figures: dict[str, Any] = {}
         checks = []
         for runtime, signatures in file.runtimes.items():
@@ -170,18 +170,18 @@ class Expected:
             ids = np.array(rows)
             named = self._named(ids)
             f1 = score_entities(self._actual, named)[OVERALL].f1
-            part = different_fraction(named, self._expected)
+            fraction = different_fraction(named, self._expected)
             promise = f"fraction of the tokens with another tag than Keras's, {runtime}"
             allowed = ALLOWED_FRACTION[file.number_format]
-            checks.append(Check(file.name, promise, part, allowed))
+            checks.append(Check(file.name, promise, fraction, allowed))
             illegal = sum(map(count_illegal, named))
-            promise = f"tags that may not stand where they do, {runtime}"
+            promise = f"tags that may not follow the one before, {runtime}"
             checks.append(Check(file.name, promise, illegal, expected=0))
             if file.number_format == "float32":
                 promise = f"score given up against the best sequence, {runtime}"
                 given_up = self._given_up(ids)
                 checks.append(Check(file.name, promise, given_up, ALLOWED_SCORE))
-            figures[f"tokens with another tag than Keras's, {runtime}"] = part
+            figures[f"tokens with another tag than Keras's, {runtime}"] = fraction
             figures[f"F1, {runtime}"] = f1
             figures[f"sentences a second, {runtime}"] = round(1 / median(seconds))
         return figures, checks
@@ -193,7 +193,7 @@ class Expected:
         ]
 
     def _given_up(self, ids: np.ndarray) -> float:
-        """The most that a sentence's tags score below Keras's, by Keras's logits."""
+        """How far a sentence's score is below that of Keras's tags, at most."""
         best, found = (
             np.take_along_axis(self._logits, each[..., None], axis=2)[..., 0]
             for each in (self._ids, ids)

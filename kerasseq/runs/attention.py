@@ -1,4 +1,4 @@
-"""What scaled dot-product attention computes, in numbers and pictures."""
+"""A demonstration of scaled dot-product attention."""
 
 from kerasseq.files.report import record
 from kerasseq.pictures.attention import write_demo

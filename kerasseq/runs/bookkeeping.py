@@ -1,4 +1,4 @@
-"""What runs record alike: where a text's training was, and what it took."""
+"""Records of all runs: checkpoints of training on a text, and the report."""
 
 import os
 from dataclasses import asdict
@@ -20,18 +20,18 @@ def open_checkpoint(
     training: TrainingConfig,
     start: Start | None = None,
 ) -> Checkpoint:
-    """The checkpoint of a run that reads one text; with --resume it is read.
+    """The checkpoint of a run that trains on one text; with --resume it is read.
 
     Args:
         options: of the run.
-        name: of the model, which is that of its folder.
+        name: of the model and its folder.
         sha256: of the text.
         config: the model's sizes, a dataclass.
-        training: how it is trained.
-        start: the saved model that it goes on from.
+        training: how the model is trained.
+        start: the saved model that training starts from.
 
     Raises:
-        ValueError: the run to resume is damaged, or had other settings.
+        ValueError: the checkpoint is damaged, or its run had other settings.
     """
     run = {
         "text's SHA-256": sha256,
@@ -40,7 +40,7 @@ def open_checkpoint(
         "seed": options.seed,
     }
     if start:
-        run["SHA-256 of the model to go on from"] = start.sha256
+        run["SHA-256 of the starting model"] = start.sha256
     checkpoint = Checkpoint(options.out / name / "checkpoint.npz", run)
     if options.resume:
         checkpoint.read()
@@ -50,14 +50,7 @@ def open_checkpoint(
 def describe_training(
     options: Options, model: keras.Model, seconds: float, *settings: Any
 ) -> dict[str, Any]:
-    """What the report of any run says of the training.
-
-    Args:
-        options: of the run.
-        model: the trained one.
-        seconds: that the training took.
-        *settings: dataclasses whose fields are reported.
-    """
+    """The report's rows on the training, with the fields of dataclasses `settings`."""
     section = {
         "parameters": model.count_params(),
         "seconds of training": round(seconds),

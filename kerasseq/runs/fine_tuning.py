@@ -1,4 +1,4 @@
-"""Going on from a saved model: its weights, its vocabulary, and what of a text fits."""
+"""Fine-tuning: a saved model's weights and vocabulary, and the words a text adds."""
 
 import hashlib
 from collections.abc import Sequence
@@ -21,13 +21,13 @@ MOST_NAMED = 10
 
 
 class Start(NamedTuple):
-    """A saved model that training goes on from.
+    """A saved model that training starts from.
 
     Attributes:
         path: of its `.keras` file.
         sha256: of that file, in hexadecimal.
-        model: what the file holds.
-        vocabulary: from the `vocabulary.json` beside the file.
+        model: read from the file.
+        vocabulary: read from the `vocabulary.json` in the same folder.
     """
 
     path: Path
@@ -36,8 +36,11 @@ class Start(NamedTuple):
     vocabulary: Any
 
     def describe(self) -> dict[str, str]:
-        """What the report and the run's identity say of the model."""
-        return {"went on from": str(self.path), "its SHA-256": self.sha256}
+        """The report's rows on the model."""
+        return {
+            "starting model": str(self.path),
+            "SHA-256 of the starting model": self.sha256,
+        }
 
 
 def load_start(
@@ -47,12 +50,12 @@ def load_start(
 
     Args:
         options: of the run.
-        kinds: names of the models that can be gone on from.
+        kinds: names of the models that this run can start from.
         vocabulary: the class of their vocabulary.
 
     Raises:
         ValueError: the file or its vocabulary cannot be used, the model is of another
-            kind, or the run would write over it.
+            kind, or the run would overwrite it.
     """
     if not options.from_model:
         return None
@@ -65,13 +68,13 @@ def load_start(
         )
     if path.resolve() == (options.out / model.name / f"{model.name}.keras").resolve():
         raise ValueError(
-            f"--from {path} would be written over by this run; give another --out"
+            f"--from {path} would be overwritten by this run; give another --out"
         )
     words = vocabulary.load(path.parent / "vocabulary.json")
     if len(words) != model.output_shape[-1]:
         raise ValueError(
             f"{path.parent / 'vocabulary.json'} has {len(words)} entries but the model "
-            f"{model.output_shape[-1]}; keep beside the model the file written with it"
+            f"{model.output_shape[-1]}; use the vocabulary.json written with it"
         )
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     return Start(path, sha256, model, words)
@@ -80,21 +83,20 @@ def load_start(
 def known_characters(corpus: Corpus, vocabulary: Vocabulary, strict: bool) -> Corpus:
     """A corpus in the ids of a model's vocabulary, without the characters it lacks.
 
-    Those are named on the screen, with their count and their share of the text.
+    The missing characters are printed with their counts and their fraction of the text.
 
     Args:
-        corpus: the new text; as ids it is held in memory.
+        corpus: the new text; its new ids are held in memory.
         vocabulary: of the model.
         strict: refuse a text with a character that the model lacks.
 
     Raises:
-        ValueError: `strict` is set and a character is lacking, or all are.
+        ValueError: `strict` is set and a character is missing, or all are.
     """
-    table = np.full(len(corpus.vocabulary), -1)
-    counts = np.zeros(len(table), np.int64)
     known = {character: index for index, character in enumerate(vocabulary.characters)}
-    for index, character in enumerate(corpus.vocabulary.characters):
-        table[index] = known.get(character, -1)
+    characters = corpus.vocabulary.characters
+    table = np.array([known.get(character, -1) for character in characters])
+    counts = np.zeros(len(table), np.int64)
     pieces = []
     for start in range(0, len(corpus.ids), BLOCK):
         piece = corpus.ids[start : start + BLOCK]
@@ -103,7 +105,7 @@ def known_characters(corpus: Corpus, vocabulary: Vocabulary, strict: bool) -> Co
         pieces.append(ids[ids >= 0].astype(vocabulary.id_type))
     lacking = {
         character: int(counts[index])
-        for index, character in enumerate(corpus.vocabulary.characters)
+        for index, character in enumerate(characters)
         if table[index] < 0
     }
     if lacking:
@@ -146,10 +148,10 @@ def _name_lacking(
         f"{each!r} {lacking[each]:,} times" for each in frequent[:MOST_NAMED]
     )
     more = f" and {len(frequent) - MOST_NAMED:,} more" * (len(frequent) > MOST_NAMED)
-    share = sum(lacking.values()) / total
+    fraction = sum(lacking.values()) / total
     line = (
-        f"the model lacks {len(lacking):,} {what} of {name}, {share:.2%} of the text: "
-        f"{listed}{more}"
+        f"the model lacks {len(lacking):,} {what} of {name}, {fraction:.2%} of the "
+        f"text: {listed}{more}"
     )
     if strict:
         raise ValueError(f"{line}; leave out --strict to train without them")

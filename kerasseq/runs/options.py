@@ -10,9 +10,9 @@ from typing import Any
 from kerasseq.training.presets import PRESETS
 
 PARTS = ("attention", "encoder", "char_rnn")
-# Parts that run when their file is given: the option that names it.
+# Parts that run if their file is given, each with the option that names it.
 PARTS_OF_FILES = {"next_word": "words", "tagger": "tags", "classifier": "labels"}
-# Parts that can go on from a saved model.
+# Parts that can start from a saved model.
 FINE_TUNED = {"char_rnn", "next_word"}
 ALL_PARTS = (*PARTS, *PARTS_OF_FILES)
 
@@ -49,18 +49,14 @@ def number(kind: type, low: float, high: float = math.inf) -> Callable[[Any], An
 
 def cell(value: Any) -> str:
     """A check: a value names a recurrent cell."""
-    # Here, since it loads Keras, which the help can do without.
+    # Imported here, since the help does not need Keras.
     from kerasseq.models.char_rnn import CELLS
 
     return one_of(*CELLS)(value)
 
 
 def parts(names: str | Iterable[str]) -> tuple[str, ...]:
-    """Names of parts, in the order in which they run.
-
-    Args:
-        names: each of one part, or of several with commas between.
-    """
+    """Names of parts in running order, from names or comma-separated lists of them."""
     given = [names] if isinstance(names, str) else names
     split = [name.strip() for each in given for name in each.split(",")]
     for name in split:
@@ -87,17 +83,17 @@ def option(
     choices: Sequence[str] = (),
     repeatable: bool = False,
 ) -> Any:
-    """A field of `Options`, with what the command line says of it.
+    """A field of `Options`, with its description for the command line.
 
     Args:
-        default: its value where it is not given.
+        default: value of an option that is not given.
         group: heading in the help.
-        metavar: what stands for the value in the help; empty for a flag.
+        metavar: name of the value in the help; empty for a flag.
         help: one or two lines.
-        check: from the value, or its text, to the value; raises ValueError.
-        name: of the option, where it is not that of the field.
-        default_text: what the help shows in place of the default.
-        choices: what the shell completes.
+        check: converts the value, or its text; raises ValueError.
+        name: of the option, if it differs from the field's.
+        default_text: shown in the help instead of the default.
+        choices: completed by the shell.
         repeatable: the option may be given more than once.
     """
     metadata = {
@@ -115,7 +111,7 @@ def option(
 
 @dataclass(frozen=True)
 class Options:
-    """What a training run is asked to do; the help of `kerasseq train` explains each.
+    """The options of a training run; `kerasseq train --help` explains each.
 
     Raises:
         ValueError: a value cannot be used; the message names the option.
@@ -167,7 +163,7 @@ class Options:
         "default",
         HOW,
         "|".join(PRESETS),
-        "fast is small; best takes some minutes more.",
+        "fast is small; best takes a few minutes longer.",
         one_of(*PRESETS),
         choices=tuple(PRESETS),
     )
@@ -178,8 +174,8 @@ class Options:
         "",
         WHAT,
         "MODEL.keras",
-        "Go on from a saved model of characters or words, with the vocabulary.json "
-        "beside it, which also decides its sizes.",
+        "Start from a saved model of characters or words, with its sizes and the "
+        "vocabulary.json in its folder.",
         name="--from",
     )
     strict: bool = option(
@@ -188,12 +184,12 @@ class Options:
         "",
         "With --from, refuse a text with characters or words that the model lacks.",
     )
-    resume: bool = option(False, HOW, "", "Go on with the run that is in --out.")
+    resume: bool = option(False, HOW, "", "Continue the run in --out.")
     epochs: int | None = option(
         None,
         HOW,
         "N",
-        "Times to read the text.",
+        "Passes over the text.",
         number(int, 1),
         default_text="follows from preset and text",
     )
@@ -236,13 +232,13 @@ class Options:
         "X",
         "Fraction of values dropped in training.",
         number(float, 0, 0.95),
-        default_text="more, the more often the text is read",
+        default_text="more for more passes over the text",
     )
     learning_rate: float | None = option(
         None,
         HOW,
         "X",
-        "The highest one, after the warm-up.",
+        "The highest learning rate, after the warm-up.",
         number(float, 0, 1),
         default_text="the preset's",
     )

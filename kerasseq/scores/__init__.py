@@ -1,1 +1,1 @@
-"""How good a model is, and the baseline beside it."""
+"""Scores of models, and baselines to compare them with."""

@@ -1,1 +1,1 @@
-"""From a model and batches to weights, resumably."""
+"""From a model and batches to weights, with checkpoints to resume from."""

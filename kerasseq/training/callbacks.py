@@ -1,4 +1,4 @@
-"""What is watched and kept while a model trains."""
+"""Callbacks that measure and record a training."""
 
 import csv
 import importlib.util
@@ -30,19 +30,16 @@ class Perplexity(keras.callbacks.Callback):
 
 
 class HistoryFile(keras.callbacks.Callback):
-    """Keeps the logs of all epochs in a CSV file, written whole after each.
+    """Writes the logs of all epochs to a CSV file, anew after each epoch.
 
-    Keras's CSVLogger appends to the file, so what a kill or a resume leaves there is
-    not the history of the run that the weights come from.
-
-    Args:
-        path: the file.
+    Keras's CSVLogger appends to the file, so after a kill or a resume it does not hold
+    the history of the weights.
     """
 
     def __init__(self, path: str | os.PathLike) -> None:
         super().__init__()
         self._path = Path(path)
-        self.rows = "[]"  # JSON, so that a checkpoint holds it as it stands
+        self.rows = "[]"  # JSON, which a checkpoint can store
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         numbers = {key: float(value) for key, value in (logs or {}).items()}
@@ -56,17 +53,13 @@ class HistoryFile(keras.callbacks.Callback):
 
     @property
     def history(self) -> dict[str, list[float]]:
-        """The column of each log by its name."""
+        """The values of each log by its name."""
         rows = json.loads(self.rows)
         return {key: [row[key] for row in rows] for key in (rows[0] if rows else {})}
 
 
 class SampleTexts(keras.callbacks.Callback):
-    """Prints a text that the model writes, after every epoch.
-
-    Args:
-        write: called for the text.
-    """
+    """Prints the text that `write` returns after every epoch."""
 
     def __init__(self, write: Callable[[], str]) -> None:
         super().__init__()
@@ -82,7 +75,7 @@ def verbosity() -> int:
 
 
 def tensorboard(directory: str | os.PathLike) -> keras.callbacks.Callback:
-    """Keras's callback that writes what TensorBoard shows.
+    """Keras's callback that writes logs for TensorBoard.
 
     Raises:
         ValueError: TensorBoard is not installed.
@@ -105,12 +98,12 @@ def reset_carried_state(model: keras.Model) -> None:
 class HeldOutLoss(keras.callbacks.Callback):
     """Adds `val_loss` to the logs of an epoch, for the callbacks after it.
 
-    The loss is that of a twin which shares the weights and has a state of its own:
-    validation inside `fit` would run on the training state and leave it changed.
+    The loss is measured on a twin that shares the weights and has a state of its own:
+    validation inside `fit` would change the training state.
 
     Args:
-        twin: a compiled model that shares the weights of the one in training.
-        batches: what to evaluate it on, from a state of zeros.
+        twin: a compiled model with the weights of the model in training.
+        batches: to evaluate on, from a state of zeros.
     """
 
     def __init__(self, twin: keras.Model, batches: tf.data.Dataset) -> None:

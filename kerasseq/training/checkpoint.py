@@ -1,4 +1,4 @@
-"""A training run's checkpoint: one file with all that the rest depends on."""
+"""Checkpoints of a training run, each one file with everything needed to resume."""
 
 import hashlib
 import json
@@ -14,14 +14,13 @@ from kerasseq.files.writing import replacing
 
 
 class Saved(NamedTuple):
-    """What a checkpoint holds.
+    """The contents of a checkpoint.
 
     Attributes:
-        epochs: how many are done; 0 where there is no file.
+        epochs: completed epochs; 0 without a file.
         ended: whether the run had ended.
-        arrays: by name; empty where there is no file.
-        damage: where the last file is not whole and this is the one before, what is
-            wrong with the last.
+        arrays: by name; empty without a file.
+        damage: what is wrong with the last file, if this is the one before it.
     """
 
     epochs: int = 0
@@ -31,22 +30,22 @@ class Saved(NamedTuple):
 
 
 class Checkpoint(keras.callbacks.Callback):
-    """Saves after every epoch all that the rest of the run depends on, in one file.
+    """Saves after every epoch, in one file, everything that the rest depends on.
 
-    That is weights, optimizer, carried state, dropout seeds, the number of epochs done
-    (which is the place in the text) and the other callbacks' numbers, texts and
-    arrays. The file is renamed into place, so a kill leaves the one before; and the
-    one before is kept beside it, for the day when the file itself is damaged.
+    This is weights, optimizer, carried state, dropout seeds, the number of completed
+    epochs (which gives the position in the text) and the values, texts and arrays of
+    other callbacks. A new file replaces the old one by a rename, so a kill leaves a
+    whole file; the previous one is kept in case the last is damaged.
 
-    It goes last in the list of callbacks, and `resume` or `begin` is called before
-    `fit`: `training.fit` does all of it.
+    It is the last callback, and `resume` or `begin` is called before `model.fit`; see
+    `training.fitting.fit`.
 
     Args:
-        path: the file, `.npz`.
-        run: what the run is made of, by name; a resume with another is refused.
+        path: of the file, `.npz`.
+        run: the run's settings by name; to resume with others is refused.
 
     Attributes:
-        others: the callbacks whose state is kept, Keras's own and a user's among them.
+        others: the callbacks whose state is saved, Keras's own and a user's included.
     """
 
     def __init__(self, path: str | os.PathLike, run: Mapping[str, Any]) -> None:
@@ -59,7 +58,7 @@ class Checkpoint(keras.callbacks.Callback):
         self.others: Sequence[keras.callbacks.Callback] = ()
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        # Here, since callbacks forget what they know when training begins.
+        # Done here, since callbacks reset their state when training begins.
         for index, callback in enumerate(self.others):
             _restore_callback(callback, f"callback_{index}/", self._restored)
         self._restored = {}
@@ -82,7 +81,7 @@ class Checkpoint(keras.callbacks.Callback):
                 )
                 file.flush()
                 os.fsync(file.fileno())
-            # Before a run's first epoch ends, what is there is another run's.
+            # Before a run's first epoch ends, existing files belong to another run.
             if not self._last.epochs:
                 self._before.unlink(missing_ok=True)
             elif self._path.exists():
@@ -90,11 +89,11 @@ class Checkpoint(keras.callbacks.Callback):
         self._last = Saved(epoch + 1, ended, arrays)
 
     def read(self) -> Saved:
-        """What the file holds, or the one before it where it is missing or not whole.
+        """Read the file, or the previous one if it is missing or damaged.
 
         Raises:
             ValueError: both are damaged, or the run had another text or other
-                settings; the message names the first that differs.
+                settings; the message names the first difference.
         """
         damage = ""
         for path in (self._path, self._before):
@@ -102,14 +101,14 @@ class Checkpoint(keras.callbacks.Callback):
                 done, arrays = _read(path)
             except FileNotFoundError:
                 continue
-            except Exception as error:  # zipfile has many for flipped bits
+            except Exception as error:  # zipfile raises many kinds for flipped bits
                 damage = damage or f"{path} is not a whole checkpoint ({error})"
                 continue
             for name, value in self._run.items():
                 if (saved := done["run"].get(name)) != value:
                     raise ValueError(
                         f"the {name} has changed: {path} is of a run with {saved!r}, "
-                        f"this one has {value!r}; resume with the same, or train anew "
+                        f"this one has {value!r}; resume with the same, or start again "
                         "without --resume"
                     )
             if path == self._before:
@@ -117,20 +116,17 @@ class Checkpoint(keras.callbacks.Callback):
             return Saved(done["epochs"], done["ended"], arrays, damage)
         if damage:
             raise ValueError(
-                f"{damage}, and no whole one is beside it; train anew without --resume"
+                f"{damage}, and there is no previous one; start again without --resume"
             )
         return Saved()
 
     def begin(self, model: keras.Model) -> Saved:
-        """Keep the state that a compiled model begins with, for `go_back`."""
+        """Keep the initial state of a compiled model, for `go_back`."""
         self._last = Saved(arrays=_variable_arrays(model))
         return self._last
 
     def resume(self, model: keras.Model) -> Saved:
-        """Bring a compiled model to where the file left it.
-
-        Returns:
-            What the file holds; without one the run begins.
+        """Restore a compiled model from the file; without a file the run begins.
 
         Raises:
             ValueError: as `read`.
@@ -139,15 +135,14 @@ class Checkpoint(keras.callbacks.Callback):
         if not saved.epochs:
             return self.begin(model)
         if saved.damage:
-            print(f"{saved.damage}; going on from the one before it", flush=True)
-            # In its place, or the next to be written would take the damaged one for
-            # the one before.
+            print(f"{saved.damage}; continuing from the one before it", flush=True)
+            # Renamed, or else the damaged file would become the previous one.
             self._before.replace(self._path)
         self._last = saved
         return self.go_back(model)
 
     def go_back(self, model: keras.Model) -> Saved:
-        """Bring a model to the last state: that after an epoch, or the beginning."""
+        """Restore a model's state after the last epoch, or its initial state."""
         for index, variable in enumerate(_all_variables(model)):
             variable.assign(self._last.arrays[f"variable_{index}"])
         self._restored = self._last.arrays
@@ -155,7 +150,7 @@ class Checkpoint(keras.callbacks.Callback):
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    # Opened here, since np.load leaves a damaged file open.
+    # np.load would leave a damaged file open.
     with path.open("rb") as opened:
         arrays = dict(np.load(opened, allow_pickle=False))
     done = json.loads(str(arrays.pop("done")))
@@ -165,7 +160,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
 
 
 def _digest(arrays: Mapping[str, np.ndarray]) -> str:
-    """Of all arrays: a ZIP's own sums say nothing of a list that lost an entry."""
+    """A hash of all arrays: a ZIP's checksums do not show that an entry is missing."""
     digest = hashlib.sha256()
     for name in sorted(arrays):
         array = arrays[name]
@@ -175,7 +170,7 @@ def _digest(arrays: Mapping[str, np.ndarray]) -> str:
 
 
 def _variable_arrays(model: keras.Model) -> dict[str, np.ndarray]:
-    # Copies, since training may write into the memory of what it hands out.
+    # Copies, since training may overwrite the memory of the values.
     return {
         f"variable_{index}": np.array(variable.value)
         for index, variable in enumerate(_all_variables(model))

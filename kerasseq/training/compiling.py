@@ -18,8 +18,8 @@ def compile_for_training(
     Args:
         model: gives logits.
         config: learning rate, clipping and length of the training.
-        jit_compile: let XLA make one program of the step. It makes one for each shape
-            of a batch, which takes seconds.
+        jit_compile: let XLA compile the step, which takes seconds for each shape of a
+            batch.
     """
     total_steps = config.epochs * config.steps_per_epoch
     warmup_steps = min(config.warmup_steps, max(1, total_steps // 10))
@@ -48,8 +48,8 @@ def compile_for_training(
             adam_weight_decay=None,
         )
     if any(layer.compute_dtype == "float16" for layer in model.layers):
-        # Small gradients would be zero in float16. Keras wraps an optimizer by the
-        # global policy, which may be another one where the model is loaded.
+        # Small gradients would be zero in float16. Keras decides by the global policy,
+        # which may differ from a loaded model's.
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
     model.compile(
         optimizer=optimizer,

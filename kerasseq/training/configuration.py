@@ -1,30 +1,30 @@
-"""How to train, and how much."""
+"""Length, learning rate and other settings of a training."""
 
 import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
-# A round of this many characters ends often enough for a person to watch and for a
-# killed run to lose little, and seldom enough for validation to cost little.
+# An epoch of this many characters is short enough for progress to show and for a killed
+# run to lose little, and long enough for validation to cost little.
 CHARACTERS_A_ROUND = 250_000, 1_200_000
 
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """How to train, and how much.
+    """Length, learning rate and other settings of a training.
 
     Attributes:
-        batch_size: B, streams of the text, or sentences, that are read side by side.
+        batch_size: B, streams of the text, or sentences, that are read in parallel.
         length: T, characters a stream in one batch.
         steps_per_epoch: batches in what Keras calls an epoch: one pass over the text,
             several if it is short, a fraction of one if it is long.
-        epochs: how many of these; the text goes on from one to the next.
+        epochs: number of epochs; each continues the text where the last one ended.
         learning_rate: the highest one, after the warm-up.
         warmup_steps: batches over which the learning rate rises from zero.
         beta_2: Adam's decay of the squared gradients.
-        clip_norm: the gradients' global norm is held at this.
+        clip_norm: the largest global norm of the gradients.
         patience: epochs without a better held-out loss before training stops.
-        optimizer: Adam, or Muon, which a Transformer learns faster with.
+        optimizer: Adam, or Muon, with which a Transformer learns faster.
         weight_decay: fraction of each matrix, times the learning rate, that a step
             takes away (Loshchilov and Hutter 2019, algorithm 2); embeddings and vectors
             keep theirs.
@@ -66,16 +66,15 @@ class TrainingConfig:
         a_round: tuple[int, int] = CHARACTERS_A_ROUND,
         **others: Any,
     ) -> "TrainingConfig":
-        """Choose what depends on the size of the text.
+        """Choose the settings that depend on the size of the text.
 
         Args:
             num_characters: N, of the text to train on.
-            budget: characters to read in all, where `passes` is None: less than the
-                text where that is long.
-            passes: how often to read the text.
-            batch_size: at most so many; a short text gets fewer.
-            length: characters a stream in one batch.
-            a_round: characters in an epoch, at least and at most.
+            budget: characters to read in all if `passes` is None; may be fewer than N.
+            passes: over the text.
+            batch_size: the largest; short texts get a smaller one.
+            length: characters of a stream in one batch.
+            a_round: the fewest and the most characters in an epoch.
             **others: further attributes.
 
         Raises:
@@ -84,9 +83,9 @@ class TrainingConfig:
         if num_characters <= length:
             raise ValueError(
                 f"the text has {num_characters} characters to train on, fewer than a "
-                f"sequence of {length} and the one after it; give a longer text"
+                f"sequence of {length} and its last target; give a longer text"
             )
-        # Sixteen batches a pass at least, or the carried state is hardly used.
+        # At least sixteen batches a pass, so that the carried state is used.
         batch_size = max(1, min(batch_size, num_characters // (16 * length)))
         steps_a_pass = (num_characters - 1) // batch_size // length
         least, most = a_round

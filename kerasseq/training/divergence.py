@@ -1,4 +1,4 @@
-"""A loss that blows up: how it is told from a hard text, and a rate that halves."""
+"""Detecting a loss that diverges, and a learning rate that can be halved."""
 
 import math
 from collections.abc import Mapping
@@ -6,27 +6,26 @@ from typing import Any
 
 import keras
 
-# Beyond this many times what guessing uniformly costs, ln V nats a character, for so
-# many batches in a row. Texts that turn into another one, which is the worst that a
-# sound training meets, hold a loss there for nine batches; training that diverges
-# holds it there for good.
+# A loss has diverged if it is above this multiple of ln V, the loss of guessing
+# uniformly, for so many batches in a row. In sound training, the worst case is a text
+# that changes into another: its loss stays there for nine batches.
 TIMES_UNIFORM = 2.0
 BATCHES_IN_A_ROW = 25
-# After fewer an epoch may end, and what is kept then is of sound training.
+# An epoch may end after at most so many of these batches.
 SOUND_BATCHES = 9
 
 
 @keras.saving.register_keras_serializable(package="kerasseq")
 class HalvingSchedule(keras.optimizers.schedules.LearningRateSchedule):
-    """A schedule times a factor, which can be halved without compiling anew.
+    """A schedule times a factor, which can be halved without compiling again.
 
     A compiled program reads a variable at every step; a Python number would be fixed.
 
     Args:
-        schedule: of the learning rate, before it is halved.
+        schedule: of the learning rate.
 
     Attributes:
-        factor: scalar variable, 1 at first.
+        factor: scalar variable, initially 1.
     """
 
     def __init__(self, schedule: keras.optimizers.schedules.LearningRateSchedule):
@@ -46,19 +45,15 @@ class HalvingSchedule(keras.optimizers.schedules.LearningRateSchedule):
 
 
 class Diverged(FloatingPointError):
-    """The loss blew up."""
+    """The loss diverged."""
 
 
 class StopAtDivergence(keras.callbacks.Callback):
-    """Raises Diverged at a loss that blew up, before anything of it is kept.
+    """Raises Diverged if the loss diverges, before anything is saved.
 
-    That is a loss, or a number in an epoch's logs, that is NaN or infinite, and a loss
-    beyond twice ln V, V being the number of characters, in 25 batches in a row, or in
-    the last ten of an epoch. It goes after what measures the held-out loss and before
-    what keeps.
-
-    Raises:
-        Diverged: with the batch and the loss.
+    This is a loss, or a value in an epoch's logs, that is NaN or infinite, or a loss
+    above twice ln V, V being the vocabulary size, in 25 batches in a row or in the last
+    ten of an epoch. It comes after callbacks that measure and before those that save.
     """
 
     def __init__(self) -> None:
@@ -76,7 +71,7 @@ class StopAtDivergence(keras.callbacks.Callback):
     def on_train_batch_end(
         self, batch: int, logs: Mapping[str, Any] | None = None
     ) -> None:
-        # Keras gives the mean over the epoch so far.
+        # Keras reports the mean over the epoch so far.
         before, self._mean = self._mean, float((logs or {}).get("loss", 0.0))
         loss = self._mean + batch * (self._mean - before) if batch else self._mean
         self._in_a_row = self._in_a_row + 1 if loss > self._limit else 0
@@ -95,6 +90,6 @@ class StopAtDivergence(keras.callbacks.Callback):
 
     def _too_high(self, where: str) -> Diverged:
         return Diverged(
-            f"the loss {where} was above {self._limit:.4g}, twice what guessing costs, "
+            f"the loss {where} was above {self._limit:.4g}, twice that of guessing, "
             f"for {self._in_a_row} batches"
         )

@@ -1,8 +1,7 @@
-"""Keras's Adam and Muon, whose settings travel with a saved model.
+"""Keras's Adam and Muon, saved with all their settings.
 
-Both have the attribute `learning_rate_factor` where their learning rate is a
-`HalvingSchedule`: its factor is then among the optimizer's variables, so files and
-checkpoints hold it.
+If their learning rate is a `HalvingSchedule`, both have its factor as the attribute
+`learning_rate_factor`, and so among their variables in files and checkpoints.
 """
 
 import math
@@ -16,7 +15,7 @@ from kerasseq.training.divergence import HalvingSchedule
 
 @keras.saving.register_keras_serializable(package="kerasseq")
 class Adam(keras.optimizers.Adam):
-    """`keras.optimizers.Adam` whose weight decay spares embeddings and vectors."""
+    """`keras.optimizers.Adam` without weight decay for embeddings and vectors."""
 
     def __init__(self, learning_rate: Any = 0.001, **kwargs: Any) -> None:
         super().__init__(learning_rate, **kwargs)
@@ -35,9 +34,9 @@ class Muon(keras.optimizers.Muon):
     """`keras.optimizers.Muon` that treats kernels with heads as matrices.
 
     Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural networks": a
-    matrix moves along the nearest orthogonal matrix to its momentum, so that directions
-    that are seldom seen are learned as fast as others. Adam updates embeddings and
-    vectors. Arguments are those of Keras's.
+    matrix moves along the orthogonal matrix nearest to its momentum, so that rare
+    directions are learned as fast as others. Adam updates embeddings and vectors. The
+    arguments are those of Keras's Muon.
     """
 
     def __init__(self, learning_rate: Any = 0.001, **kwargs: Any) -> None:
@@ -65,7 +64,7 @@ def _is_matrix(variable: Any) -> bool:
 def as_matrix(shape: tuple[int, ...]) -> tuple[int, int]:
     """Rows and columns of a kernel: (C, H, D) to heads, (H, D, C) from them, or any.
 
-    A convolution's has the axes of its window before that of its outputs.
+    A convolution's kernel has the axes of its window before that of its outputs.
     """
     if len(shape) == 3 and shape[0] == shape[1] * shape[2]:
         return shape[0], shape[0]

@@ -1,4 +1,4 @@
-"""Training on one long text, which is read in streams that go on from batch to batch.
+"""Training on one long text, in streams that continue from batch to batch.
 
 Tokens are characters or words.
 """
@@ -18,8 +18,8 @@ from kerasseq.training.configuration import TrainingConfig
 from kerasseq.training.divergence import StopAtDivergence
 from kerasseq.training.fitting import fit
 
-# The chance that a stream goes on without its state, so that the model also learns to
-# start cold. Without it, the first tokens after a prompt are the worst.
+# The probability that a batch resets a stream's state, so that the model also learns to
+# start cold. Otherwise, the first tokens after a prompt are the worst.
 RESET_RATE = 0.03
 
 
@@ -43,20 +43,20 @@ def fit_streams(
             `build_next_word_model`; its weights are trained.
         ids: int (N,), the text to train on.
         held_out: int (M,), the text to measure on, with the state carried.
-        config: how long and how fast.
-        history: keeps losses and perplexities.
-        checkpoint: knows where a run was that did not end.
-        callbacks: further ones, which see the logs last.
-        seed: of the choice of states that are reset.
-        resume: go on from the checkpoint.
-        as_examples: makes of batches of inputs and targets what the model learns from.
+        config: length and learning rate of the training.
+        history: records losses and perplexities.
+        checkpoint: of this run.
+        callbacks: additional ones, which see the logs last.
+        seed: of the states to reset.
+        resume: continue from the checkpoint's file.
+        as_examples: converts batches of inputs and targets, for example adds weights.
 
     Returns:
         The seconds that it took.
 
     Raises:
         ValueError: the checkpoint is damaged or of another run.
-        Diverged: the loss blew up with each learning rate that was tried.
+        Diverged: the loss diverged with each learning rate that was tried.
     """
     shape = config.batch_size, config.length
     learner = build_stateful_model(model, *shape, RESET_RATE, seed)

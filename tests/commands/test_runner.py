@@ -23,5 +23,5 @@ def test_the_copies_run_without_the_package(tmp_path, capsys, bare_python):
 def test_a_file_with_other_content_is_kept(tmp_path, capsys):
     (tmp_path / "show.py").write_text("print('mine')")
     assert main(["runner", str(tmp_path)]) == 2
-    assert "show.py is there and differs" in capsys.readouterr().err
+    assert "show.py exists and differs" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["show.py"]

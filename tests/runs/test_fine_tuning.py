@@ -105,8 +105,11 @@ def test_a_second_text_is_learned_sooner_than_from_scratch(
     scratch = train(tmp_path / "new", stories[1], epochs=2, **KINDS[kind])
     assert tuned["held-out loss"] < before - 0.1
     assert tuned["held-out loss"] < scratch["held-out loss"] - 0.1
-    assert tuned["went on from"] == str(path)
-    assert tuned["its SHA-256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert tuned["starting model"] == str(path)
+    assert (
+        tuned["SHA-256 of the starting model"]
+        == hashlib.sha256(path.read_bytes()).hexdigest()
+    )
     vocabulary = path.parent.name + "/vocabulary.json"
     assert (tmp_path / "on" / vocabulary).read_bytes() == (
         path.parent / "vocabulary.json"
@@ -158,7 +161,7 @@ def test_a_stopped_run_resumes_to_the_same_weights(
         (path.parent / "vocabulary.json").read_bytes()
     )
     others["from_model"] = str(elsewhere)
-    with pytest.raises(ValueError, match="of the model to go on from has changed"):
+    with pytest.raises(ValueError, match="of the starting model has changed"):
         train(tmp_path / "stopped", stories[1], resume=True, **others)
 
 
@@ -223,7 +226,7 @@ def test_a_next_word_model_continues_and_unknown_words_are_named(
         train_next_word(options, plan)
         report = json.loads((options.out / "report.json").read_text())["next_word"]
         losses[rate] = report["held-out loss, nats a known word"]
-        assert report["went on from"] == str(keyboard)
+        assert report["starting model"] == str(keyboard)
     assert losses[None] < losses[1e-12] - 0.05
     counts = Counter(path.read_text().lower().replace(".", "").split())
     printed = capsys.readouterr().out
@@ -246,7 +249,7 @@ def test_what_cannot_be_continued_is_refused(keyboard, saved, stories, tmp_path)
         train(tmp_path, stories[1], from_model=str(keyboard))
     with pytest.raises(ValueError, match="does not exist"):
         train(tmp_path, stories[1], from_model=str(tmp_path / "none.keras"))
-    with pytest.raises(ValueError, match="written over by this run; give another"):
+    with pytest.raises(ValueError, match="overwritten by this run; give another"):
         train(path.parents[1], stories[1], from_model=str(path))
     alone = tmp_path / "alone.keras"
     alone.write_bytes(path.read_bytes())

@@ -215,7 +215,7 @@ def test_the_one_before_replaces_a_damaged_one(tmp_path, model, capsys):
     assert not capsys.readouterr().out
     assert checkpoint.resume(model).epochs == 5
     (line,) = capsys.readouterr().out.splitlines()
-    assert str(path) in line and line.endswith("going on from the one before it")
+    assert str(path) in line and line.endswith("continuing from the one before it")
     for one, other in zip(model.get_weights(), weights, strict=True):
         np.testing.assert_array_equal(one, other)
     # The damaged one must not be the one that is kept when the next is written.
