@@ -133,9 +133,7 @@ def test_a_nan_loss_goes_back_to_the_last_epoch(tmp_path, capsys):
     broken = Run(folder(tmp_path, "broken")).fit(Breaks(2))
     (line,) = [row for row in capsys.readouterr().out.splitlines() if "half" in row]
     assert line.startswith("the loss became nan at batch 18 of epoch 3; continuing")
-    assert line.endswith(
-        "to the end of epoch 2 and on with half the learning rate, 0.005"
-    )
+    assert line.endswith("from the end of epoch 2 with half the learning rate, 0.005")
     # The same by hand: stopped after two epochs and resumed with the rate halved.
     with pytest.raises(KeyboardInterrupt):
         Run(folder(tmp_path, "stopped")).fit(Interrupts(2))
