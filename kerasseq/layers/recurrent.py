@@ -239,7 +239,8 @@ class FastLoop(keras.layers.RNN):
             return reason
         if mask is not None:
             return "there is a mask"
-        if training and (self.cell.dropout or self.cell.recurrent_dropout):
+        rates = "dropout", "recurrent_dropout"
+        if training and any(getattr(self.cell, rate, 0.0) for rate in rates):
             return "the cell has dropout"
         if self.go_backwards or self.unroll:
             return "go_backwards or unroll is set"
