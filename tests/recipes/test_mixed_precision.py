@@ -66,7 +66,9 @@ KINDS = {
     ),
 }
 STEPPING = [kind for kind, row in KINDS.items() if row[1] is not WORDS]
-POLICIES = "mixed_bfloat16", "mixed_float16"
+# The largest that a number loses, as a fraction of it.
+ROUNDING = {"mixed_bfloat16": 2**-8, "mixed_float16": 2**-11}
+POLICIES = tuple(ROUNDING)
 
 
 def learner_of(kind: str, model: keras.Model) -> keras.Model:
@@ -169,9 +171,10 @@ def test_it_computes_what_float32_does_to_its_precision(kind, policy):
     expected = outputs_of(in_float32(kind, policy))
     found = outputs_of(trained(kind, policy)[0])
     assert set(found) == set(expected)
-    step = {"mixed_bfloat16": 2**-8, "mixed_float16": 2**-11}[policy]
     for name, values in expected.items():
-        np.testing.assert_allclose(found[name], values, atol=20 * step, err_msg=name)
+        np.testing.assert_allclose(
+            found[name], values, atol=20 * ROUNDING[policy], err_msg=name
+        )
 
 
 @cases(KINDS)
@@ -195,7 +198,7 @@ def test_step_by_step_it_reads_what_it_reads_at_once(kind, policy):
     expected = np.asarray(model(ids))[0]
     sampling = build_sampling_model(model)
     by_twin = [sampling(ids[:, step, None])[0, 0] for step in range(T)]
-    tolerance = {"mixed_bfloat16": 0.1, "mixed_float16": 0.02}[policy]
+    tolerance = 25 * ROUNDING[policy]
     np.testing.assert_allclose(by_twin, expected, atol=tolerance)
     if kind == "next_word":
         return
@@ -212,7 +215,11 @@ def test_step_by_step_it_reads_what_it_reads_at_once(kind, policy):
 def check_export(kind, policy, folder):
     model = trained(kind, policy)[0]
     _, vocabulary, names = KINDS[kind]
-    section = ks.export(model, vocabulary, folder, **names)
+    keras.mixed_precision.set_global_policy(policy)
+    try:
+        section = ks.export(model, vocabulary, folder, **names)
+    finally:
+        keras.mixed_precision.set_global_policy("float32")
     assert all(check["passed"] for check in section["checks"])
     file = Model(folder / f"{model.name}_float32.tflite")
     interpreter = Interpreter(model_content=file.flatbuffer)
@@ -264,9 +271,13 @@ def test_another_process_loads_it_with_its_policy(tmp_path):
     assert ran.returncode == 0, ran.stderr[-2000:]
     found = json.loads(ran.stdout.splitlines()[-1])
     for path, model in models.items():
-        # Layers that a function of keras.ops makes have no policy in the file.
         half = {each.compute_dtype for each in model.layers if each.weights}
         assert half <= set(found[path])
         again = ks.load_model(path + ".again.keras")
+        policy = path.removesuffix(".keras")[path.index("mixed_") :]
         for name, values in outputs_of(model).items():
-            np.testing.assert_array_equal(outputs_of(again)[name], values)
+            # Where a model is built, and not where it is loaded, the global policy is
+            # its own too: there Keras leaves a Transformer's logits unrounded.
+            np.testing.assert_allclose(
+                outputs_of(again)[name], values, atol=20 * ROUNDING[policy]
+            )
