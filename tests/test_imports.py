@@ -18,7 +18,7 @@ ARROWS = {
     "text": {"files"},
     "data": {"files", "text"},
     "models": {"layers", "text"},
-    "training": {"data", "files", "models"},
+    "training": {"data", "files", "layers", "models"},
     "signatures": {"data", "layers", "models", "text"},
     "scores": {"data", "layers", "models", "signatures", "text", "training"},
     "pictures": {"data", "files", "layers", "models", "scores", "signatures", "text"},

@@ -7,7 +7,6 @@ output embedding to improve language models").
 Shapes: B texts, T words, V vocabulary, E embedding size.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import keras
@@ -16,9 +15,6 @@ import numpy as np
 from kerasseq.layers.checks import check_at_least, check_fraction
 from kerasseq.layers.recurrent import GRU
 from kerasseq.layers.tied_embedding import TiedEmbedding
-from kerasseq.models.stateful import build_stateful_model
-
-PLACES_AT_ONCE = 256
 
 
 @dataclass(frozen=True)
@@ -105,21 +101,3 @@ def read_next_word_config(model: keras.Model, dropout: float) -> NextWordConfig:
         embedding.output_dim,
         dropout,
     )
-
-
-def word_scores(model: keras.Model, ids: np.ndarray) -> Iterator[np.ndarray]:
-    """The logits after each place of one text, the state carried through all of it.
-
-    Args:
-        model: from `build_next_word_model`.
-        ids: int (N,).
-
-    Yields:
-        float32 (n, V), some places at a time, in their order.
-    """
-    reader = build_stateful_model(model, batch_size=1, length=PLACES_AT_ONCE)
-    for start in range(0, len(ids), PLACES_AT_ONCE):
-        part = np.asarray(ids[start : start + PLACES_AT_ONCE], np.int32)
-        # What fills the last part comes after the text and changes nothing in it.
-        padded = np.pad(part, (0, PLACES_AT_ONCE - len(part)))
-        yield reader.predict_on_batch(padded[None])[0][: len(part)]

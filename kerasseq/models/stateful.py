@@ -1,12 +1,15 @@
 """Twins of a model that carry their state from call to call."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 import keras
+import numpy as np
 
 from kerasseq.layers.attention import Tensor
 from kerasseq.layers.recurrent import FastLoop, FusedRNN
+
+STEPS_AT_ONCE = 256
 
 
 class StatefulLayer(Protocol):
@@ -84,3 +87,21 @@ def build_sampling_model(model: keras.Model) -> keras.Model:
         A functional model from ids int32 (1, 1) to logits float32 (1, 1, V).
     """
     return build_stateful_model(model, batch_size=1, length=1)
+
+
+def logits_along(model: keras.Model, ids: np.ndarray) -> Iterator[np.ndarray]:
+    """The logits at each step of one text, the state carried through all of it.
+
+    Args:
+        model: as for `build_stateful_model`.
+        ids: int (N,).
+
+    Yields:
+        float32 (n, V), some steps at a time, in their order.
+    """
+    reader = build_stateful_model(model, batch_size=1, length=STEPS_AT_ONCE)
+    for start in range(0, len(ids), STEPS_AT_ONCE):
+        some = np.asarray(ids[start : start + STEPS_AT_ONCE], np.int32)
+        # The padding comes after the text and changes nothing in it.
+        padded = np.pad(some, (0, STEPS_AT_ONCE - len(some)))
+        yield reader.predict_on_batch(padded[None])[0][: len(some)]

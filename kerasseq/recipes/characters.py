@@ -24,7 +24,6 @@ from kerasseq.recipes.rounding import common_length, text_difference
 from kerasseq.recipes.shipping import Measured, OpenFile, about, ship
 from kerasseq.recipes.stepping import (
     ALLOWED_LOGITS_DIFFERENCE,
-    GRAPH_BYTES,
     check_size,
     chunks,
     cross_entropy,
@@ -35,9 +34,10 @@ from kerasseq.recipes.stepping import (
 from kerasseq.signatures.characters import (
     build_generating_module,
     describe_sizes,
+    frozen_kind,
     generate,
-    state_shapes,
 )
+from kerasseq.signatures.states import Shapes
 from kerasseq.text.characters import Vocabulary
 
 SAMPLING_DEFAULTS = {
@@ -47,9 +47,6 @@ SAMPLING_DEFAULTS = {
     "top_p": 1.0,
     "min_p": 0.0,
 }
-# A Transformer's block is about fifty operations in each of four graphs, and a position
-# takes as many.
-BLOCK_BYTES = 30_000
 # The largest difference between the runtimes, in nats a character.
 ALLOWED_BETWEEN_RUNTIMES = 1e-3
 CHECKED_CHARACTERS = 20_000
@@ -75,12 +72,12 @@ def ship_character_model(
         held_out = generate(module, "", OWN_CHARACTERS, seed=SEED)
     expected = Expected(model, vocabulary, vocabulary.encode(held_out))
     signatures = module.device_signatures()
-    recurrent = any(isinstance(layer, keras.layers.RNN) for layer in model.layers)
+    recurrent = frozen_kind(model).multiplies_states
     return ship(
         stem,
         model,
         vocabulary.to_json(),
-        describe(model, training),
+        describe(model, module.state_shapes, training),
         {
             **figures,
             "characters read by the checks": expected.num_characters,
@@ -98,13 +95,15 @@ def ship_character_model(
     )
 
 
-def describe(model: keras.Model, training: Mapping[str, Any]) -> dict[str, Any]:
+def describe(
+    model: keras.Model, state_shapes: Shapes, training: Mapping[str, Any]
+) -> dict[str, Any]:
     """The card that travels inside the files."""
     return {
         **about("character model", model),
         **describe_sizes(model),
         "vocabulary_size": model.output_shape[-1],
-        "state_shapes": state_shapes(model, frozen=True),
+        "state_shapes": state_shapes,
         "corpus": training.get("corpus"),
         "corpus_sha256": training.get("corpus SHA-256"),
         "held_out_loss": training.get("held-out loss"),
@@ -169,9 +168,7 @@ class Expected:
     def check(self, file: OpenFile) -> Measured:
         """Compare one file with Keras in both runtimes, and run generate.py on it."""
         exact = file.number_format == "float32"
-        blocks = file.model.card.get("blocks", -1)
-        graph_bytes = GRAPH_BYTES + BLOCK_BYTES * (blocks + 1)
-        checks = [check_size(file, self._model.count_params(), graph_bytes)]
+        checks = [check_size(file, self._model)]
         figures: dict[str, Any] = {}
         losses = []
         shapes = file.model.state_shapes()

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from kerasseq.files.formats import FORMATS
 from kerasseq.files.report import Check
-from kerasseq.models.next_word import word_scores
+from kerasseq.models.stateful import stateful_layers
 from kerasseq.on_device.model_file import WORDS
 from kerasseq.on_device.sampling import choose_token
 from kerasseq.on_device.suggest import Keyboard
@@ -20,15 +20,15 @@ from kerasseq.recipes.made_up import OWN_TEXT
 from kerasseq.recipes.shipping import Measured, OpenFile, about, ship
 from kerasseq.recipes.stepping import (
     ALLOWED_LOGITS_DIFFERENCE,
-    GRAPH_BYTES,
     check_size,
     cross_entropy,
+    keras_logits,
     step_logits,
     zeros,
 )
 from kerasseq.scores.keystrokes import SUGGESTIONS, measure_keystrokes
 from kerasseq.signatures.next_word import NextWordOnIds, NextWordOnText, suggest
-from kerasseq.signatures.states import named_states, zero_states
+from kerasseq.signatures.states import Shapes, named_states, zero_states
 from kerasseq.text.keyboard import Caret, TypedText, TypedVocabulary
 from kerasseq.text.words import SPECIALS, UNKNOWN
 
@@ -67,7 +67,7 @@ class Expected:
         self, model: keras.Model, vocabulary: TypedVocabulary, text: str
     ) -> None:
         self.vocabulary = vocabulary
-        self.parameters = model.count_params()
+        self.model = model
         self._typed = TypedText.from_text(text)
         self._typed = self._typed._replace(
             ids=self._typed.ids[:CHECKED_WORDS], free=self._typed.free[:CHECKED_WORDS]
@@ -78,7 +78,7 @@ class Expected:
         self.inputs = np.append(vocabulary.start, targets[:-1])
         self._known = targets != UNKNOWN
         self._targets = targets[self._known]
-        self.logits = np.concatenate(list(word_scores(model, self.inputs)))
+        self.logits = keras_logits(model, self.inputs)
         self.figures = self.figures_of(self.logits)
         forms = [self._typed.forms[index] for index in self._typed.ids]
         self.growing = [" ".join(forms[:count]) + " " for count in range(len(forms))]
@@ -172,7 +172,7 @@ def ship_next_word(
         stem,
         model,
         vocabulary.to_json(),
-        describe(model, vocabulary, training),
+        describe(model, on_ids.state_shapes, vocabulary, training),
         {
             **figures,
             "words read by the checks": len(expected.inputs),
@@ -213,7 +213,7 @@ def check_file(file: OpenFile, expected: Expected) -> Measured:
     """Compare one file with Keras in both runtimes, and run suggest.py on it."""
     exact = file.number_format == "float32"
     figures: dict[str, Any] = {}
-    checks = [check_size(file, expected.parameters, GRAPH_BYTES)]
+    checks = [check_size(file, expected.model)]
     for runtime, signatures in file.runtimes.items():
         states = zeros(file.model.state_shapes())
         logits, _ = step_logits(signatures["step"], states, expected.inputs)
@@ -262,18 +262,22 @@ def milliseconds(keyboard: Keyboard, texts: Sequence[str]) -> list[float]:
 
 
 def describe(
-    model: keras.Model, vocabulary: TypedVocabulary, training: Mapping[str, Any]
+    model: keras.Model,
+    state_shapes: Shapes,
+    vocabulary: TypedVocabulary,
+    training: Mapping[str, Any],
 ) -> dict[str, Any]:
     """The card that travels inside the files."""
-    recurrent = [layer for layer in model.layers if isinstance(layer, keras.layers.RNN)]
+    layers = stateful_layers(model)
+    sizes = layers[0].describe(len(layers))
     return {
         **about(WORDS, model),
-        "units": recurrent[0].units,
-        "layers": len(recurrent),
+        "units": sizes["units"],
+        "layers": sizes["layers"],
         "embedding_size": model.get_layer("embedding").output_dim,
         "vocabulary_size": len(vocabulary),
         "first_word": vocabulary.first,
-        "state_shapes": [[1, layer.units] for layer in recurrent],
+        "state_shapes": state_shapes,
         "corpus": training.get("corpus"),
         "corpus_sha256": training.get("corpus SHA-256"),
         "hit_rate_at_1": training.get("hit rate at 1"),

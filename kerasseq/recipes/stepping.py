@@ -8,11 +8,10 @@ import numpy as np
 from kerasseq.files.formats import FORMATS
 from kerasseq.files.report import Check
 from kerasseq.files.runtimes import Signature
-from kerasseq.models.stateful import build_stateful_model
+from kerasseq.models.stateful import logits_along, stateful_layers
 from kerasseq.recipes.shipping import OpenFile
+from kerasseq.signatures.characters import frozen_kind
 
-# The size of a graph without its weights.
-GRAPH_BYTES = 50_000
 ALLOWED_LOGITS_DIFFERENCE = 1e-4
 # Steps to process at a time: with a large vocabulary, the logits at all steps of a text
 # take gigabytes.
@@ -37,16 +36,13 @@ def step_logits(
 
 def keras_logits(model: keras.Model, inputs: np.ndarray) -> np.ndarray:
     """The Keras model's logits at each step of one text, float32 (N, V)."""
-    length = min(STEPS_AT_ONCE, len(inputs))
-    stateful = build_stateful_model(model, batch_size=1, length=length)
-    # The padding comes after the text and changes nothing in it.
-    padded = np.pad(inputs, (0, -len(inputs) % length))
     # Filled in place, since a second copy could take hundreds of megabytes.
-    logits = np.empty((len(padded), model.output_shape[-1]), np.float32)
-    for start in range(0, len(padded), length):
-        steps = slice(start, start + length)
-        logits[steps] = stateful.predict_on_batch(padded[None, steps])[0]
-    return logits[: len(inputs)]
+    logits = np.empty((len(inputs), model.output_shape[-1]), np.float32)
+    start = 0
+    for some in logits_along(model, inputs):
+        logits[start : start + len(some)] = some
+        start += len(some)
+    return logits
 
 
 def cross_entropy(logits: np.ndarray, targets: np.ndarray) -> float:
@@ -66,7 +62,9 @@ def chunks(count: int) -> Iterator[slice]:
         yield slice(start, start + STEPS_AT_ONCE)
 
 
-def check_size(file: OpenFile, parameters: int, graph_bytes: int) -> Check:
+def check_size(file: OpenFile, model: keras.Model) -> Check:
     """A file is no larger than its weights and its graph need."""
-    limit = FORMATS[file.number_format].bytes_per_parameter * parameters + graph_bytes
+    weights = FORMATS[file.number_format].bytes_per_parameter * model.count_params()
+    graph = frozen_kind(model).graph_bytes(len(stateful_layers(model)))
+    limit = weights + graph
     return Check(file.name, "bytes of the model", len(file.model.flatbuffer), limit)

@@ -16,8 +16,8 @@ from kerasseq.models.next_word import (
     NextWordConfig,
     build_next_word_model,
     read_next_word_config,
-    word_scores,
 )
+from kerasseq.models.stateful import logits_along
 from kerasseq.pictures.losses import plot_losses
 from kerasseq.pictures.next_word import plot_savings, plot_typing
 from kerasseq.runs.bookkeeping import describe_training, open_checkpoint
@@ -148,7 +148,7 @@ def train_next_word(
     trigram = KneserNey(ids, len(vocabulary))
     typings = {
         "this model": measure_keystrokes(
-            lambda ids: word_scores(model, ids), held_out, vocabulary
+            lambda ids: logits_along(model, ids), held_out, vocabulary
         ),
         "trigram": measure_keystrokes(trigram, held_out, vocabulary),
     }

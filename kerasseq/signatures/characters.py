@@ -55,12 +55,12 @@ class GeneratingModule(tf.Module):
         super().__init__()
         self._step = step
         self._weights = list(variables)
-        self._state_shapes = [tuple(shape) for shape in state_shapes]
+        self.state_shapes = [tuple(shape) for shape in state_shapes]
         self._code_points = tf.constant(code_points, tf.int32)
 
     def device_signatures(self) -> dict[str, tf.types.experimental.ConcreteFunction]:
         """`step` and `generate` on numbers alone: what a `.tflite` holds."""
-        states = state_specs(self._state_shapes)
+        states = state_specs(self.state_shapes)
         integer, number = tf.TensorSpec((1,), tf.int32), tf.TensorSpec((1,), tf.float32)
         return {
             "step": self.step.get_concrete_function(token=integer, **states),
@@ -145,7 +145,7 @@ class GeneratingModule(tf.Module):
                 length,
                 seed,
                 settings,
-                zero_states(self._state_shapes),
+                zero_states(self.state_shapes),
             )
             points = tf.gather(self._code_points, tokens)
             return tf.strings.unicode_encode(points, "UTF-8")
@@ -191,21 +191,15 @@ def step_function(model: keras.Model) -> Step:
     return step
 
 
-def frozen_step(model: keras.Model) -> FrozenStep:
-    """The step function of an exported file, on a copy of the weights.
-
-    Raises:
-        ValueError: a layer is not covered.
-    """
+def frozen_kind(model: keras.Model) -> type[FrozenStep]:
+    """The class of the step function of an exported file."""
     first, *_ = stateful_layers(model)
     (step,) = (step for kind, step in FROZEN_STEPS.items() if isinstance(first, kind))
-    return step(model)
+    return step
 
 
-def state_shapes(model: keras.Model, *, frozen: bool = False) -> list[tuple[int, ...]]:
-    """The shape of each state of the step function, batch 1; frozen is as exported."""
-    if frozen:
-        return frozen_step(model).state_shapes
+def state_shapes(model: keras.Model) -> list[tuple[int, ...]]:
+    """The shape of each state of the step function, batch 1."""
     return [
         shape for layer in stateful_layers(model) for shape in layer.state_shapes(1)
     ]
@@ -240,7 +234,7 @@ def build_generating_module(
         )
     code_points = vocabulary.code_points.tolist()
     if frozen:
-        step = frozen_step(model)
+        step = frozen_kind(model)(model)
         return GeneratingModule(step, [], step.state_shapes, code_points)
     weights = [variable.value for variable in model.variables]
     return GeneratingModule(

@@ -70,6 +70,15 @@ class DecoderStep(tf.Module):
         model: from `build_char_transformer`.
     """
 
+    multiplies_states = False
+
+    @staticmethod
+    def graph_bytes(num_blocks: int) -> int:
+        """What a file takes at most beside the weights."""
+        # A block is some fifty operations, written down in four graphs, as is what all
+        # blocks need to know of a character's position.
+        return 50_000 + 30_000 * (num_blocks + 1)
+
     def __init__(self, model: keras.Model) -> None:
         super().__init__()
         embedding, *blocks, norm = model.layers[1:]

@@ -48,6 +48,14 @@ class InferenceStep(tf.Module):
         ValueError: a layer's cell, or an option of it, is not covered.
     """
 
+    # They can be stored in four bits: rounding averages out over many steps.
+    multiplies_states = True
+
+    @staticmethod
+    def graph_bytes(num_layers: int) -> int:
+        """What a file takes at most beside the weights."""
+        return 50_000
+
     def __init__(self, model: keras.Model) -> None:
         super().__init__()
         embedding, *layers, dense = (

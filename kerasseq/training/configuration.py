@@ -4,6 +4,8 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from kerasseq.layers.checks import check_at_least
+
 # An epoch of this many characters is short enough for progress to show and for a killed
 # run to lose little, and long enough for validation to cost little.
 CHARACTERS_A_ROUND = 250_000, 1_200_000
@@ -44,9 +46,7 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         counts = "batch_size", "length", "steps_per_epoch", "epochs", "patience"
-        for name in counts:
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)} must be at least 1")
+        check_at_least(1, **{name: getattr(self, name) for name in counts})
         if not 0 < self.learning_rate < math.inf:
             raise ValueError(
                 f"learning_rate={self.learning_rate} is not above zero; try 0.003"

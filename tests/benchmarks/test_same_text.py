@@ -85,7 +85,7 @@ def test_small_variants_lose_the_same_in_the_browser(built_page, tmp_path):
             path = write_tflite(
                 tmp_path / f"{name}.tflite",
                 flatbuffer,
-                describe(model, {}),
+                describe(model, frozen.state_shapes, {}),
                 {"vocabulary.json": vocabulary.to_json()},
             )
             device = Model(path)

@@ -11,7 +11,7 @@ from kerasseq.layers.cells import EQUATIONS, Equations
 from kerasseq.layers.recurrent import FusedRNN
 from kerasseq.models.char_rnn import CELLS, read_char_rnn_config
 from kerasseq.on_device.model_file import Model
-from kerasseq.signatures.characters import frozen_step, state_shapes
+from kerasseq.signatures.characters import frozen_kind, state_shapes
 from kerasseq.signatures.states import zero_states
 
 CHARACTERS = ks.Vocabulary.from_text("the cat sat on a mat")
@@ -105,7 +105,7 @@ def test_it_learns_and_carries_its_state(model):
         float(learner.train_on_batch(ids[:, :T], ids[:, 1 : T + 1])) for _ in range(8)
     ]
     assert losses[-1] < 0.9 * losses[0]
-    step, states = frozen_step(model), zero_states(state_shapes(model))
+    step, states = frozen_kind(model)(model), zero_states(state_shapes(model))
     expected = np.asarray(model(ids[:1]))[0]
     for token, logits in zip(ids[0].astype(np.int32), expected, strict=True):
         found, states = step(tf.constant([token]), states)

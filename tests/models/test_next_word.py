@@ -15,11 +15,10 @@ from kerasseq.files.keras_models import load_model, save_model
 from kerasseq.files.runtimes import open_signatures
 from kerasseq.files.tflite import convert
 from kerasseq.models.next_word import (
-    PLACES_AT_ONCE,
     NextWordConfig,
     build_next_word_model,
-    word_scores,
 )
+from kerasseq.models.stateful import STEPS_AT_ONCE, logits_along
 from kerasseq.on_device.operators import list_operators
 from kerasseq.signatures.next_word import NextWordOnIds, NextWordOnText, suggest
 from kerasseq.text.keyboard import Caret, TypedVocabulary
@@ -112,12 +111,12 @@ def test_dropout_is_one_mask_for_all_steps_of_words_and_states():
 
 
 def test_the_state_is_carried_through_a_text_of_any_length(plain):
-    for length in (1, PLACES_AT_ONCE, PLACES_AT_ONCE + 3):
+    for length in (1, STEPS_AT_ONCE, STEPS_AT_ONCE + 3):
         ids = np.resize(IDS, length)
-        parts = list(word_scores(plain, ids))
+        parts = list(logits_along(plain, ids))
         found = np.concatenate(parts)
         np.testing.assert_allclose(found, plain(ids[None])[0], atol=1e-4)
-    assert not list(word_scores(plain, IDS[:0]))
+    assert not list(logits_along(plain, IDS[:0]))
 
 
 def test_the_unknown_word_is_read_and_not_learned(plain):

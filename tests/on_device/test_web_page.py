@@ -354,7 +354,7 @@ def test_a_transformer_writes_the_text_of_keras_past_its_context(fresh_page, tmp
             "kind": "character model",
             **describe_sizes(model),
             "vocabulary_size": len(vocabulary),
-            "state_shapes": state_shapes(model, frozen=True),
+            "state_shapes": frozen.state_shapes,
             "sampling_defaults": DEFAULTS | {"length": 300},
         },
         {"vocabulary.json": vocabulary.to_json()},

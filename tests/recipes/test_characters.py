@@ -32,7 +32,8 @@ def write(path, model, number_format):
     module = build_generating_module(model, VOCABULARY, frozen=True)
     flatbuffer = convert(module, module.device_signatures(), number_format)
     files = {"vocabulary.json": VOCABULARY.to_json()}
-    write_tflite(path, flatbuffer, describe(model, {}), files)
+    card = describe(model, module.state_shapes, {})
+    write_tflite(path, flatbuffer, card, files)
     return open_file(path, number_format)
 
 

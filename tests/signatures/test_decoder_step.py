@@ -18,7 +18,6 @@ from kerasseq.on_device.operators import list_operators
 from kerasseq.signatures.characters import (
     build_generating_module,
     generate,
-    state_shapes,
 )
 from kerasseq.signatures.decoder_step import PAGE, DecoderStep
 from kerasseq.text.characters import Vocabulary
@@ -154,8 +153,8 @@ def test_each_weight_is_kept_once(step, model):
     assert kept == model.count_params() - folded
 
 
-def test_the_states_of_a_file_are_those_of_the_step(model, step):
-    assert state_shapes(model, frozen=True) == step.state_shapes
+def test_the_states_of_a_file_are_those_of_the_step(module, step):
+    assert module.state_shapes == step.state_shapes
     assert step.state_shapes == [(H, C // H, W)] * (2 * N) + [(1,)]
 
 
