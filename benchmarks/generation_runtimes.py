@@ -24,11 +24,8 @@ from kerasseq.on_device.generate import uniform_numbers, write_tokens
 from kerasseq.on_device.sampling import choose_token
 from kerasseq.recipes.characters import describe
 from kerasseq.recipes.stepping import step_logits, zeros
-from kerasseq.signatures.characters import (
-    build_generating_module,
-    generate,
-    state_shapes,
-)
+from kerasseq.signatures.characters import build_generating_module, generate
+from kerasseq.signatures.steps import state_shapes
 from kerasseq.text.characters import Vocabulary
 
 VOCABULARY_SIZE, EMBEDDING_SIZE = 65, 64

@@ -42,8 +42,9 @@ from kerasseq.on_device.generate import uniform_numbers, write_tokens
 from kerasseq.recipes.characters import describe
 from kerasseq.recipes.rounding import possible_tokens
 from kerasseq.recipes.stepping import keras_logits
-from kerasseq.signatures.characters import build_generating_module, state_shapes
+from kerasseq.signatures.characters import build_generating_module
 from kerasseq.signatures.sampling import Settings, filters, sampler
+from kerasseq.signatures.steps import state_shapes
 from kerasseq.text.characters import Vocabulary
 
 UNITS = {27: 64, 65: 128, 3000: 96}

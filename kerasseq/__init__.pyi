@@ -5,8 +5,8 @@ from kerasseq.layers.attention import causal_mask as causal_mask
 from kerasseq.layers.attention import (
     scaled_dot_product_attention as scaled_dot_product_attention,
 )
-from kerasseq.layers.blocks import DecoderBlock as DecoderBlock
-from kerasseq.layers.blocks import EncoderBlock as EncoderBlock
+from kerasseq.layers.decoder_block import DecoderBlock as DecoderBlock
+from kerasseq.layers.encoder_block import EncoderBlock as EncoderBlock
 from kerasseq.layers.pooling import AttentionPooling as AttentionPooling
 from kerasseq.layers.positions import SinusoidalPositions as SinusoidalPositions
 from kerasseq.layers.recurrent import GRU as GRU

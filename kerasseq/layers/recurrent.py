@@ -1,170 +1,20 @@
 """Keras's recurrent layers with a fast loop for the CPU, around Keras's own cells.
 
-Keras multiplies inputs and weights anew at every step and adds up the weights' gradient
-step by step. Here the inputs are multiplied once, before the loop, and the gradients of
-the weights are products after the backward loop, so that the loops hold just what must
-wait for the step before. What is as large as all steps' gates is read and written as
-seldom as can be: at these sizes that costs as much as the products do.
-
-Shapes: T steps, B batch, E input size, H units, G gates.
+Shapes: T steps, B batch, E input size, H units.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from kerasseq.layers.cells import (
-    EQUATIONS,
-    Equations,
-    Tensors,
-    cell_weights,
-    why_not_covered,
-)
+from kerasseq.layers.cells import EQUATIONS, cell_weights, why_not_covered
 from kerasseq.layers.checks import check_chance
+from kerasseq.layers.recurrent_loop import run_steps
 
 logger = logging.getLogger(__name__)
-
-
-def run_steps(
-    equations: Equations, inputs: tf.Tensor, states: Tensors, weights: Tensors
-) -> tuple[tf.Tensor, Tensors]:
-    """Run a cell over all steps, with a derivative of its own.
-
-    Args:
-        equations: the cell.
-        inputs: (T, B, E), static T and B.
-        states: each (B, H).
-        weights: from `cell_weights`.
-
-    Returns:
-        outputs (T, B, H) and the states after the last step.
-    """
-    num_steps, batch, size = inputs.shape
-    units, width = weights[2].shape
-    apart = equations.num_apart
-
-    @tf.custom_gradient
-    def run(
-        inputs: tf.Tensor,
-        kernel: tf.Tensor,
-        bias: tf.Tensor,
-        recurrent_kernel: tf.Tensor,
-        recurrent_bias: tf.Tensor,
-        *states: tf.Tensor,
-    ) -> tuple[Tensors, Callable]:
-        flat_inputs = tf.reshape(inputs, (-1, size))
-        projected = tf.matmul(flat_inputs, kernel)
-        projected = tf.reshape(projected, (num_steps, batch, width))
-
-        def step(index: tf.Tensor, states: Tensors) -> tuple[Tensors, Tensors]:
-            recurrent = tf.matmul(states[0], recurrent_kernel) + recurrent_bias
-            new, kept = equations.forward(projected[index] + bias, recurrent, states)
-            return new, (*new, *kept)
-
-        widths = [units] * (len(states) + equations.num_kept)
-        last, rows = _loop(range(num_steps), step, tuple(states), batch, widths)
-        histories, kept = rows[: len(states)], rows[len(states) :]
-
-        def gradient(d_outputs: tf.Tensor, *d_last: tf.Tensor) -> Tensors:
-            before = [
-                tf.concat([state[None], history[:-1]], axis=0)
-                for state, history in zip(states, histories, strict=True)
-            ]
-            transposed = tf.transpose(recurrent_kernel)
-
-            def back(index: tf.Tensor, d_states: Tensors) -> tuple[Tensors, Tensors]:
-                d_shared, d_apart, direct = equations.backward(
-                    (d_states[0] + d_outputs[index], *d_states[1:]),
-                    tuple(state[index] for state in before),
-                    tuple(values[index] for values in kept),
-                )
-                d_recurrent = tf.concat([d_shared, *d_apart[:1]], axis=1)
-                through = tf.matmul(d_recurrent, transposed)
-                return (direct[0] + through, *direct[1:]), (d_shared, *d_apart)
-
-            steps = range(num_steps - 1, -1, -1)
-            widths = [width - apart * units] + [units] * (2 * apart)
-            d_states, rows = _loop(steps, back, tuple(d_last), batch, widths)
-            # One array each, never joined: a copy of all steps' gates takes longer
-            # than the two products in the place of one.
-            d_shared, *d_apart = (tf.reshape(row, (-1, row.shape[2])) for row in rows)
-            d_recurrent, d_projected = (
-                [d_shared, *d_apart[part : part + 1]] for part in (0, 1)
-            )
-            d_inputs = tf.add_n(
-                [
-                    tf.matmul(gates, part, transpose_b=True)
-                    for gates, part in zip(
-                        d_projected,
-                        tf.split(kernel, [each.shape[1] for each in d_projected], 1),
-                        strict=True,
-                    )
-                ]
-            )
-            flat_before = tf.reshape(before[0], (-1, units))
-            return (
-                tf.reshape(d_inputs, inputs.shape),
-                *_weight_gradients(flat_inputs, d_projected),
-                *_weight_gradients(flat_before, d_recurrent),
-                *d_states,
-            )
-
-        return (histories[0], *last), gradient
-
-    outputs, *last = run(inputs, *weights, *states)
-    return outputs, tuple(last)
-
-
-def _weight_gradients(inputs: tf.Tensor, d_gates: Sequence[tf.Tensor]) -> Tensors:
-    """Gradients of a kernel and a bias, from inputs and their products' gradients."""
-    products = [tf.matmul(inputs, part, transpose_a=True) for part in d_gates]
-    sums = [tf.reduce_sum(part, axis=0) for part in d_gates]
-    return tf.concat(products, axis=1), tf.concat(sums, axis=0)
-
-
-def _loop(
-    steps: range,
-    body: Callable[[tf.Tensor, Tensors], tuple[Tensors, Tensors]],
-    states: Tensors,
-    batch: int,
-    widths: Sequence[int],
-) -> tuple[Tensors, Tensors]:
-    """Hand states from step to step, and keep what each step gives beside them.
-
-    Every kept tensor has an array of its own: to join them to one row would cost more
-    time than a step's elementwise operations.
-
-    Args:
-        steps: the indices, in the order in which they run.
-        body: from an index and states to new states and what to keep.
-        states: the first step's.
-        batch: B.
-        widths: for each kept tensor (B, W) its W.
-
-    Returns:
-        The states after the last step, and what was kept, each (T, B, W) by index.
-    """
-
-    def turn(count: tf.Tensor, states: Tensors, arrays: tuple) -> tuple:
-        index = steps.start + steps.step * count
-        states, rows = body(index, states)
-        pairs = zip(arrays, rows, strict=True)
-        return count + 1, states, tuple(a.write(index, row) for a, row in pairs)
-
-    arrays = tuple(
-        tf.TensorArray(states[0].dtype, len(steps), element_shape=(batch, width))
-        for width in widths
-    )
-    _, states, arrays = tf.while_loop(
-        lambda count, *_: count < len(steps),
-        turn,
-        (tf.constant(0), states, arrays),
-        maximum_iterations=len(steps),
-    )
-    return states, tuple(array.stack() for array in arrays)
 
 
 class FastLoop(keras.layers.RNN):

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import keras
 
-from kerasseq.layers.blocks import DecoderBlock
 from kerasseq.layers.checks import check_at_least, check_even_heads, check_fraction
+from kerasseq.layers.decoder_block import DecoderBlock
 
 
 @dataclass(frozen=True)

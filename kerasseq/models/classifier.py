@@ -12,8 +12,8 @@ import keras
 import numpy as np
 
 from kerasseq.layers.attention import Shape, Tensor
-from kerasseq.layers.blocks import EncoderBlock
 from kerasseq.layers.checks import check_at_least, check_fraction
+from kerasseq.layers.encoder_block import EncoderBlock
 from kerasseq.layers.pooling import AttentionPooling
 from kerasseq.layers.positions import SinusoidalPositions
 from kerasseq.models.encoder import EncoderConfig

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import keras
 
-from kerasseq.layers.blocks import EncoderBlock
 from kerasseq.layers.checks import check_at_least, check_divisible, check_fraction
+from kerasseq.layers.encoder_block import EncoderBlock
 from kerasseq.layers.positions import SinusoidalPositions
 
 PADDING_ID = 0

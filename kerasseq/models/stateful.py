@@ -49,6 +49,12 @@ def stateful_layers(model: keras.Model) -> list[StatefulLayer]:
     return [found for layer in model.layers if (found := stateful_layer(layer))]
 
 
+def describe_sizes(model: keras.Model) -> dict[str, Any]:
+    """What a card says of a model's sizes."""
+    layers = stateful_layers(model)
+    return layers[0].describe(len(layers))
+
+
 def build_stateful_model(
     model: keras.Model,
     batch_size: int,

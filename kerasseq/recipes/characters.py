@@ -17,6 +17,7 @@ import numpy as np
 from kerasseq.files.formats import FORMATS
 from kerasseq.files.report import Check
 from kerasseq.files.runtimes import Signature
+from kerasseq.models.stateful import describe_sizes
 from kerasseq.on_device.generate import write_tokens
 from kerasseq.recipes.device_command import run_command
 from kerasseq.recipes.made_up import OWN_TEXT
@@ -31,13 +32,9 @@ from kerasseq.recipes.stepping import (
     step_logits,
     zeros,
 )
-from kerasseq.signatures.characters import (
-    build_generating_module,
-    describe_sizes,
-    frozen_kind,
-    generate,
-)
+from kerasseq.signatures.characters import build_generating_module, generate
 from kerasseq.signatures.states import Shapes
+from kerasseq.signatures.steps import frozen_kind
 from kerasseq.text.characters import Vocabulary
 
 SAMPLING_DEFAULTS = {

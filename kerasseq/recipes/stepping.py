@@ -10,7 +10,7 @@ from kerasseq.files.report import Check
 from kerasseq.files.runtimes import Signature
 from kerasseq.models.stateful import logits_along, stateful_layers
 from kerasseq.recipes.shipping import OpenFile
-from kerasseq.signatures.characters import frozen_kind
+from kerasseq.signatures.steps import frozen_kind
 
 ALLOWED_LOGITS_DIFFERENCE = 1e-4
 # Steps to process at a time: with a large vocabulary, the logits at all steps of a text

@@ -5,34 +5,21 @@ stateful layers answer for all in which the models differ.
 """
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias
 
 import keras
 import tensorflow as tf
 
-from kerasseq.layers.blocks import DecoderBlock
-from kerasseq.layers.recurrent import FastLoop
-from kerasseq.models.stateful import stateful_layer, stateful_layers
-from kerasseq.signatures.decoder_step import DecoderStep
 from kerasseq.signatures.generation import CHUNK, Step, generate_chunk, generate_tokens
-from kerasseq.signatures.recurrent_step import InferenceStep
 from kerasseq.signatures.sampling import Settings
 from kerasseq.signatures.states import (
     Shapes,
-    States,
     named_states,
     state_specs,
     states_in_order,
     zero_states,
 )
+from kerasseq.signatures.steps import frozen_kind, state_shapes, step_function
 from kerasseq.text.characters import Vocabulary
-
-# The step that a file holds, for each kind of stateful layer.
-FrozenStep: TypeAlias = InferenceStep | DecoderStep
-FROZEN_STEPS: dict[type, type[FrozenStep]] = {
-    FastLoop: InferenceStep,
-    DecoderBlock: DecoderStep,
-}
 
 
 class GeneratingModule(tf.Module):
@@ -162,53 +149,6 @@ class GeneratingModule(tf.Module):
         newline = tf.cast(tf.where(self._code_points == ord("\n"))[:, 0], tf.int32)
         stand_in = tf.concat([newline, [0]], 0)[:1]
         return tf.cond(tf.size(ids) > 0, lambda: ids, lambda: stand_in)
-
-
-def step_function(model: keras.Model) -> Step:
-    """The model as the step function that `generation` loops over.
-
-    The states are float32, whatever the layers compute in.
-    """
-    embedding, *layers = model.layers[1:]
-    steps = [(layer, stateful_layer(layer)) for layer in layers]
-
-    def step(token: tf.Tensor, states: States) -> tuple[tf.Tensor, States]:
-        x = before = embedding(token)
-        remaining = list(states)
-        new_states: States = []
-        for layer, stateful in steps:
-            if stateful is None:
-                x = layer([before, x] if isinstance(layer, keras.layers.Add) else x)
-                continue
-            count, before = len(stateful.state_shapes(1)), x
-            x, after = stateful.step(x, remaining[:count])
-            new_states += [tf.cast(state, tf.float32) for state in after]
-            remaining = remaining[count:]
-        if isinstance(embedding, keras.layers.ReversibleEmbedding):
-            x = embedding(x, reverse=True)
-        return x, new_states
-
-    return step
-
-
-def frozen_kind(model: keras.Model) -> type[FrozenStep]:
-    """The class of the step function of an exported file."""
-    first, *_ = stateful_layers(model)
-    (step,) = (step for kind, step in FROZEN_STEPS.items() if isinstance(first, kind))
-    return step
-
-
-def state_shapes(model: keras.Model) -> list[tuple[int, ...]]:
-    """The shape of each state of the step function, batch 1."""
-    return [
-        shape for layer in stateful_layers(model) for shape in layer.state_shapes(1)
-    ]
-
-
-def describe_sizes(model: keras.Model) -> dict[str, Any]:
-    """What a card says of a model's sizes."""
-    layers = stateful_layers(model)
-    return layers[0].describe(len(layers))
 
 
 def build_generating_module(

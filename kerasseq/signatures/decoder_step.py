@@ -13,7 +13,7 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
-from kerasseq.layers.blocks import DecoderBlock
+from kerasseq.layers.decoder_block import DecoderBlock
 from kerasseq.layers.rotary import rotary_turns
 from kerasseq.signatures.generation import Step
 from kerasseq.signatures.states import States

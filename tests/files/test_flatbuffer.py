@@ -19,7 +19,8 @@ from kerasseq.files.formats import FORMATS
 from kerasseq.files.runtimes import open_signatures
 from kerasseq.files.tflite import convert, convert_all
 from kerasseq.models.char_rnn import CharRNNConfig, build_char_rnn
-from kerasseq.signatures.characters import build_generating_module, state_shapes
+from kerasseq.signatures.characters import build_generating_module
+from kerasseq.signatures.steps import state_shapes
 from kerasseq.text.characters import Vocabulary
 
 VOCABULARY = Vocabulary.from_text("\nabcdefghijk")

@@ -22,11 +22,8 @@ from kerasseq.models.char_rnn import CharRNNConfig, build_char_rnn
 from kerasseq.on_device.generate import uniform_numbers, write_tokens
 from kerasseq.on_device.model_file import CONTRACT_VERSION, Model
 from kerasseq.on_device.operators import list_operators
-from kerasseq.signatures.characters import (
-    build_generating_module,
-    generate,
-    state_shapes,
-)
+from kerasseq.signatures.characters import build_generating_module, generate
+from kerasseq.signatures.steps import state_shapes
 from kerasseq.text.characters import Vocabulary
 
 VOCABULARY = Vocabulary.from_text("\n abcdefghé")

@@ -298,7 +298,8 @@ def sample_files() -> tuple[bytes, dict[str, bytes]]:
 
     from kerasseq.files.tflite import convert, write_tflite
     from kerasseq.models.char_rnn import CharRNNConfig, build_char_rnn
-    from kerasseq.signatures.characters import build_generating_module, state_shapes
+    from kerasseq.signatures.characters import build_generating_module
+    from kerasseq.signatures.steps import state_shapes
     from kerasseq.text.characters import Vocabulary
 
     def export(characters: str, cell: Any, units: int, kind: str) -> bytes:

@@ -15,12 +15,8 @@ import kerasseq.signatures.characters
 from kerasseq.files.keras_models import save_model
 from kerasseq.models.char_rnn import CharRNNConfig, build_char_rnn
 from kerasseq.models.stateful import build_sampling_model, build_stateful_model
-from kerasseq.signatures.characters import (
-    build_generating_module,
-    generate,
-    state_shapes,
-    step_function,
-)
+from kerasseq.signatures.characters import build_generating_module, generate
+from kerasseq.signatures.steps import state_shapes, step_function
 from kerasseq.text.characters import Vocabulary
 
 CELLS = ("gru", "lstm", "simple_rnn")

@@ -12,21 +12,20 @@ import tensorflow as tf
 
 from kerasseq.data.streams import next_character_streams
 from kerasseq.files.keras_models import load_model, save_model
-from kerasseq.layers.blocks import DecoderBlock
 from kerasseq.layers.carrying import CarryingBlock, Memory
+from kerasseq.layers.decoder_block import DecoderBlock
 from kerasseq.layers.rotary import rotary_turns
 from kerasseq.models.char_transformer import (
     CharTransformerConfig,
     build_char_transformer,
 )
-from kerasseq.models.stateful import build_sampling_model, build_stateful_model
-from kerasseq.signatures.characters import (
-    build_generating_module,
+from kerasseq.models.stateful import (
+    build_sampling_model,
+    build_stateful_model,
     describe_sizes,
-    generate,
-    state_shapes,
-    step_function,
 )
+from kerasseq.signatures.characters import build_generating_module, generate
+from kerasseq.signatures.steps import state_shapes, step_function
 from kerasseq.text.characters import Vocabulary
 from kerasseq.training.callbacks import HeldOutLoss, reset_carried_state
 from kerasseq.training.compiling import compile_for_training

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from kerasseq.layers.blocks import EncoderBlock
+from kerasseq.layers.encoder_block import EncoderBlock
 from kerasseq.layers.positions import SinusoidalPositions, sinusoidal_positions
 from kerasseq.models.encoder import (
     EncoderConfig,

@@ -11,8 +11,8 @@ from kerasseq.layers.cells import EQUATIONS, Equations
 from kerasseq.layers.recurrent import FusedRNN
 from kerasseq.models.char_rnn import CELLS, read_char_rnn_config
 from kerasseq.on_device.model_file import Model
-from kerasseq.signatures.characters import frozen_kind, state_shapes
 from kerasseq.signatures.states import zero_states
+from kerasseq.signatures.steps import frozen_kind, state_shapes
 
 CHARACTERS = ks.Vocabulary.from_text("the cat sat on a mat")
 V, B, T, H = len(CHARACTERS), 3, 6, 7

@@ -23,11 +23,8 @@ from kerasseq.on_device.generate import (
     write_tokens,
 )
 from kerasseq.on_device.model_file import CONTRACT_VERSION, Model
-from kerasseq.signatures.characters import (
-    build_generating_module,
-    generate,
-    state_shapes,
-)
+from kerasseq.signatures.characters import build_generating_module, generate
+from kerasseq.signatures.steps import state_shapes
 from kerasseq.text.characters import Vocabulary
 from tests.support.programs import FOLDER, run_program
 

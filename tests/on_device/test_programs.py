@@ -22,14 +22,11 @@ from kerasseq.models.tagger import TaggerConfig, build_tagger
 from kerasseq.on_device import encode
 from kerasseq.on_device.model_file import CONTRACT_VERSION
 from kerasseq.on_device.opening import open_tflite
-from kerasseq.signatures.characters import (
-    build_generating_module,
-    generate,
-    state_shapes,
-)
+from kerasseq.signatures.characters import build_generating_module, generate
 from kerasseq.signatures.classifier import ClassifierOnIds
 from kerasseq.signatures.encoder import EncoderOnIds
 from kerasseq.signatures.next_word import NextWordOnIds, NextWordOnText, suggest
+from kerasseq.signatures.steps import state_shapes
 from kerasseq.signatures.tagger import TaggerOnIds, tag_sentences
 from kerasseq.text.characters import Vocabulary
 from kerasseq.text.keyboard import TypedVocabulary

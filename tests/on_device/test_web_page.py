@@ -24,15 +24,12 @@ from kerasseq.models.char_transformer import (
     CharTransformerConfig,
     build_char_transformer,
 )
+from kerasseq.models.stateful import describe_sizes
 from kerasseq.on_device.generate import encode_prompt, write_tokens
 from kerasseq.on_device.model_file import CONTRACT_VERSION, Model
 from kerasseq.on_device.serve import Server
-from kerasseq.signatures.characters import (
-    build_generating_module,
-    describe_sizes,
-    generate,
-    state_shapes,
-)
+from kerasseq.signatures.characters import build_generating_module, generate
+from kerasseq.signatures.steps import state_shapes
 from kerasseq.text.characters import Vocabulary
 from tests.support.programs import FOLDER, run_program
 

@@ -17,8 +17,8 @@ from kerasseq.models.encoder import build_masked_word_model
 from kerasseq.models.precision import as_float32
 from kerasseq.models.stateful import build_sampling_model
 from kerasseq.on_device.model_file import Model
-from kerasseq.signatures.characters import state_shapes, step_function
 from kerasseq.signatures.states import zero_states
+from kerasseq.signatures.steps import state_shapes, step_function
 from kerasseq.text.words import SPECIALS
 
 ROOT = Path(__file__).parents[2]

@@ -7,13 +7,9 @@ import tensorflow as tf
 
 from kerasseq.files.saved_model import write_saved_model
 from kerasseq.models.char_rnn import CharRNNConfig, build_char_rnn
-from kerasseq.signatures.characters import (
-    build_generating_module,
-    generate,
-    state_shapes,
-    step_function,
-)
+from kerasseq.signatures.characters import build_generating_module, generate
 from kerasseq.signatures.recurrent_step import InferenceStep
+from kerasseq.signatures.steps import state_shapes, step_function
 from kerasseq.text.characters import Vocabulary
 
 
