@@ -59,6 +59,7 @@ SETTINGS = (
 )
 PROMPT = [1, 2, 0, 3]
 PAGE = Path(__file__).parents[1] / "export" / "web"
+SERVER = Path(__file__).parents[1] / "kerasseq" / "on_device" / "serve.py"
 Write = Callable[[int, int, dict], np.ndarray]
 
 
@@ -190,7 +191,7 @@ def browser() -> Iterator[Any]:
 @contextlib.contextmanager
 def serving(*paths: Path) -> Iterator[str]:
     """The address of the page's server, which runs in a process of its own."""
-    command = [sys.executable, str(PAGE / "serve.py"), "--port=0", *map(str, paths)]
+    command = [sys.executable, str(SERVER), "--port=0", *map(str, paths)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout  # it is a pipe
         try:

@@ -26,7 +26,7 @@ def load_model(path: str | os.PathLike, compile: bool = False) -> keras.Model:
     Only classes of Keras and of this package are allowed, and no Lambda layers, whose
     code would be in the file. This is checked before anything is built.
     `keras.models.load_model` reads the same files without these checks, if `keras` was
-    imported before `kerasseq`: then Keras knows the classes of this package.
+    imported before this package: then Keras knows the classes of this package.
 
     Args:
         path: of the file.
