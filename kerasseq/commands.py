@@ -5,18 +5,17 @@ Parsing and help load neither TensorFlow nor Keras; only the work does.
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import Field, fields
 from functools import partial
-from inspect import Parameter, Signature
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from kerasseq import __version__
+from kerasseq.option_parameters import with_options
 from kerasseq.outcome import exit_code
 from kerasseq.quiet import hush
-from kerasseq.runs.options import Options, option_name
+from kerasseq.runs.options import Options
 
 TRAIN = """\
 Train small sequence models on a text, and export and check their files.
@@ -40,7 +39,6 @@ ON_DEVICE = {
     "show": "Print a file's card, vocabulary and signatures.",
 }
 DEVICES = "Use files, on any device"
-HELP_NAMES = {"help_option_names": ["-h", "--help"]}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -104,17 +102,6 @@ def export_again(name: str, arguments: Sequence[str] | None = None) -> int:
     return _export(Path(arguments[0]), name, program)
 
 
-def parse_options(
-    arguments: Sequence[str], program: str = "train_all.py"
-) -> Options | int:
-    """The options of a command line, or the exit code if it has none."""
-    found: list[Options] = []
-    app = _new_app()
-    app.command(help=_about_training(program))(_with_options(found.append))
-    code = _run(app, arguments, program)
-    return found[0] if found else code
-
-
 def _from_process(
     arguments: Sequence[str] | None,
 ) -> tuple[Callable[[], None], Sequence[str]]:
@@ -125,14 +112,10 @@ def _from_process(
     return lambda: None, arguments
 
 
-def _about_training(program: str) -> str:
-    return TRAIN.format(f"python {program}" if program.endswith(".py") else program)
-
-
 def _new_app(add_completion: bool = False) -> typer.Typer:
     return typer.Typer(
         rich_markup_mode="rich",
-        context_settings=HELP_NAMES,
+        context_settings={"help_option_names": ["-h", "--help"]},
         add_completion=add_completion,
         pretty_exceptions_enable=False,
     )
@@ -183,8 +166,9 @@ def _add_train(
         again = "continue with --resume"
         return exit_code(program, partial(train_all, options, callbacks), again)
 
-    app.command("train", help=_about_training(program), rich_help_panel="Make models")(
-        _with_options(work)
+    typed = f"python {program}" if program.endswith(".py") else program
+    app.command("train", help=TRAIN.format(typed), rich_help_panel="Make models")(
+        with_options(work)
     )
 
 
@@ -223,18 +207,12 @@ def _add_helpers(app: typer.Typer) -> None:
         from kerasseq.on_device import serve
         from kerasseq.page import build_page, find_models
 
-        found: list[str] = []
-
-        def work() -> None:
+        def work() -> int:
             models = [str(path) for path in find_models(files or ())]
-            found.extend([str(build_page()), *models])
+            arguments = ["--port", port, *models]
+            return serve.main(arguments, "kerasseq page", build_page())
 
-        code = exit_code("kerasseq page", work, "run this again")
-        if code:
-            return code
-        dist, *models = found
-        arguments = ["--port", port, *models]
-        return serve.main(arguments, "kerasseq page", Path(dist))
+        return exit_code("kerasseq page", work, "run this again")
 
     @app.command("runner", rich_help_panel=DEVICES)
     def runner(
@@ -262,80 +240,7 @@ def _export(out: Path, name: str | None, program: str) -> int:
     return code
 
 
-def _with_options(work: Callable[[Options], Any]) -> Callable[..., Any]:
-    """A function for typer, with one parameter for each field of `Options`."""
-
-    defaults = {field.name: _default(field) for field in fields(Options)}
-
-    def command(text: str | None, **given: Any) -> Any:
-        values = {name: value for name, value in given.items() if value}
-        if text is not None and values["corpus"] != defaults["corpus"]:
-            raise typer.TyperException("give the text as TEXT or --corpus, not both")
-        if text is not None:
-            values["corpus"] = text
-        try:
-            options = Options(**values)
-        except ValueError as error:
-            raise typer.TyperException(str(error)) from None
-        return work(options)
-
-    text = typer.Argument(
-        metavar="TEXT", help="A text file in UTF-8.", show_default="see --corpus"
-    )
-    parameters = [_parameter("text", str | None, None, text)]
-    parameters += [
-        _parameter(field.name, _kind(field), defaults[field.name], _typer_option(field))
-        for field in fields(Options)
-    ]
-    command.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
-    return command
-
-
-def _parameter(name: str, kind: Any, default: Any, info: Any) -> Parameter:
-    return Parameter(
-        name,
-        Parameter.POSITIONAL_OR_KEYWORD,
-        default=default,
-        annotation=Annotated[kind, info],
-    )
-
-
-def _kind(field: Field) -> Any:
-    """The type of typer's value; `Options` converts texts to numbers."""
-    if field.type is bool:
-        return bool
-    return list[str] | None if field.metadata["repeatable"] else str | None
-
-
-def _default(field: Field) -> Any:
-    if field.type is bool:
-        return False
-    # What has a text for its default is left to `Options`.
-    unknown = field.metadata["default_text"] or field.default in ("", None)
-    return None if unknown else str(field.default)
-
-
-def _typer_option(field: Field) -> Any:
-    about = field.metadata
-    choices = about["choices"]
-    return typer.Option(
-        option_name(field),
-        metavar=about["metavar"],
-        help=about["help"],
-        rich_help_panel=about["group"],
-        show_default=about["default_text"] or field.type is not bool,
-        autocompletion=_completing(choices) if choices else None,
-    )
-
-
 def _saved_models(context: typer.Context, incomplete: str) -> list[str]:
     """The saved models of the run named on the command line."""
     saved = Path(context.params["out"]).glob("*/*.keras")
     return [path.stem for path in saved if path.stem.startswith(incomplete)]
-
-
-def _completing(names: Sequence[str]) -> Callable[[str], list[str]]:
-    def complete(incomplete: str) -> list[str]:
-        return [name for name in names if name.startswith(incomplete)]
-
-    return complete

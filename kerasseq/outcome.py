@@ -13,16 +13,15 @@ def exit_code(program: str, work: Callable[[], Any], again: str) -> int:
 
     Args:
         program: the command's name, which begins the line.
-        work: what the command does.
+        work: what the command does; it may return an exit code.
         again: how to continue once the disk has room, or after Ctrl-C.
 
     Returns:
-        0; 1 if training fails, or a file cannot be written or fails its checks; 2 if
-        the request cannot be carried out; 130 after Ctrl-C.
+        The work's exit code, else 0; 1 if training fails, or a file cannot be written
+        or fails its checks; 2 if the request cannot be carried out; 130 after Ctrl-C.
     """
     try:
-        work()
-        return 0
+        return work() or 0
     except ValueError as error:
         line, code = f"error: {error}", 2
     except FloatingPointError as error:

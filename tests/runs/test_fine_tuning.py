@@ -10,7 +10,6 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from kerasseq.commands import parse_options
 from kerasseq.data.masked_words import SENTENCES
 from kerasseq.files.keras_models import load_model
 from kerasseq.models.stateful import build_stateful_model
@@ -22,6 +21,7 @@ from kerasseq.text.characters import Vocabulary
 from kerasseq.text.corpus import Corpus, load_corpus
 from kerasseq.text.held_out import split_text
 from kerasseq.training.checkpoint import Checkpoint
+from tests.support.options import parse_options
 
 KINDS = {
     "gru": {"cell": "gru", "units": 48},

@@ -2,8 +2,8 @@
 
 import pytest
 
-from kerasseq.commands import parse_options
 from kerasseq.runs.options import Options, check_writable
+from tests.support.options import parse_options
 
 
 @pytest.mark.parametrize(
