@@ -1,5 +1,18 @@
 """Range checks that layers and configurations share."""
 
+from dataclasses import fields
+from typing import Any
+
+
+def check_config(config: Any, **least: int) -> None:
+    """Check a dataclass: integers from 1 up, or from `least`; floats in [0, 1)."""
+    for field in fields(config):
+        named = {field.name: getattr(config, field.name)}
+        if field.type is int:
+            check_at_least(least.get(field.name, 1), **named)
+        elif field.type is float:
+            check_fraction(**named)
+
 
 def check_at_least(least: int, **sizes: int) -> None:
     for name, size in sizes.items():

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import keras
 
-from kerasseq.layers.checks import check_at_least, check_fraction
+from kerasseq.layers.checks import check_config
 
 CELLS = {
     "gru": keras.layers.GRU,
@@ -39,16 +39,9 @@ class CharRNNConfig:
     dropout: float = 0.0
 
     def __post_init__(self) -> None:
-        check_at_least(
-            1,
-            vocabulary_size=self.vocabulary_size,
-            units=self.units,
-            num_layers=self.num_layers,
-            embedding_size=self.embedding_size,
-        )
+        check_config(self)
         if self.cell not in CELLS:
             raise ValueError(f"cell={self.cell!r} is none of {', '.join(CELLS)}")
-        check_fraction(dropout=self.dropout)
 
 
 def build_char_rnn(config: CharRNNConfig) -> keras.Model:

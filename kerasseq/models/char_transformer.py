@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import keras
 
-from kerasseq.layers.checks import check_at_least, check_even_heads, check_fraction
+from kerasseq.layers.checks import check_config, check_even_heads
 from kerasseq.layers.decoder_block import DecoderBlock
 
 
@@ -35,16 +35,8 @@ class CharTransformerConfig:
     dropout: float = 0.0
 
     def __post_init__(self) -> None:
-        check_at_least(
-            1,
-            vocabulary_size=self.vocabulary_size,
-            model_size=self.model_size,
-            num_heads=self.num_heads,
-            num_blocks=self.num_blocks,
-        )
-        check_at_least(2, context=self.context)
+        check_config(self, context=2)
         check_even_heads(self.model_size, self.num_heads)
-        check_fraction(dropout=self.dropout)
 
 
 def build_char_transformer(config: CharTransformerConfig) -> keras.Model:

@@ -12,11 +12,10 @@ import keras
 import numpy as np
 
 from kerasseq.layers.attention import Shape, Tensor
-from kerasseq.layers.checks import check_at_least, check_fraction
+from kerasseq.layers.checks import check_config, check_divisible, check_fraction
 from kerasseq.layers.encoder_block import EncoderBlock
 from kerasseq.layers.pooling import AttentionPooling
 from kerasseq.layers.positions import SinusoidalPositions
-from kerasseq.models.encoder import EncoderConfig
 from kerasseq.text.words import PAD, UNKNOWN
 
 
@@ -99,19 +98,8 @@ class ClassifierConfig:
     dropout: float = 0.5
 
     def __post_init__(self) -> None:
-        check_at_least(2, num_classes=self.num_classes)
-        check_at_least(0, num_blocks=self.num_blocks)
-        check_fraction(word_dropout=self.word_dropout)
-        # What it shares with an encoder is checked there.
-        EncoderConfig(
-            self.vocabulary_size,
-            self.model_size,
-            self.num_heads,
-            max(1, self.num_blocks),
-            self.feed_forward_size,
-            self.max_length,
-            self.dropout,
-        )
+        check_config(self, num_classes=2, num_blocks=0)
+        check_divisible(self.model_size, self.num_heads)
 
 
 def build_classifier(config: ClassifierConfig) -> keras.Model:

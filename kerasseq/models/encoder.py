@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import keras
 
-from kerasseq.layers.checks import check_at_least, check_divisible, check_fraction
+from kerasseq.layers.checks import check_config, check_divisible
 from kerasseq.layers.encoder_block import EncoderBlock
 from kerasseq.layers.positions import SinusoidalPositions
 
@@ -44,17 +44,8 @@ class EncoderConfig:
     device_length: int = 32
 
     def __post_init__(self) -> None:
-        check_at_least(
-            1,
-            vocabulary_size=self.vocabulary_size,
-            model_size=self.model_size,
-            num_heads=self.num_heads,
-            num_blocks=self.num_blocks,
-            feed_forward_size=self.feed_forward_size,
-            max_length=self.max_length,
-        )
+        check_config(self)
         check_divisible(self.model_size, self.num_heads)
-        check_fraction(dropout=self.dropout)
 
 
 def build_encoder(config: EncoderConfig) -> keras.Model:

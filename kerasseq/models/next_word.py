@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from kerasseq.layers.checks import check_at_least, check_fraction
+from kerasseq.layers.checks import check_config
 from kerasseq.layers.recurrent import GRU
 from kerasseq.layers.tied_embedding import TiedEmbedding
 
@@ -39,14 +39,7 @@ class NextWordConfig:
     dropout: float = 0.4
 
     def __post_init__(self) -> None:
-        check_at_least(
-            1,
-            vocabulary_size=self.vocabulary_size,
-            units=self.units,
-            num_layers=self.num_layers,
-            embedding_size=self.embedding_size,
-        )
-        check_fraction(dropout=self.dropout)
+        check_config(self)
 
 
 def build_next_word_model(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import keras
 
-from kerasseq.layers.checks import check_at_least, check_fraction
+from kerasseq.layers.checks import check_config
 from kerasseq.layers.recurrent import LSTM
 from kerasseq.layers.reverse import ReverseTokens
 from kerasseq.text.tags import tag_names
@@ -50,16 +50,7 @@ class TaggerConfig:
     def __post_init__(self) -> None:
         if not self.kinds:
             raise ValueError("kinds is empty; give at least one kind of entity")
-        check_at_least(
-            1,
-            vocabulary_size=self.vocabulary_size,
-            num_letters=self.num_letters,
-            word_size=self.word_size,
-            letter_size=self.letter_size,
-            num_filters=self.num_filters,
-            units=self.units,
-        )
-        check_fraction(dropout=self.dropout)
+        check_config(self)
 
     @property
     def tags(self) -> tuple[str, ...]:
