@@ -88,18 +88,10 @@ class EncoderBlock(keras.layers.Layer):
         x = self.feed_forward_norm(x + self.output_dropout(fed))
         return x, weights
 
-    def compute_mask(
-        self, inputs: Tensor, mask: Tensor | None = None
-    ) -> tuple[Tensor | None, None]:
-        return mask, None
-
-    def compute_output_shape(self, input_shape: Shape) -> tuple[Shape, Shape]:
-        batch, steps, _ = input_shape
-        return tuple(input_shape), (batch, self.num_heads, steps, steps)
-
-    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
-        # Layer's own would take both outputs for the compute dtype's.
-        return keras.Operation.compute_output_spec(self, *args, **kwargs)
+    # The outputs are like those of its attention.
+    compute_mask = MultiHeadSelfAttention.compute_mask
+    compute_output_shape = MultiHeadSelfAttention.compute_output_shape
+    compute_output_spec = MultiHeadSelfAttention.compute_output_spec
 
     def get_config(self) -> dict[str, Any]:
         return {

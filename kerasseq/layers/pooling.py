@@ -65,6 +65,5 @@ class AttentionPooling(keras.layers.Layer):
         batch, steps, size = input_shape
         return (batch, size), (batch, steps)
 
-    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
-        # Layer's own would take both outputs for the compute dtype's.
-        return keras.Operation.compute_output_spec(self, *args, **kwargs)
+    # Layer's own would give the weights the compute dtype; they are float32.
+    compute_output_spec = keras.Operation.compute_output_spec

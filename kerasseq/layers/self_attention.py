@@ -189,9 +189,8 @@ class MultiHeadSelfAttention(keras.layers.Layer):
         batch, steps, _ = input_shape
         return tuple(input_shape), (batch, self.num_heads, steps, steps)
 
-    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
-        # Layer's own would take both outputs for the compute dtype's.
-        return keras.Operation.compute_output_spec(self, *args, **kwargs)
+    # Layer's own would give the weights the compute dtype; they are float32.
+    compute_output_spec = keras.Operation.compute_output_spec
 
     def get_config(self) -> dict[str, Any]:
         return {
