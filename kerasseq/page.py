@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from kerasseq.on_device.serve import check_file
 from kerasseq.text.cache import cache_folder
 
 HERE = Path(__file__).resolve().parent
@@ -22,12 +23,15 @@ def find_models(paths: Iterable[Path]) -> Iterator[Path]:
         paths: files, and folders of runs, whose character models are taken.
 
     Raises:
-        ValueError: a path does not exist, or a folder has no such file.
+        ValueError: a path is neither a file nor a folder, or a folder has no such file.
     """
     for path in paths:
-        if not path.exists():
-            raise ValueError(f"{path} does not exist; give a .tflite or a run's folder")
-        if not path.is_dir():
+        try:
+            is_folder = path.is_dir()
+        except OSError:
+            is_folder = False  # and no file either
+        if not is_folder:
+            check_file(path)
             yield path
             continue
         found = sorted(path.glob("char_*/*.tflite"))

@@ -4,113 +4,47 @@ It needs the standard library, and the built page, which `npm ci && npm run buil
 in the folder of its sources. Only the page and the given files can be read from it.
 """
 
+import asyncio
 import errno
-import os
+import re
 import signal
 import sys
 from collections.abc import Iterator, Sequence
-from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
-from urllib.parse import quote, urlsplit
 
 if __package__:
     from .command import Command
+    from .server import Server, open_regular
 else:  # copied: beside one another
     from command import Command  # type: ignore[no-redef]
+    from server import Server, open_regular  # type: ignore[no-redef]
 
-HOST = "127.0.0.1"
 HERE = Path(__file__).resolve().parent
 # The sources of the page: in a checkout, and in the installed package.
 CHECKOUT, PACKAGED = HERE.parents[1] / "export" / "web", HERE / "web"
 DIST = (CHECKOUT if CHECKOUT.is_dir() else PACKAGED) / "dist"
-TYPES = {
-    ".css": "text/css; charset=utf-8",
-    ".html": "text/html; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".svg": "image/svg+xml",
-    ".tflite": "application/octet-stream",
-    ".wasm": "application/wasm",
-}
-# A worker is not bound by what its page says of itself.
-WORKER_POLICY = (
-    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'"
-)
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:[/\\]", re.IGNORECASE)
 
 
-class Server(ThreadingHTTPServer):
-    """A server of the page and of models beside it.
-
-    Args:
-        port: 0 takes a free one.
-        models: files to serve beside the page.
-        dist: the folder of the built page.
-
-    Attributes:
-        addresses: of the page with each of the models open, or of the page alone.
+def check_file(path: Path) -> None:
+    """Check that a path is of a file that can be served.
 
     Raises:
-        OSError: the port is taken or not allowed.
+        ValueError: it is not.
     """
-
-    daemon_threads = True
-    # On Windows two servers would share the port.
-    allow_reuse_address = os.name != "nt"
-
-    def __init__(
-        self, port: int, models: Sequence[Path] = (), dist: Path = DIST
-    ) -> None:
-        super().__init__((HOST, port), Handler)
-        # Requests are looked up here and never read as a path.
-        self.files = {f"/{path.name}": path for path in dist.iterdir()}
-        self.files["/"] = dist / "index.html"
-        root = f"http://{HOST}:{self.server_port}/"
-        self.addresses = [] if models else [root]
-        for index, model in enumerate(models):
-            path = f"/model/{quote(model.name, safe='')}"
-            if path in self.files:
-                path = f"/model/{index}/{quote(model.name, safe='')}"
-            self.files[path] = model
-            self.addresses.append(f"{root}?model={quote(path)}")
-
-
-class Handler(BaseHTTPRequestHandler):
-    """Answers for one connection."""
-
-    server: Server
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self) -> None:
-        self.answer(with_content=True)
-
-    def do_HEAD(self) -> None:
-        self.answer(with_content=False)
-
-    def answer(self, with_content: bool) -> None:
-        path = self.server.files.get(urlsplit(self.path).path)
-        try:
-            content = path.read_bytes() if path else None
-        except OSError:
-            content = None
-        if path is None or content is None:
-            self.send_error(HTTPStatus.NOT_FOUND)
-            return
-        self.send_response(HTTPStatus.OK)
-        kind = TYPES.get(path.suffix.lower(), "application/octet-stream")
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(content)))
-        self.send_header("Cache-Control", "no-cache")
-        self.send_header("X-Content-Type-Options", "nosniff")
-        if path.name == "worker.js":
-            self.send_header("Content-Security-Policy", WORKER_POLICY)
-        self.end_headers()
-        if with_content:
-            self.wfile.write(content)
-
-    def log_message(self, format: str, *values: object) -> None:
-        """Say nothing of each request."""
+    if _ADDRESS.match(str(path)):
+        # Not shown: it may have a password in it.
+        raise ValueError(
+            "an address is no file; run this without it, and open it in the page"
+        )
+    try:
+        open_regular(path).close()
+    except OSError as error:
+        raise ValueError(
+            f"{path} cannot be served: {error.strerror}; give a .tflite, or none"
+        ) from None
 
 
 def _end(number: int, frame: FrameType | None) -> NoReturn:
@@ -141,35 +75,20 @@ def main(
         "--port", type=int, default=8000, help="0 takes a free one (8000)"
     )
     options = command.parse_args(arguments)
+    # A shell's background jobs ignore SIGINT, and go on doing so.
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    heard = [n for n in numbers if signal.getsignal(n) is not signal.SIG_IGN]
 
     def lines() -> Iterator[str]:
-        if not (dist / "index.html").is_file():
-            raise ValueError(
-                f"{dist} is not built; run `npm ci && npm run build` in {dist.parent}"
-            )
         for path in options.files:
-            if not path.is_file():
-                raise ValueError(f"{path} is no file; give a .tflite, or none")
-        if not 0 <= options.port < 2**16:
-            raise ValueError(f"--port {options.port}: give 0 to 65535")
-        try:
-            server = Server(options.port, options.files, dist)
-        except OSError as error:
-            taken = error.errno in (errno.EADDRINUSE, errno.EACCES)
-            reason = "is taken or not allowed" if taken else f"fails: {error.strerror}"
-            raise ValueError(
-                f"port {options.port} {reason}; give another with --port, 0 for any"
-            ) from None
-        with server:
+            check_file(path)
+        with _start(options.port, options.files, dist) as server:
             *others, last = server.addresses
             for address in others:
                 yield f"{address}\n"
             yield f"{last} (Ctrl-C ends)\n"
-            server.serve_forever()
+            asyncio.run(server.serve(heard))
 
-    # A shell's background jobs ignore SIGINT, and go on doing so.
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    heard = [n for n in numbers if signal.getsignal(n) is not signal.SIG_IGN]
     before = {number: signal.signal(number, _end) for number in heard}
     try:
         return command.run(lines())
@@ -178,6 +97,31 @@ def main(
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _start(port: int, models: Sequence[Path], dist: Path) -> Server:
+    """A server.
+
+    Raises:
+        ValueError: it cannot start; the message says why.
+    """
+    if not 0 <= port < 2**16:
+        raise ValueError(f"--port {port}: give 0 to 65535")
+    try:
+        return Server(port, models, dist)
+    except (FileNotFoundError, KeyError):
+        raise ValueError(
+            f"{dist} is not built; run `npm ci && npm run build` in {dist.parent}"
+        ) from None
+    except OSError as error:
+        if error.filename:
+            reason = f"{error.filename} cannot be read: {error.strerror}"
+            raise ValueError(reason) from None
+        taken = error.errno in (errno.EADDRINUSE, errno.EACCES)
+        reason = "is taken or not allowed" if taken else f"fails: {error.strerror}"
+        raise ValueError(
+            f"port {port} {reason}; give another with --port, 0 for any"
+        ) from None
 
 
 if __name__ == "__main__":

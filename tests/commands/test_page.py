@@ -79,8 +79,15 @@ def test_the_character_models_of_a_run_are_served(tmp_path):
     assert list(find_models([tmp_path, b])) == [a, b, b]
     with pytest.raises(ValueError, match="of a character model"):
         list(find_models([tmp_path / "tagger"]))
-    with pytest.raises(ValueError, match="does not exist"):
-        list(find_models([tmp_path / "none"]))
+    for path in (tmp_path / "none", tmp_path / ("n" * 300), Path(os.devnull)):
+        with pytest.raises(ValueError, match="cannot be served: "):
+            list(find_models([path]))
+
+
+def test_the_password_in_an_address_is_not_shown():
+    with pytest.raises(ValueError, match="an address is no file") as caught:
+        list(find_models([Path("https://user:secret@host/m.tflite")]))
+    assert "secret" not in str(caught.value)
 
 
 def test_what_cannot_be_served_is_one_line(tmp_path):

@@ -701,7 +701,8 @@ def test_the_server_serves_the_page_and_the_file_and_nothing_else(served, export
         str(exported),
     ):
         with socket.create_connection(_place(served), timeout=10) as connection:
-            request = f"GET {path} HTTP/1.1\r\nConnection: close\r\n\r\n"
+            host = "{}:{}".format(*_place(served))
+            request = f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n"
             connection.sendall(request.encode().replace(b"a model", b"a%20model"))
             assert b" 404 " in connection.makefile("rb").readline(), path
 
@@ -734,7 +735,7 @@ def test_the_server_answers_this_machine_alone_and_ends_quietly(dist, number, ig
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["none.tflite"], "none.tflite is no file; give a .tflite, or none"),
+        (["none.tflite"], "none.tflite cannot be served: No such file or directory"),
         (["--port=TAKEN"], "is taken or not allowed; give another with --port"),
         (["--port=99999"], "--port 99999: give 0 to 65535"),
     ],
@@ -750,7 +751,7 @@ def test_a_server_that_cannot_start_says_why_in_a_line(dist, arguments, complain
 
 
 def test_a_page_that_is_not_built_is_named_with_the_command(tmp_path):
-    for name in ("serve.py", "command.py"):
+    for name in ("serve.py", "server.py", "request.py", "command.py"):
         shutil.copy(FOLDER / name, tmp_path)
     result = run_program("serve", folder=tmp_path, text=True)
     assert (result.returncode, result.stdout) == (2, "")
