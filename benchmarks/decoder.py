@@ -29,7 +29,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -109,7 +109,7 @@ def measure_copying() -> None:
         "min_p": np.zeros(1, np.float32),
         "length": np.array([CHUNK], np.int32),
     }
-    forms = {
+    forms: dict[str, Any] = {
         "exported": step,
         "copying nothing": without_copying(step),
         "without pages": without_pages(step),
@@ -141,7 +141,11 @@ def measure_copying() -> None:
 
 
 def train_ours(
-    ids: np.ndarray, held_out: np.ndarray, size: int, batch: int, optimizer: str
+    ids: np.ndarray,
+    held_out: np.ndarray,
+    size: int,
+    batch: int,
+    optimizer: Literal["adam", "muon"],
 ) -> dict[str, Any]:
     """Train our model on the recipe's characters."""
     keras.utils.set_random_seed(0)
@@ -274,8 +278,9 @@ def measure_recipe(corpus: str) -> None:
     ids, held_out = np.asarray(ids), np.asarray(held_out)
     size = len(text.vocabulary)
     rows = [
-        train_ours(ids, held_out, size, batch, optimizer)
-        for batch, optimizer in ((32, "muon"), (BATCH, "muon"), (BATCH, "adam"))
+        train_ours(ids, held_out, size, 32, "muon"),
+        train_ours(ids, held_out, size, BATCH, "muon"),
+        train_ours(ids, held_out, size, BATCH, "adam"),
     ]
     print_table([*rows, train_recipe(ids, held_out, size)])
 

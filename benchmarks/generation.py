@@ -231,7 +231,7 @@ def measure(cell: str, units: int, options: argparse.Namespace) -> dict[str, Any
         for writer in writers(model, cell, Path(directory)):
             if options.only and not any(part in writer.name for part in options.only):
                 continue
-            record = {
+            record: dict[str, Any] = {
                 "runtime": writer.runtime,
                 "form": writer.form,
                 "weights": writer.weights,
@@ -309,7 +309,8 @@ def print_writers(results: list[dict[str, Any]]) -> None:
     )
     rows = []
     for values in order:
-        cells, forms = [], Counter()
+        cells: list[str] = []
+        forms: Counter[str] = Counter()
         for result in results:
             record = fastest(result, **dict(zip(keys, values, strict=True)))
             cells.append(number(record["median"]) if record else "")

@@ -189,7 +189,8 @@ def torch_step(model: keras.Model, cell: str, form: str) -> Any:
         "dense.weight": dense_kernel.T,
         "dense.bias": dense_bias,
     }
-    step = Step(*embeddings.shape, len(recurrent_kernel))
+    vocabulary_size, embedding_size = embeddings.shape
+    step: Any = Step(vocabulary_size, embedding_size, len(recurrent_kernel))
     step.load_state_dict({name: torch.tensor(a) for name, a in arrays.items()})
     return step.eval()
 

@@ -47,6 +47,7 @@ def run(command: list[str]) -> Run:
         process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=errors, env=environment
         )
+        assert process.stdout  # it is a pipe
         first = process.stdout.read(1)
         seconds = time.perf_counter() - start
         output = first + process.stdout.read()
@@ -91,7 +92,7 @@ def measure_opening(
             if (directory / file).exists():
                 commands[name] = [*MODULE, "open", kind, str(directory / file)]
         # The first round fills the file cache and does not count.
-        runs = {name: [] for name in commands}
+        runs: dict[str, list[Any]] = {name: [] for name in commands}
         for _ in range(rounds + 1):
             for name, command in commands.items():
                 runs[name].append(run(command))

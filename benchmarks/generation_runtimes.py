@@ -92,6 +92,7 @@ def write_files(model: keras.Model, directory: Path) -> dict[str, Path]:
     vocabulary = Vocabulary(tuple(CHARACTERS))
     module = build_generating_module(model, vocabulary, frozen=True)
     signatures = module.device_signatures()
+    card = describe(model, module.state_shapes, {})
     paths = {
         "saved_model": write_saved_model(
             module,
@@ -103,7 +104,7 @@ def write_files(model: keras.Model, directory: Path) -> dict[str, Path]:
         paths[quantization] = write_tflite(
             directory / f"char_rnn_{quantization}.tflite",
             convert(module, signatures, quantization),
-            {**describe(model, {}), "weights": quantization},
+            {**card, "weights": quantization},
             {"vocabulary.json": vocabulary.to_json()},
         )
     return paths

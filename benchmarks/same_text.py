@@ -33,7 +33,7 @@ import tensorflow as tf
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from kerasseq.files.runtimes import open_signatures
+from kerasseq.files.runtimes import Runtime, open_signatures
 from kerasseq.files.saved_model import write_saved_model
 from kerasseq.files.tflite import convert, write_tflite
 from kerasseq.models.char_rnn import CELLS, CharRNNConfig, build_char_rnn
@@ -48,7 +48,7 @@ from kerasseq.signatures.steps import state_shapes
 from kerasseq.text.characters import Vocabulary
 
 UNITS = {27: 64, 65: 128, 3000: 96}
-SETTINGS = (
+SETTINGS: tuple[dict[str, float], ...] = (
     {},
     {"temperature": 0.0},
     {"temperature": 0.7},
@@ -162,10 +162,10 @@ def write_with_saved_model(path: Path, vocabulary: Vocabulary) -> Write:
     return write
 
 
-def write_with_tflite(flatbuffer: bytes, runtime: str, model: keras.Model) -> Write:
+def write_with_tflite(flatbuffer: bytes, runtime: Runtime, model: keras.Model) -> Write:
     """A file's `generate`, in either of LiteRT's runtimes."""
     signature = open_signatures(flatbuffer, runtime)["generate"]
-    shapes = {f"state_{i}": shape for i, shape in enumerate(state_shapes(model))}
+    shapes = {f"state_{i}": list(shape) for i, shape in enumerate(state_shapes(model))}
 
     def write(length: int, seed: int, settings: dict) -> np.ndarray:
         chunks = write_tokens(signature, shapes, PROMPT, length, seed, **settings)
@@ -206,7 +206,7 @@ def write_in_page(
 ) -> Iterator[Write]:
     """The page, filled in and read as a person would."""
     card = {
-        **describe(model, {}),
+        **describe(model, state_shapes(model), {}),
         "sampling_defaults": {"length": 0, **Settings()._asdict()},
     }
     with tempfile.TemporaryDirectory() as directory:

@@ -143,7 +143,9 @@ class Runs:
         self.changes = [Change.read(note) for note in notes]
         shutil.rmtree(again)
 
-    def start(self, out: Path, *arguments: str, program: tuple[str, ...] = ()):
+    def start(
+        self, out: Path, *arguments: str, program: tuple[str, ...] = ()
+    ) -> subprocess.Popen:
         with (self.folder / "log").open("w") as log:
             return subprocess.Popen(
                 [
