@@ -1,4 +1,4 @@
-"""Scaled dot-product attention as a function, and multi-head self-attention around it.
+"""Scaled dot-product attention and its masks, as functions.
 
 Shapes: B batch, T query steps, S key steps, H heads, D head size, C model size.
 """
@@ -11,21 +11,18 @@ import numpy as np
 
 # Keras has no type that arrays, the backend's tensors and KerasTensors share.
 Tensor: TypeAlias = Any
-
-
 Shape: TypeAlias = tuple[int | None, ...]
-
 
 LOWEST = float(np.finfo(np.float32).min)
 
 
 class Attention(NamedTuple):
-    """What attention gives.
+    """The results of attention.
 
     Attributes:
-        output: (..., T, Dv), the values' mean under the weights.
-        weights: float32 (..., T, S), from 0 to 1. A row sums to 1, or is all zeros
-            where the query has nothing to attend to.
+        output: (..., T, Dv), the weighted means of the values.
+        weights: float32 (..., T, S), from 0 to 1. A row sums to 1, or is all zeros if
+            the query has nothing to attend to.
         scores: float32 (..., T, S), the scaled products before mask and softmax.
     """
 
@@ -53,16 +50,16 @@ def scaled_dot_product_attention(
         key: (..., S, D).
         value: (..., S, Dv).
         mask: bool, broadcast to (..., T, S); True where attention is allowed.
-        dropout: what to do to the weights before they meet the values, in training.
-            The weights that are returned are those before it.
+        dropout: applied to the weights before they multiply the values. The returned
+            weights are those before dropout.
 
     Returns:
-        Output in the dtype of the values (float32 where they are integers), weights
+        Output in the dtype of the values (float32 if they are integers), weights
         and scores.
 
     Raises:
-        ValueError: ranks or sizes do not fit, a KerasTensor's D is not known, or the
-            mask is not boolean. Sizes known only when a graph runs are not checked.
+        ValueError: ranks or sizes do not fit, a KerasTensor's D is unknown, or the mask
+            is not boolean. Sizes known only when a graph runs are not checked.
 
     Example:
         >>> same = np.ones((2, 3), "float32")
@@ -77,8 +74,8 @@ def scaled_dot_product_attention(
     head_size = keras.ops.shape(query)[-1]
     if head_size is None:
         raise ValueError(
-            f"query {tuple(query.shape)} has no known last size to scale by; give its "
-            "keras.Input one"
+            f"the last size of query {tuple(query.shape)} is unknown, and scores are "
+            "scaled by it; give keras.Input that size"
         )
     scores = keras.ops.matmul(query, keras.ops.swapaxes(key, -1, -2))
     scores = scores / keras.ops.sqrt(keras.ops.cast(head_size, "float32"))
@@ -87,11 +84,11 @@ def scaled_dot_product_attention(
     else:
         mask = keras.ops.convert_to_tensor(mask)
         _check_mask(mask, tuple(scores.shape))
-        # A row of infinities would be NaN, and a row of this number is uniform: the
-        # zeros after the softmax are what a query with nothing to attend to gets.
+        # A row of -inf would give NaN. A row of LOWEST gives equal weights, which the
+        # second `where` sets to zeros.
         weights = _softmax(keras.ops.where(mask, scores, LOWEST))
         weights = keras.ops.where(mask, weights, 0.0)
-    # Halves are summed in float32: their largest number must not round to infinity.
+    # Half-precision values are summed in float32, where the largest do not overflow.
     output = keras.ops.matmul(dropout(weights) if dropout else weights, value)
     if keras.backend.is_float_dtype(value.dtype):
         output = keras.ops.cast(output, value.dtype)
@@ -99,7 +96,7 @@ def scaled_dot_product_attention(
 
 
 def _softmax(scores: Tensor) -> Tensor:
-    # Keras's own warns where there is one key, and TensorFlow's refuses six axes.
+    # Keras's softmax warns about a single key, and TensorFlow's refuses six axes.
     largest = keras.ops.max(scores, axis=-1, keepdims=True, initial=LOWEST)
     exponentials = keras.ops.exp(scores - keras.ops.stop_gradient(largest))
     return exponentials / keras.ops.sum(exponentials, axis=-1, keepdims=True)
@@ -122,7 +119,7 @@ def _check_shapes(query: Shape, key: Shape, value: Shape) -> None:
             f"{shapes}: key has {key[-2]} steps and value {value[-2]}; give one value "
             "for each key"
         )
-    # A size of 1 goes with every other, as an unknown one may.
+    # An unknown size may broadcast, as 1 does.
     leading = [
         [1 if size is None else size for size in shape[:-2]]
         for shape in (query, key, value)
@@ -161,18 +158,18 @@ def may_be_equal(size: int | None, other: int | None) -> bool:
 def causal_mask(
     length: int | Tensor, *, memory: int | Tensor = 0, window: int | None = None
 ) -> Tensor:
-    """Which steps may attend to which when none may look ahead.
+    """A mask that lets each step attend to itself and to earlier steps.
 
-    Vaswani et al. 2017, section 3.2.3; with a window it is a band.
+    Vaswani et al. 2017, section 3.2.3; with a window, the mask is a band.
 
     Args:
         length: T, an int or an integer tensor ().
-        memory: M, how many steps before these are attended to as well.
-        window: how many steps each attends to at most, itself the last of them.
+        memory: M, number of earlier steps, whose keys come first.
+        window: the most steps that each attends to, itself included.
 
     Returns:
-        bool (T, M + T), True at (t, s) where s is not after M + t, nor as far before it
-        as the window is wide.
+        bool (T, M + T), True at (t, s) if s <= M + t and, with a window,
+        M + t - s < window.
     """
     keys = keras.ops.arange(memory + length)
     queries = keys[memory:, None]
@@ -183,10 +180,10 @@ def causal_mask(
 
 
 def known_size(layer: keras.layers.Layer, input_shape: Shape) -> int:
-    """C of a layer's input (B, T, C).
+    """The size C of a layer's input (B, T, C).
 
     Raises:
-        ValueError: the input has not three axes, or its last is of unknown size.
+        ValueError: the input does not have three axes, or its last size is unknown.
     """
     if len(input_shape) != 3 or input_shape[-1] is None:
         raise ValueError(

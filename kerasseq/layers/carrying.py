@@ -1,4 +1,4 @@
-"""What a block of attention carries from call to call, and a layer that carries it.
+"""The memory of an attention block, and a layer that keeps it between calls.
 
 Shapes: B batch, T steps, H heads, D head size, C model size, W context.
 """
@@ -12,11 +12,11 @@ from kerasseq.layers.checks import check_chance
 
 
 class Memory(NamedTuple):
-    """What a block knows of the M = W - 1 steps before.
+    """Keys and values of the M = W - 1 steps before.
 
     Attributes:
         key, value: (B, H, M, D).
-        known: (B, M), 1 where there was a step and 0 where there was none yet.
+        known: (B, M), 1 for a step that was read, 0 where there was none yet.
     """
 
     key: Tensor
@@ -28,13 +28,13 @@ class Memory(NamedTuple):
 class CarryingBlock(keras.layers.Layer):
     """A block that continues where the previous batch ended, as in Transformer-XL.
 
-    Dai et al. 2019, section 3.2: keys and values are carried without their gradients.
+    Dai et al. 2019, section 3.2: no gradients flow into the carried keys and values.
 
     Args:
         block: a `DecoderBlock`; its weights are shared.
-        reset_rate: the chance that a sequence of a training batch starts without a
+        reset_rate: probability that a sequence of a training batch starts without a
             memory, so that the model also learns to start cold.
-        seed: of that choice; layers with the same seed reset the same sequences.
+        seed: of these choices; layers with the same seed reset the same sequences.
         **kwargs: those of `keras.layers.Layer`.
 
     Call arguments:
@@ -75,10 +75,10 @@ class CarryingBlock(keras.layers.Layer):
     def call(self, x: Tensor, training: bool = False) -> Tensor:
         memory = Memory(*(keras.ops.convert_to_tensor(state) for state in self.states))
         if training and self.reset_rate:
-            chances = keras.random.uniform((x.shape[0], 1), seed=self.seed_generator)
-            kept = keras.ops.where(chances < self.reset_rate, 0.0, memory.known)
-            memory = memory._replace(known=kept)
-        x, memory = self.block.go_on(x, memory)
+            drawn = keras.random.uniform((x.shape[0], 1), seed=self.seed_generator)
+            known = keras.ops.where(drawn < self.reset_rate, 0.0, memory.known)
+            memory = memory._replace(known=known)
+        x, memory = self.block.call_with_memory(x, memory)
         for state, new in zip(self.states, memory, strict=True):
             state.assign(keras.ops.stop_gradient(new))
         return x

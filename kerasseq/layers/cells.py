@@ -15,22 +15,25 @@ Tensors = tuple[tf.Tensor, ...]
 class Equations(NamedTuple):
     """One step of a cell, and its derivative worked out by hand.
 
+    The gates are computed from two projections, of the input and of the first state.
+
     Attributes:
-        num_kept: how many tensors forward keeps.
-        num_apart: how many gates, the last ones, have other gradients in the input's
-            part than in the recurrent part.
-        forward: from the input's part (B, G*H), the recurrent part (B, G*H) and the
-            states to the new states and what the derivative needs, all (B, H); the
-            first state is the output.
-        backward: from the gradients of the new states, the states before the step and
-            what forward kept to three gradients: of the gates in both parts, but for
-            those apart, (B, (G - num_apart)*H); of those apart in the recurrent part
-            and in the input's part, each (B, H), or nothing; and of the states before,
-            as far as it does not pass through the recurrent part.
+        num_kept: number of tensors that `forward` keeps for `backward`.
+        num_separate: 1 if the last gate has a different gradient for each of the two
+            projections, else 0.
+        forward: maps the projected input (B, G*H), the projected state (B, G*H) and
+            the states to the new states and the kept tensors, all (B, H). The first
+            state is the output.
+        backward: maps the gradients of the new states, the states before the step and
+            the kept tensors to three results: the gradients of the gates that are equal
+            for both projections, (B, (G - num_separate)*H); those of the separate gate
+            for the projected state and for the projected input, each (B, H), or
+            nothing; and those of the states before the step, without what flows through
+            the projected state.
     """
 
     num_kept: int
-    num_apart: int
+    num_separate: int
     forward: Callable[[tf.Tensor, tf.Tensor, Tensors], tuple[Tensors, Tensors]]
     backward: Callable[[Tensors, Tensors, Tensors], tuple[tf.Tensor, Tensors, Tensors]]
 
@@ -39,11 +42,11 @@ def _gru_forward(
     x: tf.Tensor, a: tf.Tensor, states: Tensors
 ) -> tuple[Tensors, Tensors]:
     (h,) = states
-    two = 2 * h.shape[1]
-    # Slices, since LiteRT's fast kernels have no split into unequal parts.
-    update, reset = tf.split(tf.sigmoid(x[:, :two] + a[:, :two]), 2, axis=1)
-    a_candidate = a[:, two:]
-    candidate = tf.tanh(x[:, two:] + reset * a_candidate)
+    width = 2 * h.shape[1]
+    # Slices, since LiteRT's fast kernels cannot split into unequal sizes.
+    update, reset = tf.split(tf.sigmoid(x[:, :width] + a[:, :width]), 2, axis=1)
+    a_candidate = a[:, width:]
+    candidate = tf.tanh(x[:, width:] + reset * a_candidate)
     new = candidate + update * (h - candidate)
     return (new,), (update, reset, candidate, a_candidate)
 
@@ -111,9 +114,9 @@ EQUATIONS = {
 
 
 def why_not_covered(cell: keras.Layer) -> str | None:
-    """Why a cell is not one that EQUATIONS describe, or None where it is."""
+    """Why EQUATIONS do not cover a cell, or None if they do."""
     if type(cell) not in EQUATIONS:
-        return f"{type(cell).__name__} is not one of its cells"
+        return f"{type(cell).__name__} is not in EQUATIONS"
     activations = {
         "activation": keras.activations.tanh,
         "recurrent_activation": keras.activations.sigmoid,
@@ -127,21 +130,21 @@ def why_not_covered(cell: keras.Layer) -> str | None:
 
 
 def cell_weights(cell: keras.Layer) -> Tensors:
-    """What a covered cell multiplies by and adds.
+    """The kernels and biases of a covered cell.
 
     Returns:
-        kernel (E, G*H) and bias (G*H,) for the inputs, kernel (H, G*H) and bias (G*H,)
-        for the state.
+        kernel (E, G*H) and bias (G*H,) of the inputs, kernel (H, G*H) and bias (G*H,)
+        of the state.
     """
     kernel = tf.convert_to_tensor(cell.kernel)
     recurrent_kernel = tf.convert_to_tensor(cell.recurrent_kernel)
     if cell.bias is None:
-        # Two tensors: what tf.custom_gradient takes twice, grappler loses.
+        # Two tensors, since grappler loses one that tf.custom_gradient takes twice.
         input_bias, recurrent_bias = (
             tf.zeros(kernel.shape[1:], kernel.dtype) for _ in range(2)
         )
     elif len(cell.bias.shape) == 2:
-        # Keras's GRU has a bias on both sides.
+        # Keras's GRU has one bias for the inputs and one for the state.
         input_bias, recurrent_bias = tf.unstack(tf.convert_to_tensor(cell.bias))
     else:
         input_bias = tf.convert_to_tensor(cell.bias)

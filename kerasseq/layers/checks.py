@@ -43,6 +43,6 @@ def check_divisible(model_size: int, num_heads: int) -> None:
 def check_even_heads(model_size: int, num_heads: int) -> None:
     if model_size % (2 * num_heads):
         raise ValueError(
-            f"model_size={model_size} does not give num_heads={num_heads} an even "
-            f"size each; choose a multiple of {2 * num_heads}"
+            f"model_size={model_size} divided by num_heads={num_heads} is not an even "
+            f"size; choose a multiple of {2 * num_heads}"
         )

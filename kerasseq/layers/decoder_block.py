@@ -19,12 +19,12 @@ from kerasseq.layers.self_attention import MultiHeadSelfAttention
 class DecoderBlock(keras.layers.Layer):
     """Causal self-attention, then a feed-forward layer of 4 C units at each step.
 
-    Each reads its input through a norm and adds to it.
+    Each normalizes its input, and adds its output to it.
 
     Args:
         num_heads: H; each head has size C / H.
-        context: W, how many steps a step attends to at most, itself included.
-        dropout: fraction dropped in training of what each adds.
+        context: W, the most steps that a step attends to, itself included.
+        dropout: fraction of each of the two outputs dropped in training.
         **kwargs: those of `keras.layers.Layer`.
 
     Call arguments:
@@ -90,9 +90,9 @@ class DecoderBlock(keras.layers.Layer):
         self.contract.build((*input_shape[:2], 4 * model_size))
 
     def call(self, x: Tensor) -> Tensor:
-        return self._add(x, *self._project(x))
+        return self._run(x, *self._project(x))
 
-    def go_on(self, x: Tensor, memory: Memory) -> tuple[Tensor, Memory]:
+    def call_with_memory(self, x: Tensor, memory: Memory) -> tuple[Tensor, Memory]:
         """Read steps that follow earlier ones.
 
         Args:
@@ -100,8 +100,8 @@ class DecoderBlock(keras.layers.Layer):
             memory: of the steps before.
 
         Returns:
-            What `call` gives at these steps if it reads those before too, and the
-            memory for the steps after.
+            What `call` returns for these steps when it reads the earlier ones too, and
+            the memory for the next steps.
         """
         query, key, value = self._project(x)
         key, value = (
@@ -110,7 +110,7 @@ class DecoderBlock(keras.layers.Layer):
         )
         new = keras.ops.ones(keras.ops.shape(x)[:2], memory.known.dtype)
         known = keras.ops.concatenate([memory.known, new], axis=1)
-        x = self._add(x, query, key, value, known)
+        x = self._run(x, query, key, value, known)
         length = self.context - 1
         return x, Memory(key[:, :, -length:], value[:, :, -length:], known[:, -length:])
 
@@ -121,7 +121,7 @@ class DecoderBlock(keras.layers.Layer):
             *self.attention.project_keys_and_values(x),
         )
 
-    def _add(
+    def _run(
         self,
         x: Tensor,
         query: Tensor,
@@ -138,7 +138,7 @@ class DecoderBlock(keras.layers.Layer):
         key = rotate(key, 0, self.context)
         attended, _ = self.attention.attend(query, key, value, allowed)
         x = x + self.output_dropout(attended)
-        # Squared, a ReLU learns faster (So et al. 2021, "Primer", section 4).
+        # A squared ReLU learns faster (So et al. 2021, "Primer", section 4).
         expanded = keras.ops.square(self.expand(self.feed_forward_norm(x)))
         fed = self.contract(expanded)
         return x + self.output_dropout(fed)
@@ -147,14 +147,14 @@ class DecoderBlock(keras.layers.Layer):
         return input_shape
 
     def state_shapes(self, batch_size: int) -> Memory:
-        """The shapes of a memory; zeros are the memory of no steps at all."""
+        """The shapes of a memory; all zeros if no step was read yet."""
         length = self.context - 1
         steps = (batch_size, self.num_heads, length, self.attention.head_size)
         return Memory(steps, steps, (batch_size, length))
 
     def step(self, x: Tensor, states: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
-        """Read one more step (B, C): the output (B, C) and the states after it."""
-        x, memory = self.go_on(x[:, None], Memory(*states))
+        """Read one step (B, C); return the output (B, C) and the new states."""
+        x, memory = self.call_with_memory(x[:, None], Memory(*states))
         return x[:, 0], list(memory)
 
     def carrying(self, reset_rate: float, seed: int) -> CarryingBlock:
@@ -164,7 +164,7 @@ class DecoderBlock(keras.layers.Layer):
         )
 
     def describe(self, count: int) -> dict[str, Any]:
-        """The sizes of so many blocks, as a card has them."""
+        """The sizes of `count` such blocks, as a card states them."""
         return {
             "model_size": self.num_heads * self.attention.head_size,
             "heads": self.num_heads,

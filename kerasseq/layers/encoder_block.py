@@ -16,8 +16,8 @@ from kerasseq.layers.self_attention import MultiHeadSelfAttention
 class EncoderBlock(keras.layers.Layer):
     """Self-attention, then a feed-forward layer at each step; section 3.1.
 
-    Each has dropout on its output (section 5.4), a residual line around it and a layer
-    normalisation after the sum.
+    Each has dropout on its output (section 5.4), a residual connection around it and
+    layer normalization after the sum.
 
     Args:
         num_heads: H; each head has size C / H.
@@ -27,11 +27,11 @@ class EncoderBlock(keras.layers.Layer):
 
     Call arguments:
         x: (B, T, C), C a multiple of H.
-        mask: bool (B, T), False at padding, which nothing attends to. Left out, it is
+        mask: bool (B, T), False at padding, which nothing attends to. The default is
             the mask that `x` carries.
 
     Returns:
-        The output (B, T, C), which carries the padding mask on, and the attention's
+        The output (B, T, C), which carries the same padding mask, and the attention
         weights, float32 (B, H, T, T).
 
     Raises:

@@ -1,4 +1,4 @@
-"""Attention pooling: one vector for a sentence, and how much each word is in it.
+"""Attention pooling: one vector for a sentence, and the weight of each word in it.
 
 Shapes: B batch, S steps, C model size.
 """
@@ -17,26 +17,27 @@ from kerasseq.layers.attention import (
 
 @keras.saving.register_keras_serializable(package="kerasseq")
 class AttentionPooling(keras.layers.Layer):
-    """The mean of a sequence under the attention of one learned query.
+    """The weighted mean of a sequence, to whose steps one learned query attends.
 
     Yang et al. 2016, "Hierarchical Attention Networks", section 2.2, equations 5 to 7,
-    without the layer that makes keys of the steps: a learned vector asks each step
-    itself whether it matters. It begins as zeros, where the pooling is the plain mean
-    of all steps that are no padding.
+    without the layer that computes keys: the steps are keys and values themselves. The
+    query starts as zeros, with which the result is the plain mean of all steps except
+    padding.
 
     Args:
         **kwargs: those of `keras.layers.Layer`.
 
     Call arguments:
         x: (B, S, C).
-        mask: bool (B, S), False at padding. Left out, it is the mask that `x` carries.
+        mask: bool (B, S), False at padding. The default is the mask of `x`.
 
     Returns:
-        The mean (B, C), zeros where all is padding, and the weights, float32 (B, S),
-        which sum to 1, or to 0 where all is padding.
+        The mean (B, C), zeros if all is padding, and the weights, float32 (B, S), which
+        sum to 1, or to 0 if all is padding.
 
     Raises:
-        ValueError: `x` has not three axes, or the mask is not boolean or not (B, S).
+        ValueError: `x` does not have three axes, or the mask is not boolean or not
+            (B, S).
     """
 
     def __init__(self, **kwargs: Any) -> None:

@@ -11,13 +11,13 @@ from kerasseq.layers.checks import check_at_least
 
 
 def sinusoidal_positions(length: int, size: int) -> np.ndarray:
-    """Sines in the even columns, cosines of the same angles in the odd ones.
+    """A table of positions: sines in even columns, cosines of the same angles in odd.
 
     Vaswani et al. 2017, section 3.5: wavelengths grow from 2 pi towards 10000 * 2 pi.
 
     Args:
-        length: T, how many positions, from 0 up.
-        size: C, numbers a position; where it is odd the last sine has no cosine.
+        length: T, number of positions, from 0 up.
+        size: C, elements of a position; if it is odd, the last sine has no cosine.
 
     Returns:
         float32 (T, C).
@@ -29,14 +29,11 @@ def sinusoidal_positions(length: int, size: int) -> np.ndarray:
         >>> sinusoidal_positions(2, 2).round(3).tolist()
         [[0.0, 1.0], [0.8410000205039978, 0.5400000214576721]]
     """
-    if length < 0 or size < 1:
-        raise ValueError(
-            f"length={length} and size={size} make no table; length is from 0 up, size "
-            "from 1 up"
-        )
+    check_at_least(0, length=length)
+    check_at_least(1, size=size)
     column = np.arange(size)
     rates = 10000.0 ** (-2 * (column // 2) / size)
-    # In float64: far positions' angles in float32 are off by whole parts of a turn.
+    # In float64: in float32, the angles of far positions are far off.
     angles = np.arange(length)[:, None] * rates
     table = np.where(column % 2 == 0, np.sin(angles), np.cos(angles))
     return table.astype(np.float32)
@@ -46,10 +43,10 @@ def sinusoidal_positions(length: int, size: int) -> np.ndarray:
 class SinusoidalPositions(keras.layers.Layer):
     """Scale embeddings by sqrt(C) and add each step's position; sections 3.4 and 3.5.
 
-    Steps count from the left, padding or not: pad on the right.
+    Positions count from the left, padding included: pad on the right.
 
     Args:
-        max_length: how many positions there are.
+        max_length: number of positions.
         **kwargs: those of `keras.layers.Layer`.
 
     Call arguments:
@@ -59,8 +56,8 @@ class SinusoidalPositions(keras.layers.Layer):
         (B, T, C).
 
     Raises:
-        ValueError: max_length is below 1, or T above it. A T known only when the graph
-            runs is refused by the backend's own error.
+        ValueError: max_length is below 1, or T above it. The backend itself refuses a T
+            that is known only when the graph runs.
     """
 
     def __init__(self, max_length: int, **kwargs: Any) -> None:
@@ -81,7 +78,7 @@ class SinusoidalPositions(keras.layers.Layer):
                 f"{length} steps are more than max_length={self.max_length}; cut the "
                 "sequence, or build with a larger max_length"
             )
-        # Unlike table[:length], this fails on a length beyond the table.
+        # Unlike table[:length], it fails for a length beyond the table.
         positions = keras.ops.slice(
             keras.ops.convert_to_tensor(self.table),
             (0, 0),

@@ -18,16 +18,16 @@ logger = logging.getLogger(__name__)
 
 
 class FastLoop(keras.layers.RNN):
-    """What the layers below share: the fast loop, and what a stateful model needs.
+    """The base of the layers below: the fast loop, and the methods of `StatefulLayer`.
 
     Keras's own loop runs where the fast one does not apply: masks, dropout inside the
-    cell, other activations, a GRU that resets before the product, backward reading,
-    unrolling, and batches or lengths that are not static.
+    cell, other activations, a GRU with reset_after=False, go_backwards, unroll, and
+    batches or lengths that are not static.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # The loop reads weights as they are; Keras's loop leaves casting to the cell.
+        # The fast loop casts by itself; in Keras's loop the cell does.
         self.autocast = False
 
     def state_shapes(self, batch_size: int) -> list[tuple[int, int]]:
@@ -37,7 +37,7 @@ class FastLoop(keras.layers.RNN):
     def step(
         self, x: tf.Tensor, states: Sequence[tf.Tensor]
     ) -> tuple[tf.Tensor, list[tf.Tensor]]:
-        """Read one more step (B, E): the output (B, H) and the states after it."""
+        """Read one step (B, E); return the output (B, H) and the new states."""
         output, states = self.cell(x, list(states))
         return output, keras.tree.flatten(states)
 
@@ -54,7 +54,7 @@ class FastLoop(keras.layers.RNN):
         )
 
     def describe(self, count: int) -> dict[str, Any]:
-        """The sizes of so many layers, as a card has them."""
+        """The sizes of `count` such layers, as a card states them."""
         return {
             "cell": type(self.cell).__name__.removesuffix("Cell"),
             "units": self.state_size[0],
@@ -69,7 +69,7 @@ class FastLoop(keras.layers.RNN):
             _log_once(f"{self.name} runs on Keras's own loop: {reason}")
             return super().inner_loop(sequences, initial_state, mask, training)
         # Half precision would lose small changes of the states and of the weights'
-        # gradients, and takes longer: CPUs add up halves slowly.
+        # gradients, and CPUs add half-precision numbers slowly.
         states, weights, (inputs,) = (
             tuple(tf.cast(each, self.variable_dtype) for each in values)
             for values in (
@@ -82,7 +82,7 @@ class FastLoop(keras.layers.RNN):
         return last[0], tf.transpose(outputs, (1, 0, 2)), list(last)
 
     def _not_covered(self, sequences: Any, mask: Any, training: bool) -> str | None:
-        """Why the fast loop cannot run, or None where it can."""
+        """Why the fast loop cannot run, or None if it can."""
         if keras.backend.backend() != "tensorflow":
             return "the backend is not TensorFlow"
         if reason := why_not_covered(self.cell):
@@ -103,15 +103,15 @@ class FastLoop(keras.layers.RNN):
 class FusedRNN(FastLoop):
     """`keras.layers.RNN` that runs Keras's GRU, LSTM and SimpleRNN cells faster.
 
-    It takes the same arguments and gives the same numbers to float32 rounding; so do
-    the layers below. Two of them around one cell share its weights.
+    It takes the same arguments and computes the same outputs up to float32 rounding; so
+    do the layers below. Two layers around one cell share its weights.
 
     Args:
-        cell: of Keras.
-        reset_rate: the chance that a sequence of a training batch starts with a state
+        cell: a cell of Keras.
+        reset_rate: probability that a sequence of a training batch starts with a state
             of zeros, so that the model also learns to start cold.
-        seed: of that choice; layers with the same seed reset the same sequences.
-        **kwargs: of `keras.layers.RNN`.
+        seed: of these choices; layers with the same seed reset the same sequences.
+        **kwargs: those of `keras.layers.RNN`.
     """
 
     def __init__(
@@ -128,16 +128,16 @@ class FusedRNN(FastLoop):
         self, sequences: Any, initial_state: Any, mask: Any, training: bool = False
     ) -> tuple:
         if training and self.reset_rate:
-            chances = keras.random.uniform(
+            drawn = keras.random.uniform(
                 (keras.ops.shape(sequences)[0], 1), seed=self.seed_generator
             )
             initial_state = keras.tree.map_structure(
-                lambda state: keras.ops.where(chances < self.reset_rate, 0.0, state),
+                lambda state: keras.ops.where(drawn < self.reset_rate, 0.0, state),
                 initial_state,
             )
         return super().inner_loop(sequences, initial_state, mask, training)
 
-    # Keras leaves the states out of files: a loaded model would begin cold.
+    # Keras does not save the states: a loaded model would start from zeros.
     def save_own_variables(self, store: dict[str, Any]) -> None:
         super().save_own_variables(store)
         for index, state in enumerate(self.states or []):
@@ -146,7 +146,7 @@ class FusedRNN(FastLoop):
     def load_own_variables(self, store: dict[str, Any]) -> None:
         for index, state in enumerate(self.states or []):
             saved = store[f"state_{index}"] if f"state_{index}" in store else None
-            # A model for another number of texts begins cold.
+            # A model with another batch size starts from zeros.
             if saved is not None and saved.shape == state.shape:
                 state.assign(saved)
 
@@ -157,17 +157,17 @@ class FusedRNN(FastLoop):
 
 @keras.saving.register_keras_serializable(package="kerasseq")
 class GRU(FastLoop, keras.layers.GRU):
-    """`keras.layers.GRU`, faster: its arguments, its weights and its numbers."""
+    """A faster `keras.layers.GRU`, with its arguments, weights and outputs."""
 
 
 @keras.saving.register_keras_serializable(package="kerasseq")
 class LSTM(FastLoop, keras.layers.LSTM):
-    """`keras.layers.LSTM`, faster: its arguments, its weights and its numbers."""
+    """A faster `keras.layers.LSTM`, with its arguments, weights and outputs."""
 
 
 @keras.saving.register_keras_serializable(package="kerasseq")
 class SimpleRNN(FastLoop, keras.layers.SimpleRNN):
-    """`keras.layers.SimpleRNN`, faster: its arguments, weights and numbers."""
+    """A faster `keras.layers.SimpleRNN`, with its arguments, weights and outputs."""
 
 
 _logged: set[str] = set()

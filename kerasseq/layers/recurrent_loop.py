@@ -1,10 +1,10 @@
-"""A fast loop over the steps of a recurrent layer, with a derivative of its own.
+"""A fast loop over the steps of a recurrent layer, with a gradient written by hand.
 
-Keras multiplies inputs and weights anew at every step and adds up the weights' gradient
-step by step. Here the inputs are multiplied once, before the loop, and the gradients of
-the weights are products after the backward loop, so that the loops hold only what must
-wait for the step before. Tensors with the gates of all steps are read and written as
-rarely as possible: at these sizes that costs as much as the products do.
+Keras multiplies the inputs by the kernel at every step, and adds up the gradients of
+the weights step by step. Here one product before the loop serves all steps, and the
+gradients of the weights are products after the backward loop, so that the loops hold
+only what depends on the previous step. Tensors with the gates of all steps are read and
+written as rarely as possible: at these sizes, that costs as much as the products.
 
 Shapes: T steps, B batch, E input size, H units, G gates.
 """
@@ -19,7 +19,7 @@ from kerasseq.layers.cells import Equations, Tensors
 def run_steps(
     equations: Equations, inputs: tf.Tensor, states: Tensors, weights: Tensors
 ) -> tuple[tf.Tensor, Tensors]:
-    """Run a cell over all steps, with a derivative of its own.
+    """Run a cell over all steps, with a gradient written by hand.
 
     Args:
         equations: the cell.
@@ -32,7 +32,7 @@ def run_steps(
     """
     num_steps, batch, size = inputs.shape
     units, width = weights[2].shape
-    apart = equations.num_apart
+    num_separate = equations.num_separate
 
     @tf.custom_gradient
     def run(
@@ -64,32 +64,30 @@ def run_steps(
             transposed = tf.transpose(recurrent_kernel)
 
             def back(index: tf.Tensor, d_states: Tensors) -> tuple[Tensors, Tensors]:
-                d_shared, d_apart, direct = equations.backward(
+                d_shared, d_separate, direct = equations.backward(
                     (d_states[0] + d_outputs[index], *d_states[1:]),
                     tuple(state[index] for state in before),
                     tuple(values[index] for values in kept),
                 )
-                d_recurrent = tf.concat([d_shared, *d_apart[:1]], axis=1)
+                d_recurrent = tf.concat([d_shared, *d_separate[:1]], axis=1)
                 through = tf.matmul(d_recurrent, transposed)
-                return (direct[0] + through, *direct[1:]), (d_shared, *d_apart)
+                return (direct[0] + through, *direct[1:]), (d_shared, *d_separate)
 
             steps = range(num_steps - 1, -1, -1)
-            widths = [width - apart * units] + [units] * (2 * apart)
+            widths = [width - num_separate * units] + [units] * (2 * num_separate)
             d_states, rows = _loop(steps, back, tuple(d_last), batch, widths)
-            # One array each, never joined: a copy of all steps' gates takes longer
-            # than the two products in the place of one.
-            d_shared, *d_apart = (tf.reshape(row, (-1, row.shape[2])) for row in rows)
-            d_recurrent, d_projected = (
-                [d_shared, *d_apart[part : part + 1]] for part in (0, 1)
+            # The arrays stay separate: joining the gates of all steps takes longer than
+            # two products instead of one.
+            d_shared, *d_separate = (
+                tf.reshape(row, (-1, row.shape[2])) for row in rows
             )
+            d_recurrent = [d_shared, *d_separate[:1]]
+            d_projected = [d_shared, *d_separate[1:]]
+            columns = tf.split(kernel, [gates.shape[1] for gates in d_projected], 1)
             d_inputs = tf.add_n(
                 [
-                    tf.matmul(gates, part, transpose_b=True)
-                    for gates, part in zip(
-                        d_projected,
-                        tf.split(kernel, [each.shape[1] for each in d_projected], 1),
-                        strict=True,
-                    )
+                    tf.matmul(gates, kernel, transpose_b=True)
+                    for gates, kernel in zip(d_projected, columns, strict=True)
                 ]
             )
             flat_before = tf.reshape(before[0], (-1, units))
@@ -107,9 +105,9 @@ def run_steps(
 
 
 def _weight_gradients(inputs: tf.Tensor, d_gates: Sequence[tf.Tensor]) -> Tensors:
-    """Gradients of a kernel and a bias, from inputs and their products' gradients."""
-    products = [tf.matmul(inputs, part, transpose_a=True) for part in d_gates]
-    sums = [tf.reduce_sum(part, axis=0) for part in d_gates]
+    """Gradients of a kernel and a bias, from the inputs and the gates' gradients."""
+    products = [tf.matmul(inputs, gates, transpose_a=True) for gates in d_gates]
+    sums = [tf.reduce_sum(gates, axis=0) for gates in d_gates]
     return tf.concat(products, axis=1), tf.concat(sums, axis=0)
 
 
@@ -120,23 +118,23 @@ def _loop(
     batch: int,
     widths: Sequence[int],
 ) -> tuple[Tensors, Tensors]:
-    """Hand states from step to step, and keep what each step gives beside them.
+    """Pass states from step to step, and collect each step's other results.
 
-    Every kept tensor has an array of its own: to join them to one row would cost more
-    time than a step's elementwise operations.
+    Each collected tensor has its own array: joining them into one row would take longer
+    than the elementwise operations of a step.
 
     Args:
-        steps: the indices, in the order in which they run.
-        body: from an index and states to new states and what to keep.
-        states: the first step's.
+        steps: the indices, in their order.
+        body: maps an index and the states to the new states and the other results.
+        states: those before the first step.
         batch: B.
-        widths: for each kept tensor (B, W) its W.
+        widths: W of each collected tensor (B, W).
 
     Returns:
-        The states after the last step, and what was kept, each (T, B, W) by index.
+        The states after the last step, and the collected tensors (T, B, W), by index.
     """
 
-    def turn(count: tf.Tensor, states: Tensors, arrays: tuple) -> tuple:
+    def iterate(count: tf.Tensor, states: Tensors, arrays: tuple) -> tuple:
         index = steps.start + steps.step * count
         states, rows = body(index, states)
         pairs = zip(arrays, rows, strict=True)
@@ -148,7 +146,7 @@ def _loop(
     )
     _, states, arrays = tf.while_loop(
         lambda count, *_: count < len(steps),
-        turn,
+        iterate,
         (tf.constant(0), states, arrays),
         maximum_iterations=len(steps),
     )

@@ -1,4 +1,4 @@
-"""Sentences turned round."""
+"""Reversal of padded sentences."""
 
 import keras
 import tensorflow as tf
@@ -8,10 +8,10 @@ from kerasseq.layers.attention import Shape
 
 @keras.saving.register_keras_serializable(package="kerasseq")
 class ReverseTokens(keras.layers.Layer):
-    """Turn each sentence round, and leave the padding on its right where it is.
+    """Reverse each sentence, and leave the padding on its right in place.
 
-    A layer that reads what was turned round reads the sentence backwards, and meets
-    the padding last: it changes nothing before it.
+    A recurrent layer then reads the sentence backwards and the padding last, which
+    therefore changes no output of a word.
 
     Call arguments:
         x: (B, T, C).

@@ -1,4 +1,4 @@
-"""Rotary positions.
+"""Rotary position embeddings.
 
 Shapes: B batch, T steps, D head size, W window.
 """
@@ -12,12 +12,12 @@ from kerasseq.layers.attention import Tensor
 
 
 def rotary_turns(size: int, window: int) -> np.ndarray:
-    """How many turns the pairs of a query or key make in a window.
+    """The number of turns that each pair of elements makes within a window.
 
-    Su et al. 2021, "RoFormer", section 3.4.2: pair i turns by position * 10000^(-2i/D).
-    Here that is rounded to whole turns in a window. Then an offset has the same angle
-    wherever the window stands, positions are counted to the window's end and from 0
-    again, and a text may be of any length.
+    Su et al. 2021, "RoFormer", section 3.4.2: pair i is rotated by the angle
+    position * 10000^(-2i/D). Here these rates are rounded to whole turns per window, so
+    that positions can start again from 0 at the window's end without changing the angle
+    between two steps. A text may therefore have any length.
 
     Args:
         size: D, even.
@@ -31,10 +31,11 @@ def rotary_turns(size: int, window: int) -> np.ndarray:
 
 
 def rotate(x: Tensor, first: int | Tensor, window: int) -> Tensor:
-    """Turn queries or keys by their positions, so that products know their offsets.
+    """Rotate queries or keys by their positions: products then depend on offsets.
 
     Args:
-        x: (..., T, D), D even. Number i of the first half and of the second are a pair.
+        x: (..., T, D), D even. Element i of the first half and element i of the second
+            half are a pair.
         first: the position of the first step, an int or an integer tensor ().
         window: W of `rotary_turns`.
 
@@ -43,9 +44,9 @@ def rotate(x: Tensor, first: int | Tensor, window: int) -> Tensor:
     """
     turns = rotary_turns(x.shape[-1], window)
     positions = first + keras.ops.arange(keras.ops.shape(x)[-2])
-    # In whole numbers up to here: far angles in floating point are off.
-    parts = positions[:, None] % window * turns % window
-    angles = keras.ops.cast(parts, "float32") * (2 * math.pi / window)
+    # In integers up to here: in floating point, the angles of far positions are off.
+    phases = positions[:, None] % window * turns % window
+    angles = keras.ops.cast(phases, "float32") * (2 * math.pi / window)
     cosine = keras.ops.cast(keras.ops.cos(angles), x.dtype)
     sine = keras.ops.cast(keras.ops.sin(angles), x.dtype)
     one, other = keras.ops.split(x, 2, axis=-1)

@@ -1,4 +1,4 @@
-"""Multi-head self-attention, around the function.
+"""Multi-head self-attention, a layer around `scaled_dot_product_attention`.
 
 Shapes: B batch, T query steps, S key steps, H heads, D head size, C model size.
 """
@@ -22,7 +22,7 @@ class MultiHeadSelfAttention(keras.layers.Layer):
     """Multi-head attention of a sequence to itself; Vaswani et al. 2017, section 3.2.2.
 
     The weights have the names, shapes and order of `keras.layers.MultiHeadAttention`,
-    so `set_weights` takes what its `get_weights` gives.
+    so `set_weights` takes what its `get_weights` returns.
 
     Args:
         num_heads: H.
@@ -39,11 +39,11 @@ class MultiHeadSelfAttention(keras.layers.Layer):
         mask: bool (B, T), False at padding, which nothing attends to. The default is
             the mask that `x` carries, as from `Embedding(mask_zero=True)`.
         attention_mask: bool, broadcast to (B, T, T), True where a step may attend to
-            another; `causal_mask(T)` for those that may not look ahead.
+            another; `causal_mask(T)` keeps steps from looking ahead.
 
     Returns:
-        The output (B, T, C), which carries the padding mask on, and the weights,
-        float32 (B, H, T, T), as they are before dropout.
+        The output (B, T, C), which carries the same padding mask, and the weights
+        before dropout, float32 (B, H, T, T).
 
     Raises:
         ValueError: an argument is out of its range, `x` does not have three axes, or
@@ -95,7 +95,7 @@ class MultiHeadSelfAttention(keras.layers.Layer):
                 dtype=self.dtype_policy,
                 name=name,
             )
-            # It works step by step, yet it warns that it would lose the mask of x.
+            # Otherwise it warns about losing the mask, although each step is separate.
             layer.supports_masking = True
             return layer
 
@@ -112,7 +112,7 @@ class MultiHeadSelfAttention(keras.layers.Layer):
         for layer in (self.query, self.key, self.value):
             layer.build(input_shape)
         self.merge.build((*input_shape[:2], *heads))
-        # Autocasting would turn the float32 weights to halves.
+        # Autocasting would convert the float32 weights to half precision.
         self.weights_dropout = keras.layers.Dropout(self.dropout, dtype="float32")
         self.weights_dropout.build(None)
 
@@ -123,7 +123,7 @@ class MultiHeadSelfAttention(keras.layers.Layer):
         attention_mask: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         if mask is None:
-            # Keras finds it only where x is the one tensor of the call.
+            # Keras passes it only if x is the only tensor of the call.
             mask = getattr(x, "_keras_mask", None)
         allowed = None
         if mask is not None:
@@ -151,7 +151,7 @@ class MultiHeadSelfAttention(keras.layers.Layer):
     def attend(
         self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """What queries find in keys and values, with the heads merged.
+        """Attend to keys and values, and merge the heads.
 
         Args:
             query: (B, H, T, D), from `project_queries`.
@@ -203,7 +203,7 @@ class MultiHeadSelfAttention(keras.layers.Layer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "MultiHeadSelfAttention":
-        # Arguments that there were before `attention_mask`.
+        # Files from before `attention_mask` have these arguments.
         config = dict(config)
         config.pop("output_initializer", None)
         modes = {
@@ -212,7 +212,7 @@ class MultiHeadSelfAttention(keras.layers.Layer):
         if any(modes.values()):
             used = ", ".join(f"{name}={mode}" for name, mode in modes.items() if mode)
             raise ValueError(
-                f"MultiHeadSelfAttention no longer has {used}; build the model anew "
+                f"MultiHeadSelfAttention no longer has {used}; build the model again "
                 "with attention_mask=causal_mask(T, window=...) in the call, and load "
                 "only the weights"
             )

@@ -1,4 +1,4 @@
-"""An embedding that gives the logits too."""
+"""An embedding that also computes the logits."""
 
 from typing import Any
 
@@ -7,14 +7,14 @@ import keras
 
 @keras.saving.register_keras_serializable(package="kerasseq")
 class TiedEmbedding(keras.layers.ReversibleEmbedding):
-    """`keras.layers.ReversibleEmbedding` with a bias for each word in reverse."""
+    """`keras.layers.ReversibleEmbedding` with a bias for each word's logit."""
 
     def build(self, input_shape: Any = None) -> None:
         super().build(input_shape)
         self.bias = self.add_weight(
             shape=(self.input_dim,),
             initializer="zeros",
-            # It is added to float32 logits, whatever precision the layers have.
+            # It is added to logits, which are float32 under every policy.
             autocast=False,
             name="bias",
         )
@@ -25,6 +25,6 @@ class TiedEmbedding(keras.layers.ReversibleEmbedding):
 
     @property
     def variable_serialization_spec(self) -> dict[str | None, list[str]]:
-        """Which variables a file holds: Keras's embeddings have a list of their own."""
+        """The variables that a file holds; embeddings of Keras list theirs here."""
         spec = super().variable_serialization_spec
         return {mode: [*names, "bias"] for mode, names in spec.items()}

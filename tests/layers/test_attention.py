@@ -296,9 +296,7 @@ def test_refuses_a_mask_that_is_not_boolean(dtype):
 
 def test_refuses_a_symbolic_query_of_unknown_size():
     query = keras.KerasTensor((None, None))
-    with pytest.raises(
-        ValueError, match=r"query \(None, None\) has no known last size"
-    ):
+    with pytest.raises(ValueError, match=r"size of query \(None, None\) is unknown"):
         scaled_dot_product_attention(query, query, query)
 
 

@@ -174,7 +174,9 @@ def test_what_is_not_known_yet_is_not_attended_to(model, ids):
     x = tf.random.stateless_normal((B, 5, C), (1, 2))
     shapes = block.state_shapes(B)
     noise = [tf.random.stateless_normal(shape, (3, 4)) for shape in shapes]
-    found, memory = block.go_on(x, Memory(noise[0], noise[1], tf.zeros(shapes.known)))
+    found, memory = block.call_with_memory(
+        x, Memory(noise[0], noise[1], tf.zeros(shapes.known))
+    )
     np.testing.assert_allclose(found, block(x), atol=1e-5)
     assert memory.known.numpy().tolist() == [[0.0] + [1.0] * 5] * B
 
@@ -334,7 +336,7 @@ def test_the_order_of_what_came_before_matters():
         ((0, 5), "num_heads=0 must be at least 1"),
         ((2, 1), "context=1 must be at least 2"),
         ((2, 5, 1.0), "dropout=1.0 is not from 0 to below 1"),
-        ((5, 5), "model_size=12 does not give num_heads=5 an even size each"),
+        ((5, 5), "model_size=12 divided by num_heads=5 is not an even size"),
     ],
 )
 def test_a_block_refuses_what_makes_none(arguments, complaint):
@@ -373,7 +375,7 @@ def test_a_card_has_the_sizes(model):
         ({"num_blocks": -2}, "num_blocks=-2 must be at least 1"),
         ({"context": 1}, "context=1 must be at least 2"),
         ({"model_size": 0}, "model_size=0 must be at least 1"),
-        ({"model_size": 20}, "model_size=20 does not give .* a multiple of 8"),
+        ({"model_size": 20}, "model_size=20 divided .* a multiple of 8"),
         ({"dropout": -0.1}, r"dropout=-0\.1 is not from 0 to below 1"),
         ({"dropout": float("nan")}, "dropout=nan is not"),
     ],

@@ -67,9 +67,12 @@ def test_sines_and_cosines_pair_up():
     assert_allclose(table[:, ::2] ** 2 + table[:, 1::2] ** 2, 1, atol=1e-6)
 
 
-@pytest.mark.parametrize(("length", "size"), [(-1, 4), (3, 0)])
-def test_positions_refuse_sizes(length, size):
-    with pytest.raises(ValueError, match=f"length={length} and size={size} make no"):
+@pytest.mark.parametrize(
+    ("length", "size", "message"),
+    [(-1, 4, "length=-1 must be at least 0"), (3, 0, "size=0 must be at least 1")],
+)
+def test_positions_refuse_sizes(length, size, message):
+    with pytest.raises(ValueError, match=message):
         sinusoidal_positions(length, size)
 
 

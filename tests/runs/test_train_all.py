@@ -261,7 +261,7 @@ def test_a_text_that_cannot_be_used_is_refused_and_nothing_is_written(
             ["--model", "transformer", "--cell", "lstm"],
             "--cell lstm is an option of the",
         ),
-        (["--model", "transformer", "--units", "100"], "model_size=100 does not give"),
+        (["--model", "transformer", "--units", "100"], "model_size=100 divided by"),
         (["--out", "file/out"], "file/out cannot be written to"),
     ],
 )
