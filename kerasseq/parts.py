@@ -8,13 +8,13 @@ names, classifier (--labels) classifies sentences. Models become SavedModel and 
 files, which are checked against the Keras models.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import keras
 
+from kerasseq.files.report import read_report
 from kerasseq.recipes.exporting import RECIPES, export_run
 from kerasseq.runs import attention, characters, classifier, encoder, next_word, tagger
 from kerasseq.runs.options import Options, check_writable
@@ -74,6 +74,7 @@ def train_all(options: Options, callbacks: Sequence[keras.callbacks.Callback]) -
     if options.tensorboard:
         callbacks = [*callbacks, tensorboard(options.tensorboard)]
     check_writable(options.out)
+    read_report(options.out)  # refused here, not after a training
     for name, plan in plans.items():
         model = PARTS[name].train(options, plan, callbacks)
         if model:
@@ -141,4 +142,4 @@ def train(
     """
     chosen = Options(corpus=corpus, out=Path(out), **options)
     train_all(chosen, callbacks)
-    return json.loads((chosen.out / "report.json").read_text(encoding="utf-8"))
+    return read_report(chosen.out)

@@ -5,27 +5,28 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from kerasseq.files.reading import check_names, read_names
 from kerasseq.files.writing import write_file
 
 
 def write_labels(labels: Sequence[str], path: str | os.PathLike) -> Path:
     """Write a `labels.json` or `tags.json`; the list has the file's name as its key."""
-    return write_file(path, json.dumps({Path(path).stem: list(labels)}) + "\n")
+    return write_file(path, json.dumps({Path(path).stem: check_names(labels)}) + "\n")
 
 
 def read_labels(path: str | os.PathLike) -> tuple[str, ...]:
     """Read what `write_labels` wrote.
 
     Raises:
-        ValueError: the file is missing or holds no such list of at least two names.
+        ValueError: the file is missing or holds no list of at least two distinct names.
     """
     key = Path(path).stem
     try:
-        labels = tuple(json.loads(Path(path).read_text(encoding="utf-8"))[key])
-        if len(labels) < 2 or not all(isinstance(label, str) for label in labels):
+        labels = read_names(path, key)
+        if len(labels) < 2:
             raise ValueError(f"{labels} are not two names or more")
         return labels
-    except (OSError, KeyError, TypeError, ValueError) as error:
+    except (OSError, ValueError) as error:
         raise ValueError(
             f"{path} is not a list of names ({error}); it should read "
             f'{{"{key}": ["first", "second", ...]}}'

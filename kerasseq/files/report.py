@@ -2,11 +2,14 @@
 
 import json
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kerasseq.files.markdown import plain
+from kerasseq.files.reading import read_json, shortened
 from kerasseq.files.writing import write_file
 
 
@@ -61,16 +64,34 @@ def require(checks: Sequence[Check]) -> None:
 
 
 def read_report(directory: str | os.PathLike) -> dict[str, Any]:
-    """The report of a run so far; empty if there is none."""
+    """The report of a run so far; empty if there is none.
+
+    Raises:
+        ValueError: `report.json` cannot be read as an object of objects.
+    """
+    path = Path(directory) / "report.json"
     try:
-        text = (Path(directory) / "report.json").read_text(encoding="utf-8")
-        return dict(json.loads(text))
-    except (FileNotFoundError, json.JSONDecodeError):
+        report = read_json(path)
+        if not isinstance(report, dict):
+            raise ValueError(f"it is {shortened(report)}")
+        for key, section in report.items():
+            if not isinstance(section, dict):
+                raise ValueError(f"{shortened(key)} is {shortened(section)}")
+        return report
+    except FileNotFoundError:
         return {}
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"{path} is not the report of a run ({error}); move it away, or give "
+            "another folder"
+        ) from None
 
 
 def record(directory: str | os.PathLike, key: str, section: Mapping[str, Any]) -> None:
     """Put a section into the report, replacing one with the same key.
+
+    A `report.json` that cannot be read, which a run refuses before it begins, is moved
+    to `report.json.unreadable`, so that the section is not lost.
 
     Args:
         directory: of the run.
@@ -78,37 +99,50 @@ def record(directory: str | os.PathLike, key: str, section: Mapping[str, Any]) -
         section: values by name. A list of rows becomes a table, and so do dictionaries,
             side by side.
     """
-    report = read_report(directory) | {key: section}
-    write_file(Path(directory) / "report.json", json.dumps(report, indent=1) + "\n")
-    write_file(Path(directory) / "REPORT.md", _markdown(report))
+    path = Path(directory) / "report.json"
+    try:
+        report = read_report(directory)
+    except ValueError as error:
+        report = {}
+        path.replace(path.with_suffix(".json.unreadable"))
+        print(f"{error}; it is now {path}.unreadable", file=sys.stderr)
+    report |= {key: section}
+    write_file(path, json.dumps(report, indent=1) + "\n")
+    write_file(path.with_name("REPORT.md"), as_markdown(report))
 
 
-def _markdown(report: Mapping[str, Any]) -> str:
+def as_markdown(report: Mapping[str, Any]) -> str:
+    """The report as Markdown, whatever JSON its sections hold."""
     lines = ["# Report", ""]
     for key, section in sorted(report.items()):
-        lines += [f"## {key}", "", *_section(section)]
+        lines += [f"## {plain(key)}", "", *_section(section)]
     return "\n".join(lines)
 
 
 def _section(section: Mapping[str, Any]) -> list[str]:
-    plain = {k: v for k, v in section.items() if not isinstance(v, list | dict)}
-    lines = []
-    if plain:
-        lines += _table(_rows(plain))
+    tables: dict[str, list[dict[str, Any]]] = {}
+    single = {}
     for name, value in section.items():
-        if isinstance(value, dict) and value:
-            lines += [f"### {name}", "", *_table(_rows(value))]
-        elif isinstance(value, list) and value and isinstance(value[0], dict):
-            lines += [f"### {name}", "", *_table(value)]
-        elif isinstance(value, list):
-            lines += [f"{name}: {', '.join(map(str, value))}", ""]
+        if isinstance(value, dict) and (rows := _rows(value)):
+            tables[name] = rows
+        elif value and isinstance(value, list) and all(map(_is_row, value)):
+            tables[name] = value
+        else:
+            single[name] = value
+    lines = _table(_pairs(single)) if single else []
+    for name, rows in tables.items():
+        lines += [f"### {plain(name)}", "", *_table(rows)]
     return lines
+
+
+def _is_row(value: Any) -> bool:
+    return isinstance(value, dict) and bool(value)
 
 
 def _rows(columns: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Rows that show dictionaries side by side, or the values of one dictionary."""
     if not all(isinstance(column, dict) for column in columns.values()):
-        return [{"": name, "value": value} for name, value in columns.items()]
+        return _pairs(columns)
     names = dict.fromkeys(name for column in columns.values() for name in column)
     return [
         {"": name, **{key: column.get(name) for key, column in columns.items()}}
@@ -116,9 +150,13 @@ def _rows(columns: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
+def _pairs(values: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [{"": name, "value": value} for name, value in values.items()]
+
+
 def _table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     names = list(rows[0])
-    lines = [f"| {' | '.join(names)} |", "|" + " --- |" * len(names)]
+    lines = [f"| {' | '.join(map(plain, names))} |", "|" + " --- |" * len(names)]
     for row in rows:
         cells = (_cell(row.get(name)) for name in names)
         lines.append(f"| {' | '.join(cells)} |")
@@ -132,4 +170,6 @@ def _cell(value: Any) -> str:
         return f"{value:.4g}" if abs(value) < 1000 else f"{value:,.0f}"
     if isinstance(value, int):
         return f"{value:,}"
-    return str(value).replace("|", "\\|").replace("\n", " ")
+    if isinstance(value, list):
+        return ", ".join(map(_cell, value))
+    return plain(str(value))

@@ -8,6 +8,7 @@ import keras
 
 from kerasseq.data.streams import frequency_loss
 from kerasseq.files.keras_models import save_model
+from kerasseq.files.markdown import code_block
 from kerasseq.files.report import record
 from kerasseq.files.writing import write_file
 from kerasseq.models.char_rnn import (
@@ -234,5 +235,5 @@ def sample_texts(options: Options, module: GeneratingModule) -> str:
             seed=options.seed,
         )
         print(f"\n--- temperature {temperature} ---\n{text}")
-        lines += [f"## Temperature {temperature}", "", "```text", text, "```", ""]
+        lines += [f"## Temperature {temperature}", "", *code_block(text), ""]
     return "\n".join(lines)

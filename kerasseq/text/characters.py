@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from kerasseq.files.reading import read_names, shortened
 from kerasseq.files.writing import write_file
 
 NUM_CODE_POINTS = sys.maxunicode + 1
@@ -33,10 +34,11 @@ class Vocabulary:
 
     def __post_init__(self) -> None:
         for character in self.characters:
-            if not isinstance(character, str) or len(character) != 1:
+            single = isinstance(character, str) and len(character) == 1
+            if not single or "\ud800" <= character <= "\udfff":
                 raise ValueError(
-                    f"{character!r} is not one character; a vocabulary lists single "
-                    "Unicode code points"
+                    f"{shortened(character)} is not one character; a vocabulary lists "
+                    "single Unicode code points"
                 )
         if not self.characters or list(self.characters) != sorted(set(self.characters)):
             raise ValueError(
@@ -77,9 +79,8 @@ class Vocabulary:
             ValueError: the file is missing or not a vocabulary of characters.
         """
         try:
-            content = json.loads(Path(path).read_text(encoding="utf-8"))
-            return cls(tuple(content["characters"]))
-        except (OSError, KeyError, TypeError, ValueError) as error:
+            return cls(read_names(path, "characters"))
+        except (OSError, ValueError) as error:
             raise ValueError(
                 f"{path} is not a vocabulary of characters ({error}); it should read "
                 '{"characters": ["\\n", " ", ...]}'

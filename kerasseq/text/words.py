@@ -12,6 +12,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from kerasseq.files.reading import read_names, shortened
 from kerasseq.files.writing import write_file
 from kerasseq.text.reading import read_text
 
@@ -71,9 +72,8 @@ class WordList:
             ValueError: the file is missing or not a vocabulary of words.
         """
         try:
-            content = json.loads(Path(path).read_text(encoding="utf-8"))
-            return cls(tuple(content["words"]))
-        except (OSError, KeyError, TypeError, ValueError) as error:
+            return cls(read_names(path, "words"))
+        except (OSError, ValueError) as error:
             raise ValueError(
                 f"{path} is not a vocabulary of words ({error}); it should read "
                 f'{{"words": ["<PAD>", "<UNK>", "<MASK>", {cls.LIKE}, ...]}}'
@@ -120,25 +120,26 @@ class WordVocabulary(WordList):
     def __post_init__(self) -> None:
         if self.words[: len(SPECIALS)] != SPECIALS or len(self) == len(SPECIALS):
             raise ValueError(
-                f"the words begin with {self.words[:4]}; a vocabulary lists "
+                f"the words begin with {shortened(self.words[:4])}; a vocabulary lists "
                 f"{', '.join(SPECIALS)} and then at least one word"
             )
         for word in self.words[len(SPECIALS) :]:
             if not isinstance(word, str) or split_words(word) != [word]:
                 raise ValueError(
-                    f"{word!r} is not one word in lower case without whitespace; make "
-                    "the vocabulary with from_sentences"
+                    f"{shortened(word)} is not one word in lower case without "
+                    "whitespace; make the vocabulary with from_sentences"
                 )
             if any("\ud800" <= character <= "\udfff" for character in word):
                 raise ValueError(
-                    f"{word!r} holds a lone surrogate, which is half a character; "
-                    "encode the text as UTF-8 with errors='replace' and decode it again"
+                    f"{shortened(word)} holds a lone surrogate, which is half a "
+                    "character; encode the text as UTF-8 with errors='replace' and "
+                    "decode it again"
                 )
         if len(self._ids) != len(self):
             counts = collections.Counter(self.words)
             raise ValueError(
-                f"{max(counts, key=lambda word: counts[word])!r} is in the vocabulary "
-                "twice; list each word once"
+                f"{shortened(max(counts, key=lambda word: counts[word]))} is in the "
+                "vocabulary twice; list each word once"
             )
 
     @classmethod

@@ -5,6 +5,7 @@ import doctest
 import pytest
 
 import kerasseq
+from kerasseq.commands import train
 
 
 @pytest.mark.slow
@@ -32,3 +33,13 @@ def test_bad_options_raise_and_nothing_is_written(options, said, tmp_path, monke
     with pytest.raises(ValueError, match=said):
         kerasseq.train(**options)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_another_report_is_refused_before_the_training(tmp_path, capsys):
+    report = tmp_path / "report.json"
+    report.write_text("[]")
+    assert train(["--only", "attention", "--out", str(tmp_path)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"train_all.py: error: {report} is not the report of a run")
+    assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
+    assert report.read_text() == "[]"

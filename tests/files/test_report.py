@@ -4,8 +4,18 @@ import json
 import math
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from kerasseq.files.report import Check, ChecksFailed, read_report, record, require
+from kerasseq.files.report import (
+    Check,
+    ChecksFailed,
+    as_markdown,
+    read_report,
+    record,
+    require,
+)
+from tests.support.markdown import MARKUP, OURS, tokens
 
 
 def test_a_section_replaces_only_the_one_with_its_name(tmp_path):
@@ -30,12 +40,51 @@ def test_dictionaries_become_columns(tmp_path):
     assert "| bytes | 10 | 5 |" in page
 
 
-def test_a_truncated_report_is_started_again(tmp_path):
-    (tmp_path / "report.json").write_text('{"encoder": {"lo')
+BAD_REPORTS = {
+    "cut": b'{"encoder": {"lo',
+    "a list": b"[]",
+    "null": b"null",
+    "a list as a section": b'{"encoder": []}',
+    "a number as a section": b'{"encoder": {}, "char_rnn": 1}',
+    "deep": b'{"a":' * 100_000 + b"1" + b"}" * 100_000,
+    "half a character": b'{"a": {"b": "\\ud800"}}',
+    "not UTF-8": b'{"a": {"b": "\xff"}}',
+    "large": b" " * 17_000_000 + b"{}",
+}
+
+
+@pytest.mark.parametrize("content", BAD_REPORTS.values(), ids=BAD_REPORTS)
+def test_another_report_is_refused_and_never_lost(tmp_path, content, capsys):
+    path = tmp_path / "report.json"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="is not the report of a run") as refusal:
+        read_report(tmp_path)
+    assert len(str(refusal.value).splitlines()) == 1
+    # As at the end of a training, in which it was put here.
     record(tmp_path, "char_rnn", {"loss": 1.5})
-    assert json.loads((tmp_path / "report.json").read_text()) == {
-        "char_rnn": {"loss": 1.5}
-    }
+    assert read_report(tmp_path) == {"char_rnn": {"loss": 1.5}}
+    assert (tmp_path / "report.json.unreadable").read_bytes() == content
+    assert "report.json.unreadable" in capsys.readouterr().err
+
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | MARKUP
+ROWS = st.dictionaries(MARKUP, SCALARS, max_size=2)
+VALUES = (
+    SCALARS
+    | st.lists(SCALARS | ROWS, max_size=2)
+    | st.dictionaries(
+        MARKUP, SCALARS | ROWS | st.lists(SCALARS, max_size=2), max_size=2
+    )
+)
+SECTIONS = st.dictionaries(MARKUP, VALUES, max_size=3)
+
+
+@given(st.dictionaries(MARKUP, SECTIONS, max_size=2))
+def test_any_sections_become_a_page_without_markup_of_theirs(sections):
+    found = tokens(as_markdown(json.loads(json.dumps(sections))))
+    kinds = [token.type for token in found]
+    assert set(kinds) <= OURS
+    assert kinds.count("heading_open") >= 1 + len(sections)
 
 
 @pytest.mark.parametrize(

@@ -152,7 +152,7 @@ def test_an_impossible_rate_is_refused():
 
 
 def test_labels_are_loaded_from_their_file(tmp_path):
-    labels = ("好", "b\tc", "")
+    labels = ("好", "b\tc", "<b>")
     path = write_labels(labels, tmp_path / "labels.json")
     assert read_labels(path) == labels
 

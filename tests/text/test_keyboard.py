@@ -196,11 +196,11 @@ def test_a_vocabulary_is_saved_and_loaded(tmp_path):
     ("content", "quoted"),
     [
         ("", "Expecting value"),
-        ("[]", "list indices"),
+        ("[]", "no list under the key"),
         ('{"words": ["a"]}', "the words begin with"),
         ('{"words": ["<PAD>", "<UNK>", "<MASK>", "a b"]}', "'a b' is not one word"),
         ('{"words": ["<PAD>", "<UNK>", "<MASK>", "A", "a"]}', "'a' is in the voc"),
-        ('{"words": ["<PAD>", "<UNK>", "<MASK>", 3]}', "not iterable"),
+        ('{"words": ["<PAD>", "<UNK>", "<MASK>", 3]}', "3 is not a name"),
         ('{"words": ["<PAD>", "<UNK>", "<MASK>", "."]}', "has a letter"),
     ],
 )
