@@ -95,7 +95,8 @@ def write_tflite(
 
     Readers of a flatbuffer ignore what follows it, so the files follow it as a ZIP:
     the convention of TFLite metadata. The SHA-256 of the flatbuffer and of each
-    attached file are added to the card. `on_device/model_file.py` reads such a file.
+    attached file are added to the card, and the card's own is beside it.
+    `on_device/model_file.py` reads such a file.
 
     Args:
         path: of the file.
@@ -111,7 +112,9 @@ def write_tflite(
             for name, text in attachments.items()
         },
     }
-    texts = {"card.json": json.dumps(card, indent=1) + "\n", **attachments}
+    text = json.dumps(card, indent=1) + "\n"
+    line = f"{hashlib.sha256(text.encode()).hexdigest()}  card.json\n"
+    texts = {"card.json": text, "card.sha256": line, **attachments}
     content = io.BytesIO(flatbuffer)
     with zipfile.ZipFile(content, "a", zipfile.ZIP_DEFLATED) as archive:
         for name, text in texts.items():

@@ -8,17 +8,19 @@ at most in brackets.
 
 import sys
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 if __package__:
+    from .card import CLASSIFIER
     from .command import Command, read_lines
-    from .model_file import CLASSIFIER, Model
+    from .model_file import Model
     from .words import encode_words, split_words
 else:  # copied: beside one another
+    from card import CLASSIFIER  # type: ignore[no-redef]
     from command import Command, read_lines  # type: ignore[no-redef]
-    from model_file import CLASSIFIER, Model  # type: ignore[no-redef]
+    from model_file import Model  # type: ignore[no-redef]
     from words import encode_words, split_words  # type: ignore[no-redef]
 
 
@@ -54,29 +56,10 @@ class Classifier:
 
     def __init__(self, model: Model) -> None:
         model.require(CLASSIFIER)
-        self._words = model.vocabulary.get("words", [])
-        self.labels: Any = model.card.get("labels")
-        self.length: Any = model.card.get("length")
-        self._run: Any = model.signatures().get("classify")
-        if not self._run or not self._fits():
-            raise ValueError(
-                f"{model.path} has a model that does not fit its card; export it again"
-            )
-
-    def _fits(self) -> bool:
-        """Whether words, labels and shapes belong together."""
-        if not isinstance(self.labels, list) or not self._words:
-            return False
-        inputs, outputs = self._run.get_input_details(), self._run.get_output_details()
-        found = {
-            name: tuple(map(int, detail["shape"]))
-            for name, detail in (*inputs.items(), *outputs.items())
-        }
-        return found == {
-            "token_ids": (1, self.length),
-            "probabilities": (1, len(self.labels)),
-            "weights": (1, self.length),
-        }
+        self._words = model.vocabulary["words"]
+        self.labels: list[str] = model.card["labels"]
+        self.length: int = model.card["length"]
+        self._run = model.signatures()["classify"]
 
     def classify(self, text: str) -> Answer:
         """Classify one text; words beyond `length` are left out.

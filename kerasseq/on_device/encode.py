@@ -9,17 +9,19 @@ standard input.
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 if __package__:
+    from .card import ENCODER
     from .command import Command, read_lines
-    from .model_file import ENCODER, Model
+    from .model_file import Model
     from .words import encode_words, split_words
 else:  # copied: beside one another
+    from card import ENCODER  # type: ignore[no-redef]
     from command import Command, read_lines  # type: ignore[no-redef]
-    from model_file import ENCODER, Model  # type: ignore[no-redef]
+    from model_file import Model  # type: ignore[no-redef]
     from words import encode_words, split_words  # type: ignore[no-redef]
 
 # Numbers of a vector, and attended words, in a row of the table.
@@ -58,15 +60,9 @@ class Encoder:
 
     def __init__(self, model: Model) -> None:
         model.require(ENCODER)
-        self._words = model.vocabulary.get("words", [])
-        self.length: Any = model.card.get("length")
-        self._run: Any = model.signatures().get("encode")
-        inputs = self._run.get_input_details() if self._run else {}
-        shapes = {name: detail["shape"].tolist() for name, detail in inputs.items()}
-        if not self._words or shapes != {"token_ids": [1, self.length]}:
-            raise ValueError(
-                f"{model.path} has a model that does not fit its card; export it again"
-            )
+        self._words = model.vocabulary["words"]
+        self.length: int = model.card["length"]
+        self._run = model.signatures()["encode"]
 
     def encode(self, text: str) -> Encoding:
         """Encode one sentence; words beyond `length` are left out."""

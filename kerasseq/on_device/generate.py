@@ -7,17 +7,19 @@ standard error.
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 if __package__:
+    from .card import CHARACTERS
     from .command import Command, read_all
-    from .model_file import CHARACTERS, Model
+    from .model_file import Model
 else:  # copied: beside one another
+    from card import CHARACTERS  # type: ignore[no-redef]
     from command import Command, read_all  # type: ignore[no-redef]
-    from model_file import CHARACTERS, Model  # type: ignore[no-redef]
+    from model_file import Model  # type: ignore[no-redef]
 
 CHUNK = 256
 # Few enough that a person sees the text being made.
@@ -48,7 +50,7 @@ class Writer:
     def __init__(self, model: Model) -> None:
         model.require(CHARACTERS)
         self.characters: list[str] = model.vocabulary["characters"]
-        self._defaults = model.card.get("sampling_defaults")
+        self._defaults = model.card["sampling_defaults"]
         self._generate = model.signatures()["generate"]
         self._state_shapes = model.state_shapes()
 
@@ -100,7 +102,7 @@ class Writer:
                 raise ValueError(f"{name}={value}: {complaint}")
         for name, value in settings.items():
             if value is None:
-                settings[name] = default_setting(self._defaults, name)
+                settings[name] = self._defaults[name]
         ids, _ = encode_prompt(prompt, self.characters)
         chunks = write_tokens(
             self._generate,
@@ -223,25 +225,6 @@ def out_of_range(name: str, value: float) -> str | None:
     if low <= value <= high:
         return None
     return f"give {low} {f'to {high}' if high < 1e300 else 'up'}"
-
-
-def default_setting(defaults: Any, name: str) -> Any:
-    """A setting of the card.
-
-    Raises:
-        ValueError: it is missing or out of its range.
-    """
-    value = defaults.get(name) if isinstance(defaults, Mapping) else None
-    kind = int if name in ("length", "top_k") else (int, float)
-    complaint: str | None = "give a number"
-    if isinstance(value, kind) and not isinstance(value, bool):
-        complaint = out_of_range(name, value)
-    if complaint:
-        raise ValueError(
-            f"the card's default {name}={value!r} cannot be used; {complaint} "
-            f"with --{name.replace('_', '-')}"
-        )
-    return value
 
 
 def parse_arguments(

@@ -7,21 +7,33 @@ nothing else; README.md beside this file describes the format.
 import contextlib
 import hashlib
 import io
-import json
 import os
+import stat
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-CONTRACT_VERSION = 2
-CHARACTERS = "character model"
-WORDS = "next-word model"
-ENCODER = "encoder"
-TAGGER = "tagger"
-CLASSIFIER = "classifier"
-# The signatures that a generating model of each kind must have.
-SIGNATURES = {CHARACTERS: ("step", "generate"), WORDS: ("step",)}
+if __package__:
+    from .card import (
+        CONTRACT_VERSION,
+        MOST_BYTES,
+        check_card,
+        check_vocabulary,
+        read_object,
+    )
+    from .shapes import Tensor, check_signatures
+else:  # copied: beside one another
+    from card import (  # type: ignore[no-redef]
+        CONTRACT_VERSION,
+        MOST_BYTES,
+        check_card,
+        check_vocabulary,
+        read_object,
+    )
+    from shapes import Tensor, check_signatures  # type: ignore[no-redef]
+
+LARGEST_FILE = 2**31  # bytes, which the offsets in a flatbuffer can reach
 
 
 class Model:
@@ -33,8 +45,8 @@ class Model:
     Attributes:
         path: of the file.
         kind: of model, for example "character model".
-        card: what the file says about the model.
-        vocabulary: the JSON object of vocabulary.json.
+        card: what the file says about the model, checked as `card.py` has it.
+        vocabulary: the JSON object of vocabulary.json, checked too.
         flatbuffer: the model itself.
 
     Raises:
@@ -42,18 +54,16 @@ class Model:
     """
 
     def __init__(self, path: str | Path) -> None:
-        try:
-            content = Path(path).read_bytes()
-        except OSError as error:
-            raise ValueError(f"{path} cannot be read: {error.strerror}") from None
+        content = _read_file(path)
         try:
             with zipfile.ZipFile(io.BytesIO(content)) as archive:
                 start = min(info.header_offset for info in archive.infolist())
-                self.card = json.loads(archive.read("card.json"))
-                vocabulary = archive.read("vocabulary.json")
-            kind, version = self.card["kind"], self.card["contract"]
-            expected = self.card["sha256"]
-            expected_vocabulary = self.card["attachments"]["vocabulary.json"]
+                card, hash_of_card, vocabulary = (
+                    _read_attached(archive, name)
+                    for name in ("card.json", "card.sha256", "vocabulary.json")
+                )
+            self.card = read_object("card.json", card)
+            version = self.card["contract"]
         except Exception as error:  # zipfile has many for flipped bits
             raise ValueError(
                 f"{path} is not a whole .tflite of this project ({error}); "
@@ -61,39 +71,21 @@ class Model:
             ) from None
         if version != CONTRACT_VERSION:
             raise ValueError(
-                f"{path} speaks contract {version}, this program {CONTRACT_VERSION}; "
+                f"{path} speaks contract {version!r}, this program {CONTRACT_VERSION}; "
                 "take the program that came with the file"
             )
-        self.path, self.kind, self.flatbuffer = path, kind, content[:start]
-        for section, wanted in (
-            (self.flatbuffer, expected),
-            (vocabulary, expected_vocabulary),
-        ):
-            found = hashlib.sha256(section).hexdigest()
-            if found != wanted:
-                raise ValueError(
-                    f"{path} is damaged: SHA-256 {found[:12]}... where its card says "
-                    f"{str(wanted)[:12]}...; copy or export it again"
-                )
+        self.path, self.flatbuffer = path, content[:start]
         try:
-            self.vocabulary = json.loads(vocabulary)
-            ((name, entries),) = self.vocabulary.items()
-            singles = "".join(entries) and {len(entry) for entry in entries} == {1}
-        except (AttributeError, TypeError, ValueError) as error:
-            raise ValueError(
-                f"{path} has no list of texts in vocabulary.json ({error}); "
-                "export it again"
-            ) from None
-        if kind == CHARACTERS and not (name == "characters" and singles):
-            raise ValueError(
-                f"{path} has no list of single characters in vocabulary.json; "
-                "export it again"
-            )
-        if len(entries) != self.card.get("vocabulary_size"):
-            raise ValueError(
-                f"{path} has a vocabulary of {len(entries)}, its model one of "
-                f"{self.card.get('vocabulary_size')}; export it again"
-            )
+            _check_hash("card.json", card, hash_of_card.decode("ascii", "replace")[:64])
+            check_card(self.card)
+            hashes = self.card["attachments"]
+            _check_hash("the model", self.flatbuffer, self.card["sha256"])
+            _check_hash("vocabulary.json", vocabulary, hashes["vocabulary.json"])
+            self.vocabulary = read_object("vocabulary.json", vocabulary)
+            check_vocabulary(self.vocabulary, self.card)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}; copy or export it again") from None
+        self.kind: str = self.card["kind"]
 
     def require(self, kind: str) -> None:
         """Check the kind of model.
@@ -107,8 +99,10 @@ class Model:
                 "`kerasseq show` (show.py) describes it"
             )
 
-    def signatures(self) -> dict[str, Any]:
+    def signatures(self) -> dict[str, Callable[..., dict[str, Any]]]:
         """The model's functions on arrays, by name, run by LiteRT's Interpreter.
+
+        They raise ValueError where the runtime cannot run them.
 
         Raises:
             ValueError: LiteRT is missing or cannot open the model, or the model does
@@ -122,37 +116,23 @@ class Model:
                 f"LiteRT cannot be loaded ({error}); run `pip install ai-edge-litert`"
             ) from None
 
-        try:
-            with _quiet():
-                interpreter = Interpreter(model_content=self.flatbuffer, num_threads=1)
-                interpreter.allocate_tensors()  # what prints
-                runners = {
-                    name: interpreter.get_signature_runner(name)
-                    for name in interpreter.get_signature_list()
-                }
-        except (RuntimeError, ValueError) as error:
-            raise ValueError(f"LiteRT cannot open the model: {error}") from None
-        if self.kind in SIGNATURES:
-            self._check_shapes(runners, SIGNATURES[self.kind])
-        return runners
-
-    def _check_shapes(self, runners: dict[str, Any], names: Sequence[str]) -> None:
-        """Check that the model has what the contract and its card promise."""
-        for name in names:
-            if name not in runners:
-                raise ValueError(f"the model has no signature {name}; export it again")
-        logits = runners["step"].get_output_details().get("logits", {})
-        inputs = runners[names[-1]].get_input_details()
-        count = sum(name.startswith("state_") for name in inputs)
-        states = [inputs.get(f"state_{index}", {}) for index in range(count)]
-        shapes = [list(map(int, each.get("shape", ()))) for each in (logits, *states)]
-        found = shapes[0], shapes[1:]
-        promised = [1, self.card["vocabulary_size"]], self.card.get("state_shapes")
-        if found != promised:
-            raise ValueError(
-                f"the model's logits and states have the shapes {found}, where its "
-                f"card says {promised}; export it again"
-            )
+        with _quiet(), _in_one_line("LiteRT cannot open the model"):
+            interpreter = Interpreter(model_content=self.flatbuffer, num_threads=1)
+            interpreter.allocate_tensors()  # what prints
+            runners = {
+                name: interpreter.get_signature_runner(name)
+                for name in interpreter.get_signature_list()
+            }
+            self.ends = {
+                name: (
+                    _tensors(runner.get_input_details()),
+                    _tensors(runner.get_output_details()),
+                )
+                for name, runner in runners.items()
+            }
+        check_signatures(self.ends, self.card)
+        guard = _in_one_line("LiteRT cannot run the model")
+        return {name: guard(runner) for name, runner in runners.items()}
 
     def state_shapes(self) -> dict[str, list[int]]:
         """Shape of each state by its name."""
@@ -177,3 +157,58 @@ def _quiet() -> Iterator[None]:
     finally:
         os.dup2(kept, 2)
         os.close(kept)
+
+
+@contextlib.contextmanager
+def _in_one_line(complaint: str) -> Iterator[None]:
+    """Make a ValueError of one line of whatever the runtime raises."""
+    try:
+        yield
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ValueError(f"{complaint}: {reason[:300]}") from None
+
+
+def _tensors(details: dict[str, Any]) -> dict[str, Tensor]:
+    return {
+        key: (detail["dtype"].__name__, tuple(detail["shape"].tolist()))
+        for key, detail in details.items()
+    }
+
+
+def _read_file(path: str | Path) -> bytes:
+    try:
+        status = Path(path).stat()
+        if stat.S_ISREG(status.st_mode) and status.st_size < LARGEST_FILE:
+            return Path(path).read_bytes()
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {error.strerror}") from None
+    raise ValueError(
+        f"{path} cannot be read: it is no file of less than {LARGEST_FILE:,} bytes"
+    )
+
+
+def _read_attached(archive: zipfile.ZipFile, name: str) -> bytes:
+    """One file of a ZIP, read only as far as it may be long."""
+    if archive.namelist().count(name) > 1:
+        raise ValueError(f"it has {name} twice")
+    entry, most = archive.getinfo(name), MOST_BYTES[name]
+    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise ValueError(f"{name} is compressed in another way than DEFLATE")
+    with archive.open(entry) as file:
+        content = file.read(most + 1)
+    if len(content) > most or entry.file_size != len(content):
+        raise ValueError(
+            f"{name} of {entry.file_size:,} bytes is out of proportion; "
+            f"at most {most:,} are read"
+        )
+    return content
+
+
+def _check_hash(what: str, content: bytes, wanted: str) -> None:
+    found = hashlib.sha256(content).hexdigest()
+    if found != wanted:
+        raise ValueError(
+            f"{what} is damaged: SHA-256 {found[:12]}... where the file says "
+            f"{wanted[:12]}..."
+        )

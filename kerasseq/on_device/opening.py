@@ -1,27 +1,29 @@
 """Open any exported file; it needs numpy, ai-edge-litert and the programs beside it."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
 if __package__:
+    from .card import CHARACTERS, CLASSIFIER, ENCODER, TAGGER, WORDS
     from .classify import Classifier
     from .encode import Encoder
     from .generate import Writer
-    from .model_file import CHARACTERS, CLASSIFIER, ENCODER, TAGGER, WORDS, Model
+    from .model_file import Model
     from .suggest import Keyboard
     from .tag import Tagger
 else:  # copied: beside one another
-    from classify import Classifier  # type: ignore[no-redef]
-    from encode import Encoder  # type: ignore[no-redef]
-    from generate import Writer  # type: ignore[no-redef]
-    from model_file import (  # type: ignore[no-redef]
+    from card import (  # type: ignore[no-redef]
         CHARACTERS,
         CLASSIFIER,
         ENCODER,
         TAGGER,
         WORDS,
-        Model,
     )
+    from classify import Classifier  # type: ignore[no-redef]
+    from encode import Encoder  # type: ignore[no-redef]
+    from generate import Writer  # type: ignore[no-redef]
+    from model_file import Model  # type: ignore[no-redef]
     from suggest import Keyboard  # type: ignore[no-redef]
     from tag import Tagger  # type: ignore[no-redef]
 
@@ -50,17 +52,11 @@ def open_tflite(path: str | Path) -> Opened:
         40
     """
     model = Model(path)
-    if model.kind == CHARACTERS:
-        return Writer(model)
-    if model.kind == WORDS:
-        return Keyboard(model)
-    if model.kind == CLASSIFIER:
-        return Classifier(model)
-    if model.kind == TAGGER:
-        return Tagger(model)
-    if model.kind == ENCODER:
-        return Encoder(model)
-    raise ValueError(
-        f"{path} holds a model of the kind {model.kind!r}, which is none of "
-        f"{CHARACTERS!r}, {WORDS!r}, {CLASSIFIER!r}, {TAGGER!r}, {ENCODER!r}"
-    )
+    programs: dict[str, Callable[[Model], Opened]] = {
+        CHARACTERS: Writer,
+        WORDS: Keyboard,
+        CLASSIFIER: Classifier,
+        TAGGER: Tagger,
+        ENCODER: Encoder,
+    }
+    return programs[model.kind](model)

@@ -34,16 +34,14 @@ def describe(model: Model) -> str:
 
 
 def _signatures(model: Model) -> dict[str, list[str]]:
+    model.signatures()
     return {
         name: [
-            f"{way:<6} {key:<14} {detail['dtype'].__name__}{detail['shape'].tolist()}"
-            for way, details in (
-                ("input", runner.get_input_details()),
-                ("output", runner.get_output_details()),
-            )
-            for key, detail in sorted(details.items())
+            f"{way:<6} {key:<14} {dtype}{list(shape)}"
+            for way, tensors in zip(("input", "output"), ends, strict=True)
+            for key, (dtype, shape) in sorted(tensors.items())
         ]
-        for name, runner in model.signatures().items()
+        for name, ends in model.ends.items()
     }
 
 

@@ -13,11 +13,13 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 if __package__:
+    from .card import WORDS
     from .command import Command, read_lines
-    from .model_file import WORDS, Model
+    from .model_file import Model
 else:  # copied: beside one another
+    from card import WORDS  # type: ignore[no-redef]
     from command import Command, read_lines  # type: ignore[no-redef]
-    from model_file import WORDS, Model  # type: ignore[no-redef]
+    from model_file import Model  # type: ignore[no-redef]
 
 PUNCTUATION = '!"#$%&()*+,./:;<=>?@[\\]^`{|}~…‘“”„«»–—¡¿'  # noqa: RUF001
 SENTENCE_ENDS = (".", "!", "?", "…")
@@ -41,13 +43,8 @@ class Keyboard:
 
     def __init__(self, model: Model) -> None:
         model.require(WORDS)
-        self._words = model.vocabulary.get("words", [])
-        first = model.card.get("first_word")
-        if type(first) is not int or not 0 <= first < len(self._words):
-            raise ValueError(
-                f"the card's first_word={first!r} is no id of {len(self._words)} "
-                "words; export the model again"
-            )
+        self._words = model.vocabulary["words"]
+        first = model.card["first_word"]
         self._step = model.signatures()["step"]
         lower_cased = [lower_case(word) for word in self._words]
         self._ids = {word: id for id, word in enumerate(lower_cased)}

@@ -9,16 +9,17 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
 if __package__:
+    from .card import TAGGER
     from .command import Command, read_lines
-    from .model_file import TAGGER, Model
+    from .model_file import Model
 else:  # copied: beside one another
+    from card import TAGGER  # type: ignore[no-redef]
     from command import Command, read_lines  # type: ignore[no-redef]
-    from model_file import TAGGER, Model  # type: ignore[no-redef]
+    from model_file import Model  # type: ignore[no-redef]
 
 COLOURS = (36, 33, 35, 32, 34, 96, 93, 95, 92, 94)
 PADDING, UNKNOWN = 0, 1
@@ -41,22 +42,11 @@ class Tagger:
 
     def __init__(self, model: Model) -> None:
         model.require(TAGGER)
-        try:
-            self.tags = [str(tag) for tag in model.card["tags"]]
-            self.length = int(model.card["length"])
-            self.num_letters = int(model.card["num_letters"])
-            words = model.vocabulary["words"]
-            self._run: Any = model.signatures()["tag"]
-            shape = self._run.get_input_details()["letters"]["shape"].tolist()
-        except (KeyError, TypeError) as error:
-            raise ValueError(
-                f"{model.path} lacks what a tagger has ({error}); export it again"
-            ) from None
-        if shape != [1, self.length, self.num_letters]:
-            raise ValueError(
-                f"{model.path} reads letters of shape {shape}, where its card says "
-                f"{[1, self.length, self.num_letters]}; export it again"
-            )
+        self.tags: list[str] = model.card["tags"]
+        self.length: int = model.card["length"]
+        self.num_letters: int = model.card["num_letters"]
+        self._run = model.signatures()["tag"]
+        words = model.vocabulary["words"]
         self._ids = {word: index for index, word in enumerate(words)}
 
     def tag(self, text: str) -> list[tuple[str, str]]:

@@ -13,7 +13,7 @@ import tensorflow as tf
 from kerasseq.files.formats import FORMATS
 from kerasseq.files.report import Check
 from kerasseq.models.stateful import stateful_layers
-from kerasseq.on_device.model_file import WORDS
+from kerasseq.on_device.card import WORDS
 from kerasseq.on_device.sampling import choose_token
 from kerasseq.on_device.suggest import Keyboard
 from kerasseq.recipes.made_up import OWN_TEXT

@@ -14,7 +14,8 @@ from kerasseq.files.report import Check, record, require
 from kerasseq.files.runtimes import Runtime, Signature, open_signatures
 from kerasseq.files.saved_model import write_saved_model
 from kerasseq.files.tflite import convert_all, write_tflite
-from kerasseq.on_device.model_file import CONTRACT_VERSION, Model
+from kerasseq.on_device.card import CONTRACT_VERSION
+from kerasseq.on_device.model_file import Model
 from kerasseq.on_device.operators import list_operators
 
 

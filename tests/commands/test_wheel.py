@@ -12,7 +12,7 @@ import pytest
 
 from kerasseq.files.tflite import convert, write_tflite
 from kerasseq.models.char_rnn import CharRNNConfig, build_char_rnn
-from kerasseq.on_device.model_file import CONTRACT_VERSION
+from kerasseq.on_device.card import CONTRACT_VERSION
 from kerasseq.signatures.characters import build_generating_module
 from kerasseq.signatures.steps import state_shapes
 from kerasseq.text.characters import Vocabulary

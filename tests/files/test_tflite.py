@@ -19,8 +19,9 @@ from kerasseq.files.runtimes import open_signatures
 from kerasseq.files.saved_model import write_saved_model
 from kerasseq.files.tflite import convert, convert_all, write_tflite
 from kerasseq.models.char_rnn import CharRNNConfig, build_char_rnn
+from kerasseq.on_device.card import CONTRACT_VERSION
 from kerasseq.on_device.generate import uniform_numbers, write_tokens
-from kerasseq.on_device.model_file import CONTRACT_VERSION, Model
+from kerasseq.on_device.model_file import Model
 from kerasseq.on_device.operators import list_operators
 from kerasseq.signatures.characters import build_generating_module, generate
 from kerasseq.signatures.steps import state_shapes
@@ -275,8 +276,20 @@ def test_flex_operations_are_listed_as_custom(tmp_path):
     assert "CUSTOM:FlexMatrixInverse" in list_operators(converter.convert())
 
 
-CARD = {"contract": CONTRACT_VERSION, "kind": "a test", "name": "é"}
-CARD["vocabulary_size"] = V
+CARD = {
+    "contract": CONTRACT_VERSION,
+    "kind": "character model",
+    "vocabulary_size": V,
+    "state_shapes": [[1, H]],
+    "sampling_defaults": {
+        "length": 9,
+        "temperature": 1.0,
+        "top_k": 0,
+        "top_p": 1,
+        "min_p": 0,
+    },
+    "name": "é",
+}
 
 
 @pytest.fixture
@@ -307,7 +320,12 @@ def test_any_zip_reader_opens_a_tflite(written):
     assert content.startswith(b"FLATBUFFER" * 13 + b"PK\x03\x04")
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         assert archive.testzip() is None
-        assert archive.namelist() == ["card.json", "vocabulary.json", "é.txt"]
+        assert archive.namelist() == [
+            "card.json",
+            "card.sha256",
+            "vocabulary.json",
+            "é.txt",
+        ]
         dates = {info.date_time for info in archive.infolist()}
     assert dates == {(1980, 1, 1, 0, 0, 0)}, "the file does not depend on the date"
 

@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from kerasseq.on_device import generate as runner
-from kerasseq.on_device.model_file import CONTRACT_VERSION
+from kerasseq.on_device.card import CONTRACT_VERSION
 
 LENGTH = 24
 
@@ -90,9 +90,11 @@ def assemble(flatbuffer: bytes, card: Any, vocabulary: Any, *, hashes: bool) -> 
             "sha256": hashlib.sha256(flatbuffer).hexdigest(),
             "attachments": {"vocabulary.json": hashlib.sha256(text).hexdigest()},
         }
-    content = io.BytesIO(flatbuffer)
+    content, described = io.BytesIO(flatbuffer), json.dumps(card)
+    line = f"{hashlib.sha256(described.encode()).hexdigest()}  card.json\n"
     with zipfile.ZipFile(content, "a", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("card.json", json.dumps(card))
+        archive.writestr("card.json", described)
+        archive.writestr("card.sha256", line)
         archive.writestr("vocabulary.json", text)
     return content.getvalue()
 
@@ -334,7 +336,7 @@ def sample_files() -> tuple[bytes, dict[str, bytes]]:
         "more characters": export("\n abcdéf", "gru", 5, model),
         "two states": export("\n abcdé", "lstm", 5, model),
         "more units": export("\n abcdé", "gru", 6, model),
-        "another kind": export("\n abcdé", "gru", 5, "word model"),
+        "another kind": export("\n abcdé", "gru", 5, "encoder"),
     }
 
 

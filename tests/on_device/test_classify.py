@@ -121,10 +121,10 @@ def test_files_that_are_no_classifier_are_one_line(tmp_path, flatbuffer, card):
     changes = {
         "of the kind 'encoder', not 'classifier'": {"kind": "encoder"},
         "speaks contract 99": {"contract": 99},
-        "has a vocabulary of 10, its model one of 3": {"vocabulary_size": 3},
-        "a model that does not fit its card": {"labels": LABELS[:3]},
-        "a model that does not fit its": {"labels": None},
-        "a model that does not fit": {"length": 8},
+        "vocabulary.json has 10 words, the model 3": {"vocabulary_size": 3},
+        "output probabilities of classify is float32[1, ": {"labels": LABELS[:3]},
+        "card.json: labels is None, not a list of 2 different": {"labels": None},
+        "input token_ids of classify is int32[1, ": {"length": 8},
     }
     for reason, change in changes.items():
         write(path, flatbuffer, card | change)

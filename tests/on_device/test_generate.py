@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from kerasseq.files.tflite import convert, write_tflite
 from kerasseq.models.char_rnn import CharRNNConfig, build_char_rnn
+from kerasseq.on_device.card import CONTRACT_VERSION
 from kerasseq.on_device.generate import (
     CHUNK,
     encode_prompt,
@@ -22,7 +23,7 @@ from kerasseq.on_device.generate import (
     until_stop,
     write_tokens,
 )
-from kerasseq.on_device.model_file import CONTRACT_VERSION, Model
+from kerasseq.on_device.model_file import Model
 from kerasseq.signatures.characters import build_generating_module, generate
 from kerasseq.signatures.steps import state_shapes
 from kerasseq.text.characters import Vocabulary
@@ -170,7 +171,7 @@ def damaged_files(exported, folder):
         (
             "words.tflite",
             {"kind": "word encoder"},
-            "of the kind 'word encoder', not 'character model'",
+            "kind is 'word encoder', not one of character model",
         ),
     ):
         attached = {"vocabulary.json": files["vocabulary.json"].decode()}
@@ -207,7 +208,13 @@ def test_a_cut_file_given_to_the_command(exported, tmp_path):
 
 def test_a_flipped_bit_is_detected_or_changes_nothing(tmp_path):
     path, flatbuffer = tmp_path / "m.tflite", b"FLATBUFFER" * 7
-    card = {"contract": 2, "kind": "character model", "vocabulary_size": 2}
+    card = {
+        "contract": CONTRACT_VERSION,
+        "kind": "character model",
+        "vocabulary_size": 2,
+        "state_shapes": [[1, 5]],
+        "sampling_defaults": DEFAULTS,
+    }
     files = {"vocabulary.json": '{"characters": ["a", "b"]}'}
     content = write_tflite(path, flatbuffer, card, files).read_bytes()
     whole = Model(path)

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from kerasseq.files.tflite import convert, write_tflite
 from kerasseq.models.next_word import NextWordConfig, build_next_word_model
-from kerasseq.on_device.model_file import CONTRACT_VERSION, Model
-from kerasseq.on_device.model_file import WORDS as KIND
+from kerasseq.on_device.card import CONTRACT_VERSION
+from kerasseq.on_device.card import WORDS as KIND
+from kerasseq.on_device.model_file import Model
 from kerasseq.on_device.suggest import Keyboard
 from kerasseq.signatures.next_word import NextWordOnIds, NextWordOnText, suggest
 from kerasseq.text.keyboard import TypedVocabulary
@@ -163,19 +164,19 @@ def refused(path: Path, *arguments: str) -> str:
     ("changes", "complaint"),
     [
         (
-            {"kind": "encoder"},
+            {"kind": "encoder", "length": 7},
             "of the kind 'encoder', not 'next-word model'",
         ),
         ({"first_word": 99}, "first_word=99 is no id of 14 words"),
-        ({"first_word": None}, "first_word=None is no id"),
-        ({"first_word": True}, "first_word=True is no id"),
+        ({"first_word": None}, "first_word is None, not a whole number"),
+        ({"first_word": True}, "first_word is True, not a whole number"),
         (
             {"vocabulary": '{"characters": ["a"]}', "vocabulary_size": 1},
-            "first_word=5 is no id of 0 words",
+            "vocabulary.json has no words",
         ),
-        ({"state_shapes": [[1, 7]]}, "logits and states have the shapes"),
+        ({"state_shapes": [[1, 7]]}, "step has the inputs"),
         ({"contract": 99}, "speaks contract 99"),
-        ({"vocabulary_size": 3}, "has a vocabulary of 14, its model one of 3"),
+        ({"vocabulary_size": 3}, "vocabulary.json has 14 words, the model 3"),
     ],
 )
 def test_a_file_that_does_not_fit_is_refused_in_a_line(write, changes, complaint):

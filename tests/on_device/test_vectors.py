@@ -9,8 +9,8 @@ import tensorflow as tf
 from kerasseq.files.runtimes import open_signatures
 from kerasseq.files.tflite import convert
 from kerasseq.on_device import sampling as device_sampling
+from kerasseq.on_device.card import CONTRACT_VERSION
 from kerasseq.on_device.generate import uniform_numbers as device_uniform_numbers
-from kerasseq.on_device.model_file import CONTRACT_VERSION
 from kerasseq.signatures.sampling import Settings, choose_token, uniform_numbers
 from tests.support.make_test_vectors import NEUTRAL, VECTORS, choose, make
 

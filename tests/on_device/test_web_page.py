@@ -25,8 +25,9 @@ from kerasseq.models.char_transformer import (
     build_char_transformer,
 )
 from kerasseq.models.stateful import describe_sizes
+from kerasseq.on_device.card import CONTRACT_VERSION
 from kerasseq.on_device.generate import encode_prompt, write_tokens
-from kerasseq.on_device.model_file import CONTRACT_VERSION, Model
+from kerasseq.on_device.model_file import Model
 from kerasseq.on_device.serve import Server
 from kerasseq.signatures.characters import build_generating_module, generate
 from kerasseq.signatures.steps import state_shapes

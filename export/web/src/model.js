@@ -13,6 +13,40 @@ import {
 
 const CONTRACT_VERSION = 2;
 const KIND = "character model";
+/** Bytes of each file; more is out of all proportion, and would fill the memory. */
+const MOST_BYTES = {
+  "card.json": 2 ** 20,
+  "card.sha256": 100,
+  "vocabulary.json": 2 ** 23,
+};
+const MOST_DEPTH = 8;
+
+const isWhole = (low) => (value) =>
+  Number.isInteger(value) && value >= low && value < 2 ** 31;
+const isNumber = (high) => (value) =>
+  typeof value === "number" && value >= 0 && value <= high;
+const isHash = (value) => typeof value === "string" && /^[0-9a-f]{64}$/.test(value);
+const isShape = (value) =>
+  Array.isArray(value) &&
+  value.length > 0 &&
+  value.length <= 8 &&
+  value.every(isWhole(1));
+
+/** What the entries of a card must be: a test, or an object of tests for an object. */
+const CARD = {
+  sha256: isHash,
+  attachments: { "vocabulary.json": isHash },
+  vocabulary_size: isWhole(1),
+  state_shapes: (value) =>
+    Array.isArray(value) && value.length > 0 && value.every(isShape),
+  sampling_defaults: {
+    length: isWhole(0),
+    temperature: isNumber(Number.MAX_VALUE),
+    top_k: isWhole(0),
+    top_p: isNumber(1),
+    min_p: isNumber(1),
+  },
+};
 
 /**
  * @typedef {object} Model
@@ -30,34 +64,41 @@ const KIND = "character model";
  * @throws {Error} one sentence: what is wrong and how to fix it
  */
 export async function openModel(content, name) {
-  const { start, card, vocabulary, hashes } = await readAttached(content).catch(
-    (error) => {
-      throw new Error(
-        `${name} is not a whole .tflite of this project (${error.message}); ` +
-          "copy or export it again",
-      );
-    },
-  );
+  const { start, card, files } = await readAttached(content).catch((error) => {
+    throw new Error(
+      `${name} is not a whole .tflite of this project (${error.message}); ` +
+        "copy or export it again",
+    );
+  });
   if (card.contract !== CONTRACT_VERSION) {
     throw new Error(
       `${name} speaks contract ${card.contract}, this page ${CONTRACT_VERSION}; ` +
         "take the page that came with the file",
     );
   }
-  const flatbuffer = content.subarray(0, start);
-  checkHash(flatbuffer, hashes.flatbuffer, name);
-  checkHash(vocabulary, hashes.vocabulary, name);
+  const hashOfCard = new TextDecoder().decode(files["card.sha256"]).slice(0, 64);
+  checkHash("card.json", files["card.json"], hashOfCard, name);
   if (card.kind !== KIND) {
     throw new Error(
       `${name} holds a model of the kind "${card.kind}", which writes no text; ` +
         "open a character model instead; `kerasseq show` describes this one",
     );
   }
+  checkEntries(card, CARD, `${name} has a card whose`);
+  const flatbuffer = content.subarray(0, start);
+  checkHash("the model", flatbuffer, card.sha256, name);
+  const vocabulary = files["vocabulary.json"];
+  checkHash("vocabulary.json", vocabulary, card.attachments["vocabulary.json"], name);
   const { characters } = parse(vocabulary);
-  const single = (text) => typeof text === "string" && [...text].length === 1;
-  if (!Array.isArray(characters) || !characters.every(single)) {
+  const single = (text) =>
+    typeof text === "string" && [...text].length === 1 && text.isWellFormed();
+  if (
+    !Array.isArray(characters) ||
+    !characters.every(single) ||
+    new Set(characters).size < characters.length
+  ) {
     throw new Error(
-      `${name} has no list of single characters in vocabulary.json; export it again`,
+      `${name} has no list of different characters in vocabulary.json; export it again`,
     );
   }
   if (characters.length !== card.vocabulary_size) {
@@ -74,42 +115,58 @@ async function readAttached(content) {
   // Its own web workers would be one more script to serve.
   const reader = new ZipReader(new Uint8ArrayReader(content), { useWebWorkers: false });
   const entries = await reader.getEntries();
-  const read = (name) => {
-    const entry = entries.findLast((entry) => entry.filename === name);
+  const files = {};
+  for (const [name, most] of Object.entries(MOST_BYTES)) {
+    const [entry, second] = entries.filter((entry) => entry.filename === name);
     if (!entry) throw new Error(`${name} is missing`);
-    return entry.getData(new Uint8ArrayWriter(), { checkSignature: true });
-  };
-  const card = parse(await read("card.json"));
-  const vocabulary = await read("vocabulary.json");
-  await reader.close();
-  const hashes = {
-    flatbuffer: card.sha256,
-    vocabulary: card.attachments?.["vocabulary.json"],
-  };
-  for (const [what, value] of Object.entries({
-    kind: card.kind,
-    contract: card.contract,
-    "SHA-256 of the model": hashes.flatbuffer,
-    "SHA-256 of vocabulary.json": hashes.vocabulary,
-  })) {
-    if (value === undefined) throw new Error(`card.json has no ${what}`);
+    if (second) throw new Error(`${name} is there twice`);
+    // More than it declares is not read.
+    if (entry.uncompressedSize > most) {
+      throw new Error(`${name} of ${entry.uncompressedSize} bytes is out of proportion`);
+    }
+    files[name] = await entry.getData(new Uint8ArrayWriter(), { checkSignature: true });
   }
+  await reader.close();
+  const card = parse(files["card.json"]);
+  if (isNested(card, MOST_DEPTH)) throw new Error("card.json is nested too deep");
   const start = Math.min(...entries.map((entry) => entry.offset));
-  return { start, card, vocabulary, hashes };
+  return { start, card, files };
 }
 
+/** The object in a JSON file. */
 function parse(bytes) {
-  return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  const value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  if (typeof value !== "object" || value === null) throw new Error("it is no object");
+  return value;
 }
 
-/** Throw unless a section of the file has the hash that the card says. */
-function checkHash(section, wanted, name) {
+/** Whether a value is nested deeper than so many levels. */
+function isNested(value, levels) {
+  if (typeof value !== "object" || value === null) return false;
+  return levels === 0 || Object.values(value).some((each) => isNested(each, levels - 1));
+}
+
+/** Throw unless each entry passes its test; `where` begins the message. */
+function checkEntries(object, tests, where) {
+  for (const [key, test] of Object.entries(tests)) {
+    const value = object?.[key];
+    if (typeof test !== "function") {
+      checkEntries(value, test, `${where} ${key}'s`);
+    } else if (!test(value)) {
+      const shown = String(JSON.stringify(value)).slice(0, 60);
+      throw new Error(`${where} ${key} cannot be ${shown}; export it again`);
+    }
+  }
+}
+
+/** Throw unless a section of the file has the hash that the file says. */
+function checkHash(what, section, wanted, name) {
   // Not crypto.subtle: browsers do not offer it to pages over plain http.
   const found = bytesToHex(sha256(section));
   if (found !== wanted) {
     throw new Error(
-      `${name} is damaged: SHA-256 ${found.slice(0, 12)}... where its card says ` +
-        `${String(wanted).slice(0, 12)}...; copy or export it again`,
+      `${name} is damaged: SHA-256 ${found.slice(0, 12)}... of ${what}, where the ` +
+        `file says ${wanted.slice(0, 12)}...; copy or export it again`,
     );
   }
 }

@@ -19,6 +19,7 @@ function cardOf(vocabulary, changes) {
     kind: "character model",
     vocabulary_size: 3,
     state_shapes: [[1, 5]],
+    sampling_defaults: { length: 9, temperature: 1, top_k: 0, top_p: 1, min_p: 0 },
     sha256: hash(FLATBUFFER),
     attachments: { "vocabulary.json": hash(new TextEncoder().encode(vocabulary)) },
     ...changes,
@@ -28,7 +29,17 @@ function cardOf(vocabulary, changes) {
 /** What is attached to a file, with changes to its card or other characters. */
 function filesOf(changes = {}, characters = CHARACTERS) {
   const vocabulary = vocabularyOf(characters);
-  return { "card.json": cardOf(vocabulary, changes), "vocabulary.json": vocabulary };
+  return withHash(cardOf(vocabulary, changes), vocabulary);
+}
+
+/** A card with its own hash, and a vocabulary. */
+function withHash(card, vocabulary = vocabularyOf(CHARACTERS)) {
+  const text = typeof card === "string" ? card : JSON.stringify(card);
+  return {
+    "card.json": text,
+    "card.sha256": `${hash(new TextEncoder().encode(text))}  card.json\n`,
+    "vocabulary.json": vocabulary,
+  };
 }
 
 async function fileOf(files) {
@@ -39,8 +50,7 @@ async function fileOf(files) {
   });
   for (const [name, content] of Object.entries(files)) {
     if (!content) continue;
-    const text = typeof content === "string" ? content : JSON.stringify(content);
-    await writer.add(name, new TextReader(text));
+    await writer.add(name, new TextReader(content));
   }
   return Uint8Array.of(...FLATBUFFER, ...(await writer.close()));
 }
@@ -53,7 +63,10 @@ test("a whole file is opened", async () => {
 });
 
 const zeros = "0".repeat(64);
-const damaged = "where its card says 000000000000...; copy or export it again";
+const damaged = "where the file says 000000000000...; copy or export it again";
+const defaults = cardOf("").sampling_defaults;
+const defaultsWith = (changes) =>
+  filesOf({ sampling_defaults: { ...defaults, ...changes } });
 for (const [what, files, complaint] of [
   [
     "no card",
@@ -70,18 +83,51 @@ for (const [what, files, complaint] of [
     { ...filesOf(), "card.json": "{" },
     "is not a whole .tflite of this project (",
   ],
-  ["no kind", filesOf({ kind: undefined }), "(card.json has no kind)"],
-  ["no contract", filesOf({ contract: undefined }), "(card.json has no contract)"],
-  ["no hash", filesOf({ sha256: undefined }), "has no SHA-256 of the model)"],
+  [
+    "no hash of the card",
+    { ...filesOf(), "card.sha256": undefined },
+    "(card.sha256 is missing); copy or export it again",
+  ],
+  ["a card that is a list", withHash("[]"), "speaks contract undefined"],
+  ["a card that is null", withHash("null"), "(it is no object)"],
+  ["no kind", filesOf({ kind: undefined }), 'of the kind "undefined"'],
+  ["no contract", filesOf({ contract: undefined }), "speaks contract undefined"],
+  ["no hash", filesOf({ sha256: undefined }), "sha256 cannot be undefined; export"],
   [
     "no hash of the vocabulary",
     filesOf({ attachments: {} }),
-    "has no SHA-256 of vocabulary.json)",
+    "attachments's vocabulary.json cannot be undefined; export it again",
+  ],
+  ["a count of a fraction", filesOf({ vocabulary_size: 3.5 }), "size cannot be 3.5;"],
+  ["an object for a list", filesOf({ state_shapes: {} }), "shapes cannot be {};"],
+  ["an empty shape", filesOf({ state_shapes: [[]] }), "shapes cannot be [[]];"],
+  ["no defaults", filesOf({ sampling_defaults: 1 }), "length cannot be undefined;"],
+  ["a length of text", defaultsWith({ length: "9" }), 'length cannot be "9";'],
+  ["too large a top_p", defaultsWith({ top_p: 2 }), "top_p cannot be 2;"],
+  [
+    "an infinite temperature",
+    withHash(JSON.stringify(cardOf("")).replace('ture":1', 'ture":1e999')),
+    "temperature cannot be null;",
+  ],
+  [
+    "a card nested too deep",
+    withHash(`{"a": ${"[".repeat(100_000)}${"]".repeat(100_000)}}`),
+    "is not a whole .tflite of this project (",
+  ],
+  [
+    "a card out of proportion",
+    withHash(cardOf(vocabularyOf(CHARACTERS), { licence: " ".repeat(2 ** 20) })),
+    "bytes is out of proportion); copy or export it again",
+  ],
+  [
+    "labels turned round",
+    { ...filesOf({ labels: ["a", "b"] }), "card.json": JSON.stringify(cardOf("")) },
+    "of card.json, where the file says",
   ],
   [
     "another hash",
     filesOf({ sha256: zeros }),
-    `is damaged: SHA-256 ${hash(FLATBUFFER).slice(0, 12)}... ${damaged}`,
+    `is damaged: SHA-256 ${hash(FLATBUFFER).slice(0, 12)}... of the model, ${damaged}`,
   ],
   [
     "another hash of the vocabulary",
@@ -103,11 +149,13 @@ for (const [what, files, complaint] of [
     filesOf({}, ["a"]),
     "has a vocabulary of 1, its model one of 3; export it again",
   ],
-  ["no list of characters", filesOf({}, null), "has no list of single characters"],
+  ["no list of characters", filesOf({}, null), "no list of different characters"],
+  ["half a pair", filesOf({}, ["a", "b", "\ud834"]), "no list of different characters"],
+  ["one twice", filesOf({}, ["a", "b", "b"]), "no list of different characters"],
   [
     "a character of two",
     filesOf({}, ["a", "bc", "d"]),
-    "has no list of single characters",
+    "has no list of different characters",
   ],
 ]) {
   test(`${what} is named`, async () => {

@@ -1,0 +1,111 @@
+"""The signatures that the contract promises, with their types and shapes."""
+
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+if __package__:
+    from .card import CHARACTERS, CLASSIFIER, ENCODER, TAGGER, WORDS
+else:  # copied: beside one another
+    from card import (  # type: ignore[no-redef]
+        CHARACTERS,
+        CLASSIFIER,
+        ENCODER,
+        TAGGER,
+        WORDS,
+    )
+
+CHUNK = 256
+# A type and a shape, in which None is any size.
+Tensor: TypeAlias = tuple[str, tuple[int | None, ...]]
+# Inputs and outputs by name.
+Ends: TypeAlias = tuple[dict[str, Tensor], dict[str, Tensor]]
+
+
+def promised(card: Mapping[str, Any]) -> dict[str, Ends]:
+    """The signatures of a model by name, from its card."""
+    kind = card["kind"]
+    if kind in (CHARACTERS, WORDS):
+        states = {
+            f"state_{index}": _float32(*shape)
+            for index, shape in enumerate(card["state_shapes"])
+        }
+        logits = _float32(1, card["vocabulary_size"])
+        step = {"token": _int32(1), **states}, {"logits": logits, **states}
+        if kind == WORDS:
+            return {"step": step}
+        settings = {
+            "prompt": _int32(CHUNK),
+            "prompt_length": _int32(1),
+            "length": _int32(1),
+            "uniforms": _float32(CHUNK),
+            "temperature": _float32(1),
+            "top_k": _int32(1),
+            "top_p": _float32(1),
+            "min_p": _float32(1),
+        }
+        generate = settings | states, {"tokens": _int32(CHUNK), **states}
+        return {"step": step, "generate": generate}
+    length = card["length"]
+    ids, weights = _int32(1, length), _float32(1, length)
+    if kind == TAGGER:
+        letters = _int32(1, length, card["num_letters"])
+        return {"tag": ({"word_ids": ids, "letters": letters}, {"tags": ids})}
+    if kind == CLASSIFIER:
+        probabilities = _float32(1, len(card["labels"]))
+        outputs = {"probabilities": probabilities, "weights": weights}
+        return {"classify": ({"token_ids": ids}, outputs)}
+    assert kind == ENCODER
+    outputs = {
+        "embeddings": _float32(1, length, None),
+        "weights": _float32(1, None, None, length, length),
+    }
+    return {"encode": ({"token_ids": ids}, outputs)}
+
+
+def check_signatures(found: Mapping[str, Ends], card: Mapping[str, Any]) -> None:
+    """Check that a model has what the contract and its card promise.
+
+    Raises:
+        ValueError: a signature is missing, or has other tensors.
+    """
+    wanted = promised(card)
+    if set(found) != set(wanted):
+        raise ValueError(
+            f"the model has the signatures {sorted(found)}, not {sorted(wanted)}; "
+            "export it again"
+        )
+    for name, ends in wanted.items():
+        for way, tensors, there in zip(
+            ("input", "output"), ends, found[name], strict=True
+        ):
+            if set(tensors) != set(there):
+                raise ValueError(
+                    f"{name} has the {way}s {sorted(there)}, where the card promises "
+                    f"{sorted(tensors)}; export it again"
+                )
+            for key, tensor in tensors.items():
+                if not _fits(there[key], tensor):
+                    raise ValueError(
+                        f"{way} {key} of {name} is {_shown(there[key])}, where the "
+                        f"card promises {_shown(tensor)}; export it again"
+                    )
+
+
+def _int32(*shape: int | None) -> Tensor:
+    return "int32", shape
+
+
+def _float32(*shape: int | None) -> Tensor:
+    return "float32", shape
+
+
+def _fits(found: Tensor, wanted: Tensor) -> bool:
+    return (
+        found[0] == wanted[0]
+        and len(found[1]) == len(wanted[1])
+        and all(w in (None, f) for f, w in zip(found[1], wanted[1], strict=True))
+    )
+
+
+def _shown(tensor: Tensor) -> str:
+    return f"{tensor[0]}{['any' if size is None else size for size in tensor[1]]}"
