@@ -6,14 +6,15 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from kerasseq.text.cache import find_ids, store_ids
+from kerasseq.text.cache import cache_folder, find_ids, store_ids
 from kerasseq.text.characters import Vocabulary
 from kerasseq.text.manual import read_manual
-from kerasseq.text.reading import hash_text, read_characters, read_text
+from kerasseq.text.reading import CHANGED, hash_text, read_characters, read_text
 
 # The first letters differ, so one letter tells the word, and only what follows a space
 # is uncertain: the lowest possible loss is the words' entropy over their mean length.
@@ -81,31 +82,34 @@ def file_corpus(path: str | os.PathLike) -> Corpus:
     if not path.is_file():
         # A pipe can be read only once; a missing file or a directory is refused.
         return Corpus.from_text(path.name, read_text(path))
-    state = path.stat()
     sha256 = hash_text(path)
     found = find_ids(sha256)
     if found:
         return Corpus(path.name, *found, sha256)
-    vocabulary = Vocabulary.from_pieces(read_characters(path, "finding characters in"))
+    # Hashed in each pass, since the file may change in between.
+    pieces = partial(read_characters, path, sha256=sha256)
+    vocabulary = Vocabulary.from_pieces(pieces("finding characters in"))
 
     def encoded() -> Iterator[np.ndarray]:
-        for text in read_characters(path, "encoding"):
-            yield vocabulary.encode(text).astype(vocabulary.id_type)
-        now = path.stat()
-        if (now.st_size, now.st_mtime_ns) != (state.st_size, state.st_mtime_ns):
-            raise ValueError(
-                f"{path} changed while it was read; wait until it is complete"
-            )
+        for text in pieces("encoding"):
+            try:
+                yield vocabulary.encode(text).astype(vocabulary.id_type)
+            except ValueError:  # a character that was not there before
+                raise ValueError(CHANGED.format(path)) from None
 
     try:
         ids = store_ids(sha256, vocabulary, encoded())
+        note = (
+            f"ids of {path.name}, which hold its text, are kept in {cache_folder()}; "
+            "`kerasseq cache` shows them and --empty removes them"
+        )
     except OSError as error:
-        print(
+        note = (
             f"{path.name} is held in memory, since its ids cannot be cached ({error}); "
-            "KERASSEQ_CACHE names another folder for them",
-            file=sys.stderr,
+            "KERASSEQ_CACHE names another folder for them"
         )
         ids = np.concatenate(list(encoded()))
+    print(note, file=sys.stderr)
     return Corpus(path.name, vocabulary, ids, sha256)
 
 

@@ -1,8 +1,10 @@
 """Reading a file in pieces, with a progress bar on stderr if it takes long."""
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from tqdm import tqdm
 
@@ -16,27 +18,33 @@ class _Bar(tqdm):
 
 
 def read_with_progress(path: Path, title: str, size: int = PIECE) -> Iterator[bytes]:
-    """Read a file in pieces and show a progress bar on stderr.
+    """Read a file in pieces and show a progress bar on stderr; see `watched_pieces`."""
+    with path.open("rb") as file:
+        yield from watched_pieces(file, title, size)
+
+
+def watched_pieces(file: BinaryIO, title: str, size: int = PIECE) -> Iterator[bytes]:
+    """The pieces of an open file, with a progress bar on stderr.
 
     The bar appears after a second. A terminal's is updated five times a second, a log's
     every ten seconds.
 
     Args:
-        path: the file.
+        file: the file, which stays open.
         title: label of the bar, e.g. "reading story.txt".
         size: bytes in a piece.
     """
-    terminal = sys.stderr.isatty()
-    with path.open("rb") as file:
-        reader = _Bar.wrapattr(
-            file,
-            "read",
-            total=path.stat().st_size or None,  # a pipe has no size
-            desc=title,
-            delay=1.0,
-            miniters=1,
-            mininterval=0.2 if terminal else 10.0,
-        )
-        with reader as watched:
-            while piece := watched.read(size):
-                yield piece
+    terminal = sys.stderr is not None and sys.stderr.isatty()
+    reader = _Bar.wrapattr(
+        file,
+        "read",
+        total=os.fstat(file.fileno()).st_size or None,  # a pipe has no size
+        desc=title,
+        delay=1.0,
+        miniters=1,
+        mininterval=0.2 if terminal else 10.0,
+        disable=sys.stderr is None,  # it was closed
+    )
+    with reader as watched:
+        while piece := watched.read(size):
+            yield piece

@@ -4,9 +4,12 @@ import codecs
 import hashlib
 import os
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from kerasseq.text.progress import PIECE, read_with_progress
+
+CHANGED = "{} changed while it was read; wait until it is complete"
 
 
 def read_text(path: str | os.PathLike) -> str:
@@ -21,8 +24,31 @@ def read_text(path: str | os.PathLike) -> str:
     return "".join(read_characters(path))
 
 
+class TextHash:
+    """SHA-256 of bytes, computed in a thread beside the caller's work on them."""
+
+    def __init__(self) -> None:
+        self._sha256 = hashlib.sha256()
+        self._thread = ThreadPoolExecutor(1)
+        self._last: Future | None = None
+
+    def update(self, piece: bytes) -> None:
+        """Add a piece, which is hashed until the next is added."""
+        if self._last:
+            self._last.result()
+        self._last = self._thread.submit(self._sha256.update, piece)
+
+    def hexdigest(self) -> str:
+        """The hash of all pieces, in hexadecimal; no more can be added."""
+        self._thread.shutdown()
+        return self._sha256.hexdigest()
+
+
 def read_characters(
-    path: str | os.PathLike, title: str = "reading", size: int = PIECE
+    path: str | os.PathLike,
+    title: str = "reading",
+    size: int = PIECE,
+    sha256: str | None = None,
 ) -> Iterator[str]:
     """Read a UTF-8 file in pieces.
 
@@ -30,16 +56,20 @@ def read_characters(
         path: the file.
         title: label of the progress bar, e.g. "reading".
         size: bytes of a piece, at least 3.
+        sha256: what `hash_text` said of the file; None for any text.
 
     Yields:
         Texts, which together are what `read_text` returns.
 
     Raises:
-        ValueError: as `read_text`, once it reaches the fault.
+        ValueError: as `read_text`, once it reaches the fault, or at the end if the text
+            has another hash.
     """
-    decoder = codecs.getincrementaldecoder("utf-8")()
+    decoder, digest = codecs.getincrementaldecoder("utf-8")(), TextHash()
     try:
         for offset, piece in read_bytes(path, title, size):
+            if sha256:
+                digest.update(piece)
             # The first bytes of a split character wait in the decoder.
             start = offset - len(decoder.getstate()[0])
             yield decoder.decode(piece)
@@ -51,6 +81,8 @@ def read_characters(
             f"0x{error.object[error.start]:02x} ({error.reason}); convert it, for "
             "example with iconv -f latin1 -t utf-8"
         ) from None
+    if sha256 and digest.hexdigest() != sha256:
+        raise ValueError(CHANGED.format(path))
 
 
 def read_lines(path: str | os.PathLike) -> Iterator[tuple[int, str]]:
@@ -78,7 +110,7 @@ def hash_text(path: str | os.PathLike) -> str:
     Raises:
         ValueError: as `read_bytes`.
     """
-    digest = hashlib.sha256()
+    digest = TextHash()
     for _, piece in read_bytes(path, "hashing"):
         digest.update(piece)
     return digest.hexdigest()

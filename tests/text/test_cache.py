@@ -10,7 +10,15 @@ import numpy as np
 import pytest
 
 import kerasseq.text.corpus
-from kerasseq.text.cache import STALE, cache_folder, find_ids, store_ids
+from kerasseq.text.cache import (
+    LONGEST_CARD,
+    STALE,
+    cache_folder,
+    cached_texts,
+    empty_cache,
+    find_ids,
+    store_ids,
+)
 from kerasseq.text.characters import Vocabulary
 from kerasseq.text.corpus import load_corpus
 
@@ -120,6 +128,34 @@ def put_another_text(ids: Path, card: Path) -> None:
     shutil.copy(ids.with_name("0" * 64 + ".json"), card)
 
 
+def add_an_id_that_is_no_character(ids: Path, card: Path) -> None:
+    ids.write_bytes(ids.read_bytes()[:-1] + b"\x04")
+
+
+def add_half_a_character(ids: Path, card: Path) -> None:
+    card.write_text(json.dumps({"characters": ["a", "\ud800", "好", "😀"]}))
+
+
+def nest_the_card(ids: Path, card: Path) -> None:
+    card.write_text("[" * 100_000)
+
+
+def lengthen_the_card(ids: Path, card: Path) -> None:
+    card.write_text(card.read_text() + " " * LONGEST_CARD)
+
+
+def link(ids: Path, card: Path) -> None:
+    """The same files, but elsewhere, where others may write."""
+    for path in (ids, card):
+        path.rename(path.parent.with_name(path.name))
+        path.symlink_to(path.parent.with_name(path.name))
+
+
+def put_a_pipe(ids: Path, card: Path) -> None:
+    ids.unlink()
+    os.mkfifo(ids)
+
+
 @pytest.mark.parametrize(
     "damage",
     [
@@ -131,6 +167,12 @@ def put_another_text(ids: Path, card: Path) -> None:
         write_other_json,
         change_vocabulary,
         put_another_text,
+        add_an_id_that_is_no_character,
+        add_half_a_character,
+        nest_the_card,
+        lengthen_the_card,
+        link,
+        put_a_pipe,
         lambda ids, card: ids.unlink(),
         lambda ids, card: card.unlink(),
     ],
@@ -212,3 +254,125 @@ def test_without_a_home_there_is_no_cache(monkeypatch):
     assert find_ids("0" * 64) is None
     with pytest.raises(OSError, match="no home"):
         store_ids("0" * 64, Vocabulary.from_text("ab"), [])
+
+
+# --- private, and within a limit
+
+
+needs_rights = pytest.mark.skipif(
+    not hasattr(os, "geteuid"), reason="this system has other rights"
+)
+
+
+@needs_rights
+@pytest.mark.parametrize("before", [None, 0o755, 0o777, 0o700])
+def test_only_the_owner_can_read_what_is_cached(tmp_path, folder, before):
+    if before:
+        folder.mkdir()
+        folder.chmod(before)
+    path = tmp_path / "diary.txt"
+    path.write_text("private")
+    usual = os.umask(0)
+    try:
+        load_corpus(path)
+    finally:
+        os.umask(usual)
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert {each.stat().st_mode & 0o777 for each in folder.iterdir()} == {0o600}
+
+
+@needs_rights
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [("user", "belongs to another user"), ("rights", "cannot be made private")],
+)
+def test_a_folder_that_is_not_private_is_not_used(
+    path, folder, monkeypatch, capsys, fault, reason
+):
+    if fault == "user":
+        monkeypatch.setattr(os, "geteuid", lambda: folder.stat().st_uid + 1)
+    else:
+        folder.chmod(0o777)
+        monkeypatch.setattr(Path, "chmod", lambda path, mode: None)
+    before = {each: each.stat().st_mtime_ns for each in folder.iterdir()}
+    capsys.readouterr()
+    assert not is_mapped(load_corpus(path).ids), "what others wrote is not believed"
+    assert reason in capsys.readouterr().err
+    assert {each: each.stat().st_mtime_ns for each in folder.iterdir()} == before
+
+
+def test_a_line_says_where_a_text_is_kept(path, folder, capsys):
+    empty_cache()
+    load_corpus(path)
+    note = capsys.readouterr().err
+    assert str(folder) in note and "kerasseq cache" in note and note.count("\n") == 1
+    load_corpus(path)
+    assert capsys.readouterr().err == "", "said once"
+
+
+def store(number: int, size: int, used: float) -> np.ndarray:
+    """A text of so many bytes of ids, used so many seconds ago."""
+    sha256 = f"{number:064x}"
+    ids = store_ids(sha256, Vocabulary.from_text("ab"), [np.full(size, 1, np.uint8)])
+    for each in cache_folder().glob(f"{sha256}.*"):
+        os.utime(each, (time.time() - used,) * 2)
+    return ids
+
+
+def kept() -> list[int]:
+    return [int(entry.name, 16) for entry in cached_texts()]
+
+
+def test_the_texts_used_longest_ago_make_room(folder, monkeypatch):
+    monkeypatch.setenv("KERASSEQ_CACHE_GB", "5e-6")  # 5,000 bytes
+    oldest = store(1, 2000, used=300)
+    for number, used in ((2, 100), (3, 200)):
+        store(number, 1000, used)
+    assert kept() == [2, 3, 1]
+    store(4, 1000, used=0)
+    assert kept() == [4, 2, 3]
+    assert oldest.sum() == 2000, "a run that has it mapped keeps it"
+    store(5, 9000, used=0)
+    assert kept() == [5], "the newest stays, whatever its size"
+
+
+def test_a_text_that_was_found_is_not_the_oldest(path, monkeypatch):
+    (entry,) = cached_texts()
+    for each in entry.paths:
+        os.utime(each, (0, 0))
+    store(1, 1000, used=100)
+    load_corpus(path)
+    assert [each.name for each in cached_texts()] == [entry.name, f"{1:064x}"]
+
+
+@pytest.mark.parametrize("given", ["much", "-1", "nan", "inf", "1" * 999])
+def test_a_limit_that_is_no_size_is_refused(path, monkeypatch, given):
+    monkeypatch.setenv("KERASSEQ_CACHE_GB", given)
+    path.write_text("another text")
+    with pytest.raises(ValueError, match="give the gigabytes of texts to keep"):
+        load_corpus(path)
+
+
+def test_a_limit_of_nothing_holds_texts_in_memory(path, folder, monkeypatch, capsys):
+    monkeypatch.setenv("KERASSEQ_CACHE_GB", "0")
+    empty_cache()
+    assert not is_mapped(load_corpus(path).ids)
+    assert "held in memory" in capsys.readouterr().err and not list(folder.iterdir())
+
+
+def test_emptying_removes_what_is_ours_and_nothing_else(path, folder):
+    (folder / ".partial-1").mkdir()
+    (folder / ".partial-1" / "ids").write_bytes(b"123")
+    (folder / f"page-{'0' * 16}").mkdir()
+    others = {folder / "notes.txt", folder / "page-1", folder / f"{'0' * 63}.ids"}
+    for each in others:
+        each.write_text("not ours")
+    elsewhere = folder.with_name("elsewhere")
+    elsewhere.mkdir()
+    (elsewhere / "kept").touch()
+    (folder / ".partial-2").symlink_to(elsewhere)
+    size = cached_texts()[0].size
+    assert size == len(TEXT) + len(Vocabulary.from_text(TEXT).to_json())
+    assert empty_cache() >= size + 3
+    assert set(folder.iterdir()) == others and (elsewhere / "kept").exists()
+    assert cached_texts() == [] and empty_cache() == 0

@@ -19,9 +19,15 @@ import kerasseq.text.manual
 from kerasseq.text.cache import find_ids
 from kerasseq.text.corpus import Corpus, load_corpus, pydoc_corpus, toy_corpus
 from kerasseq.text.manual import prose
-from kerasseq.text.reading import hash_text
 
 ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def path(tmp_path, monkeypatch) -> Path:
+    """A path for a text, with a cache of its own."""
+    monkeypatch.setenv("KERASSEQ_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "growing.txt"
 
 
 def test_a_corpus_from_a_file_has_its_name_and_its_hash(tmp_path):
@@ -44,22 +50,41 @@ def test_a_pipe_is_a_corpus_too(tmp_path):
     writer.join()
 
 
-@pytest.mark.parametrize("added", [b"more", b""])
-def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path, monkeypatch, added):
-    path = tmp_path / "growing.txt"
-    path.write_bytes(b"more and " * 9)
+BEFORE = ("aé好" * 9).encode()
+
+
+@pytest.mark.parametrize(
+    "after",
+    ["é好a" * 9, "aa好" * 9, "x" * 54, "aé好" * 9 + "a", "aé", "\ufeff" + "aé好" * 9],
+)
+@pytest.mark.parametrize("reading", ["hash_text", "read_characters"])
+def test_a_file_that_changes_between_its_readings_is_refused(
+    path, monkeypatch, reading, after
+):
+    """Its size and its time do not tell: they are as before, where that is possible."""
+    path.write_bytes(BEFORE)
+    time = path.stat().st_mtime_ns
+    read = getattr(kerasseq.text.corpus, reading)
+
+    def read_and_change(*arguments, **options):
+        found = read(*arguments, **options)
+        yield from found if reading == "read_characters" else ()
+        path.write_bytes(after.encode())
+        os.utime(path, ns=(time, time))
 
     def hash_and_change(path):
-        found = hash_text(path)
-        with path.open("ab") as file:
-            file.write(added)
-        os.utime(path, (0, 0))
+        found = read(path)
+        list(read_and_change(path))
         return found
 
-    monkeypatch.setattr(kerasseq.text.corpus, "hash_text", hash_and_change)
+    change = {"hash_text": hash_and_change, "read_characters": read_and_change}
+    monkeypatch.setattr(kerasseq.text.corpus, reading, change[reading])
+    if after.startswith("\ufeff"):  # the same text
+        assert load_corpus(path).text.encode() == BEFORE
+        return
     with pytest.raises(ValueError, match="changed while it was read"):
         load_corpus(path)
-    assert find_ids(hashlib.sha256(b"more and " * 9).hexdigest()) is None
+    assert find_ids(hashlib.sha256(BEFORE).hexdigest()) is None
 
 
 @pytest.mark.slow
