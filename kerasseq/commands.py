@@ -16,6 +16,7 @@ from kerasseq.option_parameters import with_options
 from kerasseq.outcome import exit_code
 from kerasseq.quiet import hush
 from kerasseq.runs.options import Options
+from kerasseq.tools import add_tools
 
 TRAIN = """\
 Train small sequence models on a text, and export and check their files.
@@ -38,7 +39,7 @@ ON_DEVICE = {
     "encode": "Print a sentence's vectors and which words attend to which.",
     "show": "Print a file's card, vocabulary and signatures.",
 }
-DEVICES = "Use files, on any device"
+MAKE, DEVICES = "Make models", "Use files, on any device"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -55,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _add_version(app)
     _add_train(app, "kerasseq train", prepare, ())
     _add_export(app, "kerasseq export", prepare)
-    _add_helpers(app)
+    add_tools(app, MAKE, DEVICES)
     for name, help in ON_DEVICE.items():
         # `__main__` runs these without typer; here they are for the help.
         app.command(name, help=help, rich_help_panel=DEVICES)(lambda: None)
@@ -167,13 +168,13 @@ def _add_train(
         return exit_code(program, partial(train_all, options, callbacks), again)
 
     typed = f"python {program}" if program.endswith(".py") else program
-    app.command("train", help=TRAIN.format(typed), rich_help_panel="Make models")(
+    app.command("train", help=TRAIN.format(typed), rich_help_panel=MAKE)(
         with_options(work)
     )
 
 
 def _add_export(app: typer.Typer, program: str, prepare: Callable[[], None]) -> None:
-    @app.command("export", help=EXPORT, rich_help_panel="Make models")
+    @app.command("export", help=EXPORT, rich_help_panel=MAKE)
     def export(
         out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of a run.")],
         part: Annotated[
@@ -188,47 +189,6 @@ def _add_export(app: typer.Typer, program: str, prepare: Callable[[], None]) -> 
     ) -> int:
         prepare()
         return _export(out, part, program)
-
-
-def _add_helpers(app: typer.Typer) -> None:
-    @app.command("page", rich_help_panel=DEVICES)
-    def page(
-        files: Annotated[
-            list[Path] | None,
-            typer.Argument(
-                metavar="[OUT or FILES]", help="Folder of a run, or .tflite files."
-            ),
-        ] = None,
-        port: Annotated[
-            str, typer.Option(metavar="N", help="Port; 0 takes a free one.")
-        ] = "8000",
-    ) -> int:
-        """Serve the page in the browser, and build it where it is not built yet."""
-        from kerasseq.on_device import serve
-        from kerasseq.page import build_page, find_models
-
-        def work() -> int:
-            models = [str(path) for path in find_models(files or ())]
-            arguments = ["--port", port, *models]
-            return serve.main(arguments, "kerasseq page", build_page())
-
-        return exit_code("kerasseq page", work, "run this again")
-
-    @app.command("runner", rich_help_panel=DEVICES)
-    def runner(
-        directory: Annotated[
-            Path, typer.Argument(metavar="DIR", help="Folder, made if missing.")
-        ],
-    ) -> int:
-        """Copy the programs below to a folder, for a machine without kerasseq."""
-        from kerasseq.runner import copy_runner
-
-        def work() -> None:
-            copies = [path.name for path in copy_runner(directory)]
-            print(f"copied to {directory}: {', '.join(copies)}")
-            print(f"with numpy and ai-edge-litert: python {directory / 'generate.py'}")
-
-        return exit_code("kerasseq runner", work, "run this again")
 
 
 def _export(out: Path, name: str | None, program: str) -> int:

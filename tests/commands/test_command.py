@@ -1,16 +1,23 @@
 """The command `kerasseq`: its help, suggestions and shell completion."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 import kerasseq
 from kerasseq.__main__ import PROGRAMS, main
 from kerasseq.commands import ON_DEVICE
+from kerasseq.text.corpus import load_corpus
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_the_help_has_every_command_in_a_group(capsys):
     assert main(["--help"]) == 0
     page = capsys.readouterr().out
-    for name in ("train", "export", "page", "runner", *PROGRAMS):
+    for name in ("train", "export", "cache", "page", "runner", *PROGRAMS):
         assert f" {name} " in page
     assert "Make models" in page and "Use files, on any device" in page
     assert max(map(len, page.splitlines())) <= 100
@@ -81,3 +88,28 @@ def test_a_misspelt_command_gets_a_suggestion(name, capsys):
     error = capsys.readouterr().err
     assert f"'{name}'" in error and error.count("\n") == 1
     assert f"'{wanted.get(name, 'export')}'" in error
+
+
+def test_the_cache_is_listed_and_emptied(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("KERASSEQ_CACHE", str(tmp_path / "cache"))
+    assert main(["cache"]) == 0
+    assert capsys.readouterr().out == f"{0:15} bytes of 0 texts in {tmp_path}/cache\n"
+    path = tmp_path / "story.txt"
+    path.write_text("abc" * 1000)
+    sha256 = load_corpus(path).sha256
+    capsys.readouterr()
+    assert main(["cache"]) == 0
+    text, total = capsys.readouterr().out.splitlines()
+    assert sha256 in text and "3,032 bytes" in text and "3,032 bytes of 1" in total
+    assert "story" not in text, "names of private texts stay private"
+    assert main(["cache", "--empty"]) == 0
+    assert capsys.readouterr().out.startswith("removed 3,032 bytes from")
+    assert not list((tmp_path / "cache").iterdir())
+
+
+def test_the_cache_is_listed_without_tensorflow():
+    code = (
+        "import sys; from kerasseq.__main__ import main; code = main(['cache']); "
+        "sys.exit(code or any('tensorflow' in name for name in sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
