@@ -5,6 +5,7 @@ import contextlib
 import functools
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -34,12 +35,14 @@ def open_signatures(
         num_threads: for matrix products.
 
     Returns:
-        Functions from arrays by name to arrays by name.
+        Functions from arrays by name to arrays by name. Threads that call them take
+        turns.
     """
+    lock = threading.Lock()
     if runtime == "interpreter":
         interpreter = Interpreter(model_content=flatbuffer, num_threads=num_threads)
         return {
-            name: interpreter.get_signature_runner(name)
+            name: _in_turn(interpreter.get_signature_runner(name), lock)
             for name in interpreter.get_signature_list()
         }
     options = Options(
@@ -51,7 +54,20 @@ def open_signatures(
         model = CompiledModel.from_buffer(
             flatbuffer, environment=environment, options=options
         )
-        return {name: _compiled(model, name) for name in model.get_signature_list()}
+        return {
+            name: _in_turn(_compiled(model, name), lock)
+            for name in model.get_signature_list()
+        }
+
+
+def _in_turn(run: Signature, lock: threading.Lock) -> Signature:
+    """A signature that shares its model's memory with others, as a safe function."""
+
+    def call(**arrays: np.ndarray) -> dict[str, np.ndarray]:
+        with lock:
+            return run(**arrays)
+
+    return call
 
 
 @functools.cache

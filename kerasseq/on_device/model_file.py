@@ -9,6 +9,7 @@ import hashlib
 import io
 import os
 import stat
+import threading
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -102,7 +103,8 @@ class Model:
     def signatures(self) -> dict[str, Callable[..., dict[str, Any]]]:
         """The model's functions on arrays, by name, run by LiteRT's Interpreter.
 
-        They raise ValueError where the runtime cannot run them.
+        They raise ValueError where the runtime cannot run them. Threads that call
+        them take turns.
 
         Raises:
             ValueError: LiteRT is missing or cannot open the model, or the model does
@@ -131,8 +133,9 @@ class Model:
                 for name, runner in runners.items()
             }
         check_signatures(self.ends, self.card)
-        guard = _in_one_line("LiteRT cannot run the model")
-        return {name: guard(runner) for name, runner in runners.items()}
+        # All signatures of an interpreter share the memory of inputs and outputs.
+        lock = threading.Lock()
+        return {name: _in_turn(runner, lock) for name, runner in runners.items()}
 
     def state_shapes(self) -> dict[str, list[int]]:
         """Shape of each state by its name."""
@@ -142,21 +145,38 @@ class Model:
         }
 
 
+def _in_turn(
+    runner: Callable[..., dict[str, Any]], lock: threading.Lock
+) -> Callable[..., dict[str, Any]]:
+    """A signature that sets inputs, runs and copies outputs while it has the lock."""
+
+    def call(**arrays: Any) -> dict[str, Any]:
+        with lock, _in_one_line("LiteRT cannot run the model"):
+            return runner(**arrays)
+
+    return call
+
+
+# Standard error is the process's, so one thread at a time exchanges it.
+_standard_error = threading.Lock()
+
+
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Hold back what LiteRT prints when it opens a model; it has no log level."""
-    try:
-        kept = os.dup(2)
-    except OSError:  # standard error is closed
-        yield
-        return
-    try:
-        with Path(os.devnull).open("wb") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+    with _standard_error:
+        try:
+            kept = os.dup(2)
+        except OSError:  # standard error is closed
+            yield
+            return
+        try:
+            with Path(os.devnull).open("wb") as nowhere:
+                os.dup2(nowhere.fileno(), 2)
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
 
 
 @contextlib.contextmanager
@@ -181,8 +201,9 @@ def _read_file(path: str | Path) -> bytes:
         status = Path(path).stat()
         if stat.S_ISREG(status.st_mode) and status.st_size < LARGEST_FILE:
             return Path(path).read_bytes()
-    except OSError as error:
-        raise ValueError(f"{path} cannot be read: {error.strerror}") from None
+    except (OSError, ValueError) as error:  # ValueError for NUL in a path
+        reason = getattr(error, "strerror", error)
+        raise ValueError(f"{path} cannot be read: {reason}") from None
     raise ValueError(
         f"{path} cannot be read: it is no file of less than {LARGEST_FILE:,} bytes"
     )

@@ -9,6 +9,7 @@ import re
 import sys
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from itertools import takewhile
 
 import numpy as np
 
@@ -25,6 +26,8 @@ PUNCTUATION = '!"#$%&()*+,./:;<=>?@[\\]^`{|}~…‘“”„«»–—¡¿'  # n
 SENTENCE_ENDS = (".", "!", "?", "…")
 UNKNOWN = 1
 MOST = 1000
+# How many of the last words have their states kept.
+REMEMBERED = 1000
 
 
 class Keyboard:
@@ -32,7 +35,8 @@ class Keyboard:
 
     It remembers what it has read: one more letter costs no step of the model, one more
     or one fewer word costs one step, and another text costs one step for each word
-    after the beginning that both texts share.
+    after the beginning that both texts share. Of a text of more than 1,000 words, it
+    remembers the last 1,000. Several threads may use it.
 
     Args:
         model: an opened file.
@@ -55,9 +59,10 @@ class Keyboard:
             name: np.zeros(shape, np.float32)
             for name, shape in model.state_shapes().items()
         }
-        self._read: list[int] = []
-        self._states = [states]  # before the first word, and after each
-        self._logits = np.zeros(len(self._words), np.float32)
+        # What was read last, the states by how many words were read, and the logits.
+        # It is replaced whole, so that neither threads nor Ctrl-C can mix two texts.
+        self._memory: tuple[list[int], dict[int, dict], np.ndarray]
+        self._memory = [], {0: states}, np.zeros(len(self._words), np.float32)
 
     def suggest(self, text: str, k: int = 3) -> list[tuple[str, float]]:
         """The likeliest words at the end of a text.
@@ -76,7 +81,8 @@ class Keyboard:
         unfinished = last[:-1]
         before = [lower_case(word) for word in words]
         # A text starts as if after a full stop.
-        self._read_words([self._ids.get(word, UNKNOWN) for word in (".", *before)])
+        read = [self._ids.get(word, UNKNOWN) for word in (".", *before)]
+        logits = self._read_words(read)
         beginning = lower_case(unfinished)
         here = slice(
             bisect_left(self._beginnings, beginning),
@@ -85,7 +91,7 @@ class Keyboard:
         ids = np.sort(self._offered[here])
         if not ids.size:
             return []
-        logits = self._logits[ids]
+        logits = logits[ids]
         weights = np.exp(logits - logits.max(), dtype=np.float64)
         # The k largest and what equals them, in order; at a tie the lower id first.
         bar = np.partition(logits, -min(k, ids.size))[-min(k, ids.size)]
@@ -98,22 +104,25 @@ class Keyboard:
             for i in best.tolist()
         ]
 
-    def _read_words(self, ids: list[int]) -> None:
-        """Let the model read a text from where it differs from the last one."""
-        if ids == self._read:
-            return
-        pairs = zip(ids, self._read, strict=False)
-        same = next((i for i, (a, b) in enumerate(pairs) if a != b), None)
-        if same is None:
-            # Where words were deleted, the last one that is left is read again.
-            same = min(len(ids) - 1, len(self._read))
-        del self._read[same:], self._states[same + 1 :]
-        for id in ids[same:]:
+    def _read_words(self, ids: list[int]) -> np.ndarray:
+        """The logits after a text, read from where it differs from the last one."""
+        read, states, logits = self._memory
+        if ids == read:
+            return logits
+        # Where words were deleted, the last one that is left is read again.
+        pairs = zip(ids[:-1], read, strict=False)
+        same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+        start = same if same in states else 0
+        states = {count: after for count, after in states.items() if count <= start}
+        for count, id in enumerate(ids[start:], start + 1):
             token = np.array([id], np.int32)
-            outputs = dict(self._step(token=token, **self._states[-1]))
-            self._logits = outputs.pop("logits")[0]
-            self._states.append(outputs)
-            self._read.append(id)
+            outputs = dict(self._step(token=token, **states[count - 1]))
+            logits = outputs.pop("logits")[0]
+            states[count] = outputs
+            if count > REMEMBERED:
+                states.pop(count - REMEMBERED, None)
+        self._memory = ids, states, logits
+        return logits
 
 
 def split_words(text: str) -> list[str]:
