@@ -173,7 +173,7 @@ def train_character_model(
     if start:
         model.set_weights(start.model.get_weights())
     module = build_generating_module(model, vocabulary)
-    history = HistoryFile(folder / "history.csv")
+    history = HistoryFile(folder / "history.csv", ("loss", "val_loss"))
     seconds = fit_streams(
         model,
         ids,

@@ -124,7 +124,7 @@ def train_next_word(
     model = build_next_word_model(plan.config, counts)
     if plan.start:
         model.set_weights(plan.start.model.get_weights())
-    history = HistoryFile(folder / "history.csv")
+    history = HistoryFile(folder / "history.csv", ("loss", "val_loss"))
     # The last weights are kept: to take those of the lowest held-out loss would be to
     # choose by the text that the model is measured on.
     seconds = fit_streams(

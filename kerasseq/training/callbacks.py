@@ -3,12 +3,13 @@
 import csv
 import importlib.util
 import io
-import json
 import math
 import os
+import reprlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -34,28 +35,68 @@ class HistoryFile(keras.callbacks.Callback):
 
     Keras's CSVLogger appends to the file, so after a kill or a resume it does not hold
     the history of the weights.
+
+    Args:
+        path: of the file.
+        logs: names of logs that a history from a checkpoint must have.
     """
 
-    def __init__(self, path: str | os.PathLike) -> None:
+    def __init__(
+        self, path: str | os.PathLike, logs: Sequence[str] = ("loss",)
+    ) -> None:
         super().__init__()
-        self._path = Path(path)
-        self.rows = "[]"  # JSON, which a checkpoint can store
+        self._path, self._logs = Path(path), logs
+        self._rows: list[dict[str, float]] = []
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         numbers = {key: float(value) for key, value in (logs or {}).items()}
-        rows = [*json.loads(self.rows), {"epoch": epoch + 1, **numbers}]
-        self.rows = json.dumps(rows)
+        rows = [*self._rows, {"epoch": epoch + 1, **numbers}]
+        if len(rows) != epoch + 1 or not rows[0].keys() <= rows[-1].keys():
+            raise ValueError(
+                f"the history up to epoch {epoch} is not of this run: it has "
+                f"{len(self._rows)} rows of {reprlib.repr(list(rows[0]))}, and this "
+                f"run measures {', '.join(numbers)}; start again without --resume"
+            )
+        self._rows = rows
         text = io.StringIO()
         writer = csv.DictWriter(text, list(rows[0]), extrasaction="ignore")
         writer.writeheader()
         writer.writerows(rows)
         write_file(self._path, text.getvalue())
 
+    def get_state(self) -> dict[str, Any]:
+        """The rows of all epochs, for a checkpoint."""
+        return {"rows": self._rows}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Take the rows from a checkpoint.
+
+        Raises:
+            ValueError: they are not one for each epoch, with the same names, of finite
+                numbers.
+        """
+        rows = state.get("rows")
+        if not isinstance(rows, list) or not rows or len(state) != 1:
+            raise ValueError(f"{reprlib.repr(state)} is not a list of rows")
+        for number, row in enumerate(rows, 1):
+            if (
+                not isinstance(row, dict)
+                or row.get("epoch") != number
+                or not {"epoch", *self._logs} <= row.keys() == rows[0].keys()
+                or not all(map(_is_finite_number, row.values()))
+            ):
+                raise ValueError(f"{reprlib.repr(row)} is not row {number}")
+        self._rows = rows
+
     @property
     def history(self) -> dict[str, list[float]]:
         """The values of each log by its name."""
-        rows = json.loads(self.rows)
+        rows = self._rows
         return {key: [row[key] for row in rows] for key in (rows[0] if rows else {})}
+
+
+def _is_finite_number(value: Any) -> bool:
+    return type(value) in (int, float) and abs(value) < math.inf
 
 
 class SampleTexts(keras.callbacks.Callback):

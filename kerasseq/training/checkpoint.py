@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import math
 import os
+import reprlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,7 +12,17 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
+from kerasseq.files.npz import read_arrays
 from kerasseq.files.writing import replacing
+from kerasseq.training.callback_state import (
+    from_arrays,
+    read_json,
+    read_state,
+    restore,
+    same_arrays,
+    state_to_keep,
+    to_arrays,
+)
 
 
 class Saved(NamedTuple):
@@ -21,21 +33,23 @@ class Saved(NamedTuple):
         ended: whether the run had ended.
         arrays: by name; empty without a file.
         damage: what is wrong with the last file, if this is the one before it.
+        path: of the file.
     """
 
     epochs: int = 0
     ended: bool = False
     arrays: Mapping[str, np.ndarray] = {}
     damage: str = ""
+    path: Path = Path()
 
 
 class Checkpoint(keras.callbacks.Callback):
     """Saves after every epoch, in one file, everything that the rest depends on.
 
     This is weights, optimizer, carried state, dropout seeds, the number of completed
-    epochs (which gives the position in the text) and the values, texts and arrays of
-    other callbacks. A new file replaces the old one by a rename, so a kill leaves a
-    whole file; the previous one is kept in case the last is damaged.
+    epochs (which gives the position in the text) and the state of other callbacks: see
+    `callback_state.read_state`. A new file replaces the old one by a rename, so a kill
+    leaves a whole file; the previous one is kept in case the last is damaged.
 
     It is the last callback, and `resume` or `begin` is called before `model.fit`; see
     `training.fitting.fit`.
@@ -54,19 +68,26 @@ class Checkpoint(keras.callbacks.Callback):
         self._before = self._path.with_stem(f"{self._path.stem}_before")
         self._run = json.loads(json.dumps(run))
         self._last = Saved()
-        self._restored: Mapping[str, np.ndarray] = {}
+        self._states: Sequence[Mapping[str, Any]] = []
+        self._at_start: Sequence[Mapping[str, Any]] = []
         self.others: Sequence[keras.callbacks.Callback] = ()
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        # Done here, since callbacks reset their state when training begins.
-        for index, callback in enumerate(self.others):
-            _restore_callback(callback, f"callback_{index}/", self._restored)
-        self._restored = {}
+        self._at_start = [read_state(callback) for callback in self.others]
+        if self._states:
+            # Done here, since callbacks reset their state when training begins.
+            try:
+                restore(self.others, self._states, self.model)
+            except ValueError as error:
+                raise _refused(self._path, error) from None
+        self._states = []
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        arrays = _variable_arrays(self.model)
-        for index, callback in enumerate(self.others):
-            arrays |= _callback_state(callback, f"callback_{index}/")
+        states = [
+            state_to_keep(callback, at_start)
+            for callback, at_start in zip(self.others, self._at_start, strict=True)
+        ]
+        arrays = {**_variable_arrays(self.model), **to_arrays(states)}
         ended = epoch + 1 == self.params["epochs"] or self.model.stop_training
         done = {
             "epochs": epoch + 1,
@@ -92,8 +113,9 @@ class Checkpoint(keras.callbacks.Callback):
         """Read the file, or the previous one if it is missing or damaged.
 
         Raises:
-            ValueError: both are damaged, or the run had another text or other
-                settings; the message names the first difference.
+            ValueError: both are damaged, or one that is whole is of a run with another
+                text or other settings, or of no run; the message names the first
+                difference.
         """
         damage = ""
         for path in (self._path, self._before):
@@ -102,23 +124,35 @@ class Checkpoint(keras.callbacks.Callback):
             except FileNotFoundError:
                 continue
             except Exception as error:  # zipfile raises many kinds for flipped bits
-                damage = damage or f"{path} is not a whole checkpoint ({error})"
+                reason = " ".join(str(error).split())[:200]
+                damage = damage or f"{path} is not a whole checkpoint ({reason})"
                 continue
-            for name, value in self._run.items():
-                if (saved := done["run"].get(name)) != value:
-                    raise ValueError(
-                        f"the {name} has changed: {path} is of a run with {saved!r}, "
-                        f"this one has {value!r}; resume with the same, or start again "
-                        "without --resume"
-                    )
             if path == self._before:
                 damage = damage or f"{self._path} is missing"
-            return Saved(done["epochs"], done["ended"], arrays, damage)
+            return self._checked(done, Saved(arrays=arrays, damage=damage, path=path))
         if damage:
             raise ValueError(
                 f"{damage}, and there is no previous one; start again without --resume"
             )
         return Saved()
+
+    def _checked(self, done: dict[str, Any], saved: Saved) -> Saved:
+        """With the entry `done` of a file, which is that of an epoch of this run."""
+        epochs, ended, run = (done.get(name) for name in ("epochs", "ended", "run"))
+        most = self._run.get("epochs", math.inf)
+        if type(epochs) is not int or not 1 <= epochs <= most:
+            raise _refused(saved.path, f"{reprlib.repr(epochs)} epochs are done in it")
+        if type(ended) is not bool or type(run) is not dict or len(done) != 4:
+            raise _refused(saved.path, f"its state is {reprlib.repr(done)}")
+        for name in {**self._run, **run}:
+            if (other := run.get(name)) != self._run.get(name):
+                raise ValueError(
+                    f"the {reprlib.repr(name)[1:-1]} has changed: {saved.path} is of a "
+                    f"run with {reprlib.repr(other)}, this one has "
+                    f"{self._run.get(name)!r}; resume with the same, or start again "
+                    "without --resume"
+                )
+        return saved._replace(epochs=epochs, ended=ended)
 
     def begin(self, model: keras.Model) -> Saved:
         """Keep the initial state of a compiled model, for `go_back`."""
@@ -129,11 +163,16 @@ class Checkpoint(keras.callbacks.Callback):
         """Restore a compiled model from the file; without a file the run begins.
 
         Raises:
-            ValueError: as `read`.
+            ValueError: as `read`, or the file is not of this model and its callbacks;
+                the model is as it was.
         """
         saved = self.read()
         if not saved.epochs:
             return self.begin(model)
+        try:
+            self._check(model, saved)
+        except ValueError as error:
+            raise _refused(saved.path, error) from None
         if saved.damage:
             print(f"{saved.damage}; continuing from the one before it", flush=True)
             # Renamed, or else the damaged file would become the previous one.
@@ -141,19 +180,39 @@ class Checkpoint(keras.callbacks.Callback):
         self._last = saved
         return self.go_back(model)
 
+    def _check(self, model: keras.Model, saved: Saved) -> None:
+        arrays, live = dict(saved.arrays), _variable_arrays(model)
+        for variable, (name, array) in zip(
+            _all_variables(model), live.items(), strict=True
+        ):
+            found = arrays.pop(name, np.zeros(()))
+            if not same_arrays([array], [found]):
+                raise ValueError(
+                    f"its {name}, {found.dtype} {found.shape}, does not fit "
+                    f"{variable.path}, finite {array.dtype} {array.shape}"
+                )
+        from_arrays(arrays, len(self.others))
+
     def go_back(self, model: keras.Model) -> Saved:
         """Restore a model's state after the last epoch, or its initial state."""
+        arrays = dict(self._last.arrays)
         for index, variable in enumerate(_all_variables(model)):
-            variable.assign(self._last.arrays[f"variable_{index}"])
-        self._restored = self._last.arrays
+            variable.assign(arrays.pop(f"variable_{index}"))
+        if self._last.epochs:
+            self._states = from_arrays(arrays, len(self.others))
         return self._last
 
 
-def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    # np.load would leave a damaged file open.
-    with path.open("rb") as opened:
-        arrays = dict(np.load(opened, allow_pickle=False))
-    done = json.loads(str(arrays.pop("done")))
+def _refused(path: Path, reason: object) -> ValueError:
+    return ValueError(
+        f"{path} is not a checkpoint of this run: {reason}; start again without "
+        "--resume"
+    )
+
+
+def _read(path: Path) -> tuple[Any, dict[str, np.ndarray]]:
+    arrays = read_arrays(path)
+    done = read_json(arrays.pop("done"))
     if done["sha256"] != _digest(arrays):
         raise ValueError("its arrays are not those that were written")
     return done, arrays
@@ -189,40 +248,3 @@ def _all_variables(model: keras.Model) -> list[keras.Variable]:
     found = [*model.variables, *states, *model.optimizer.variables]
     distinct = {id(variable): variable for variable in found}
     return [value for key, value in distinct.items() if key not in metrics]
-
-
-def _callback_state(
-    callback: keras.callbacks.Callback, prefix: str
-) -> dict[str, np.ndarray]:
-    """A callback's public attributes: plain values as JSON, arrays as they are."""
-    plain, arrays = {}, {}
-    for name, value in vars(callback).items():
-        if name.startswith("_"):
-            continue
-        if value is None or isinstance(value, bool | int | float | str):
-            plain[name] = value
-        elif isinstance(value, np.generic) and value.ndim == 0:
-            plain[name] = value.item()
-        elif isinstance(value, list) and value and _are_arrays(value):
-            for index, array in enumerate(value):
-                arrays[f"{prefix}{name}/{index}"] = array
-    return {f"{prefix}plain": np.array(json.dumps(plain)), **arrays}
-
-
-def _restore_callback(
-    callback: keras.callbacks.Callback, prefix: str, state: Mapping[str, np.ndarray]
-) -> None:
-    lists: dict[str, dict[int, np.ndarray]] = {}
-    for key, array in state.items():
-        name, _, index = key.removeprefix(prefix).partition("/")
-        if key == f"{prefix}plain":
-            for attribute, value in json.loads(str(array)).items():
-                setattr(callback, attribute, value)
-        elif key.startswith(prefix):
-            lists.setdefault(name, {})[int(index)] = array
-    for name, arrays in lists.items():
-        setattr(callback, name, [arrays[index] for index in sorted(arrays)])
-
-
-def _are_arrays(values: Sequence[Any]) -> bool:
-    return all(isinstance(value, np.ndarray) for value in values)
