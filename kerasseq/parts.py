@@ -121,7 +121,9 @@ def train(
     Args:
         corpus: a UTF-8 file, `toy` or `pydoc`.
         out: folder for the files.
-        callbacks: additional Keras callbacks for each training.
+        callbacks: additional Keras callbacks for each training. A checkpoint keeps
+            their numbers and lists of arrays, or what `get_state()` returns of a
+            callback that has that method and `set_state(state)`.
         **options: of the command line, with `_` for `-`: `only=["char_rnn"]`,
             `preset="fast"`, `top_p=0.9`. `kerasseq train --help` explains them.
 

@@ -82,7 +82,7 @@ class Run:
     def assert_ends_like(self, other: "Run") -> None:
         for one, two in zip(self.end(), other.end(), strict=True):
             np.testing.assert_array_equal(one, two)
-        assert self.history.rows == other.history.rows
+        assert self.history.history == other.history.history
 
     def end(self) -> list[np.ndarray]:
         """Weights and the optimizer's variables."""
