@@ -113,7 +113,7 @@ def main() -> int:
         page = open_page(chromium, address)
         for path in paths:
             model = Model(path)
-            ids, _ = encode_prompt(text, model.vocabulary["characters"])
+            ids = encode_prompt(text, model.vocabulary["characters"])
             read = np.array(ids[: options.characters + 1], np.int32)
             here, there = (
                 loss_in_python(model, read),

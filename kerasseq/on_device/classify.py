@@ -14,12 +14,12 @@ import numpy as np
 
 if __package__:
     from .card import CLASSIFIER
-    from .command import Command, read_lines
+    from .command import Command, json_line, read_lines, visible
     from .model_file import Model
     from .words import encode_words, split_words
 else:  # copied: beside one another
     from card import CLASSIFIER  # type: ignore[no-redef]
-    from command import Command, read_lines  # type: ignore[no-redef]
+    from command import Command, json_line, read_lines, visible  # type: ignore[no-redef]
     from model_file import Model  # type: ignore[no-redef]
     from words import encode_words, split_words  # type: ignore[no-redef]
 
@@ -38,6 +38,14 @@ class Answer(NamedTuple):
     probability: float
     words: list[str]
     weights: np.ndarray
+
+
+NO_ANSWER: dict[str, object] = {
+    "label": None,
+    "probability": None,
+    "words": [],
+    "weights": [],
+}
 
 
 class Classifier:
@@ -101,20 +109,31 @@ def main(arguments: Sequence[str] | None = None, prog: str = "classify.py") -> i
         nargs="?",
         help="to classify (default: each line of standard input)",
     )
-    options = command.parse_args(arguments)
+    command.add_argument(
+        "--json",
+        action="store_true",
+        help="print a line of JSON a text: label, probability, words and weights",
+    )
+    options = command.parse_intermixed_args(arguments)
 
     def answers() -> Iterator[str]:
         classifier = Classifier(Model(options.file))
         for text in read_lines() if options.text is None else [options.text]:
             count = len(split_words(text))
             if not count and options.text is None:
-                yield "\n"  # so that output and input stay in step
+                # So that output and input stay in step.
+                yield json_line(NO_ANSWER) if options.json else "\n"
                 continue
             answer = classifier.classify(text)
             if count > classifier.length:
                 command.say(f"read the first {classifier.length} of {count} words")
-            shown = marked(answer.words, answer.weights)
-            yield f"{answer.label}\t{answer.probability:.3f}\t{shown}\n"
+            if options.json:
+                weights = answer.weights.tolist()
+                yield json_line(answer._replace(weights=weights)._asdict())
+            else:
+                shown = marked(answer.words, answer.weights)
+                label, words = visible(answer.label), visible(shown)
+                yield f"{label}\t{answer.probability:.3f}\t{words}\n"
 
     return command.run(answers())
 

@@ -3,9 +3,54 @@
 import argparse
 import contextlib
 import errno
+import json
+import re
 import sys
 from collections.abc import Iterable, Iterator
-from typing import NoReturn, TextIO
+from itertools import count
+from typing import Any, NoReturn, TextIO
+
+# Characters: no model of sentences reads further, and more would fill the memory.
+LONGEST_LINE, LONGEST_PROMPT = 2**20, 2**24
+# What moves a terminal's cursor, ends a line, turns the direction of writing or cannot
+# be seen: control characters, bidirectional controls, separators of lines and
+# paragraphs, halves of surrogate pairs, byte order marks, annotations and tags.
+HIDDEN = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f\ud800-\udfff\ufeff"
+    "\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
+
+
+def visible(text: str, kept: str = "") -> str:
+    r"""A text from elsewhere as one line that is safe on a terminal.
+
+    Args:
+        text: any. Writing of all languages stays as it is; each character that
+            `HIDDEN` matches becomes an escape like \x1b or \u202e.
+        kept: characters that stay all the same.
+    """
+    return HIDDEN.sub(
+        lambda found: (
+            found[0]
+            if found[0] in kept
+            else found[0].encode("unicode_escape").decode("ascii")
+        ),
+        text,
+    )
+
+
+def json_line(answer: dict[str, Any]) -> str:
+    """An answer for programs: an object in ASCII on a line of its own.
+
+    Raises:
+        ValueError: a number in it is NaN or infinite.
+    """
+    return json.dumps(answer, allow_nan=False) + "\n"
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether a person reads what is written."""
+    return stream is not None and stream.isatty()
 
 
 class Command(argparse.ArgumentParser):
@@ -13,21 +58,30 @@ class Command(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Exit with 2 and one line, without the usage before it."""
-        self.exit(2, f"{self.prog}: error: {message}; --help explains\n")
+        self.say(f"error: {message}; --help explains")
+        sys.exit(2)
+
+    def print_help(self, file: object = None) -> NoReturn:
+        """Write the help as a program writes its texts, and exit."""
+        sys.exit(self.run([self.format_help()]))
 
     def say(self, message: str) -> None:
-        """Write a line to standard error."""
-        # Where standard error is closed, `print` would choose standard output.
-        if sys.stderr is not None:
-            print(f"{self.prog}: {message}", file=sys.stderr, flush=True)
+        """Write a line to standard error, if it can be written."""
+        try:
+            # Where standard error is closed, `print` would choose standard output.
+            if sys.stderr is not None:
+                line = f"{self.prog}: {visible(message)}"
+                print(line, file=sys.stderr, flush=True)
+        except OSError:
+            sys.stderr = None  # it would fail again when Python exits
 
     def run(self, texts: Iterable[str]) -> int:
         """Write texts to standard output, each as soon as it is made.
 
         Returns:
             The exit code: 0, also where the reader closes the pipe early; 1 where
-            standard output cannot be written; 2 where `texts` raises a ValueError;
-            130 after Ctrl-C.
+            standard output cannot be written or memory is short; 2 where `texts`
+            raises a ValueError; 130 after Ctrl-C.
         """
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, "reconfigure"):
@@ -44,6 +98,9 @@ class Command(argparse.ArgumentParser):
             return 2
         except KeyboardInterrupt:
             return 130
+        except MemoryError:
+            self.say("there is not enough memory")
+            return 1
         except BrokenPipeError:
             code = 0
         except OSError as error:
@@ -58,23 +115,35 @@ def read_lines() -> Iterator[str]:
     """The lines of standard input, without their ends.
 
     Raises:
-        ValueError: it is closed, cannot be read or is not UTF-8.
+        ValueError: it is closed, cannot be read or is not UTF-8, or a line is longer
+            than LONGEST_LINE.
     """
     with _standard_input() as stream:
-        for line in stream:
-            yield line.removesuffix("\n")
+        for number in count(1):
+            line = stream.readline(LONGEST_LINE + 1)
+            if not line:
+                return
+            yield _within(LONGEST_LINE, line.removesuffix("\n"), f"line {number} of ")
 
 
 def read_all() -> str:
     """What comes on standard input; "" where that is a terminal or closed.
 
     Raises:
-        ValueError: it cannot be read or is not UTF-8.
+        ValueError: it cannot be read, is not UTF-8 or is longer than LONGEST_PROMPT.
     """
     if sys.stdin is None or sys.stdin.isatty():
         return ""
     with _standard_input() as stream:
-        return stream.read()
+        return _within(LONGEST_PROMPT, stream.read(LONGEST_PROMPT + 1))
+
+
+def _within(most: int, text: str, where: str = "") -> str:
+    if len(text) > most:
+        raise ValueError(
+            f"{where}standard input has more than {most:,} characters; give less"
+        )
+    return text
 
 
 @contextlib.contextmanager

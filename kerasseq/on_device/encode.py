@@ -6,7 +6,6 @@ word attends to most; `--json` prints everything. Without a text, it reads lines
 standard input.
 """
 
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -15,12 +14,12 @@ import numpy as np
 
 if __package__:
     from .card import ENCODER
-    from .command import Command, read_lines
+    from .command import Command, json_line, read_lines, visible
     from .model_file import Model
     from .words import encode_words, split_words
 else:  # copied: beside one another
     from card import ENCODER  # type: ignore[no-redef]
-    from command import Command, read_lines  # type: ignore[no-redef]
+    from command import Command, json_line, read_lines, visible  # type: ignore[no-redef]
     from model_file import Model  # type: ignore[no-redef]
     from words import encode_words, split_words  # type: ignore[no-redef]
 
@@ -80,7 +79,8 @@ def table(encoding: Encoding) -> str:
     """Vectors and attention in rows that fit a terminal."""
     tokens, embeddings, weights = encoding
     names = [
-        f"{number:3} {word[:LONGEST_WORD]}" for number, word in enumerate(tokens, 1)
+        f"{number:3} {visible(word)[:LONGEST_WORD]}"
+        for number, word in enumerate(tokens, 1)
     ]
     width = max(map(len, names), default=0)
     size = embeddings.shape[1]
@@ -118,7 +118,7 @@ def main(arguments: Sequence[str] | None = None, prog: str = "encode.py") -> int
         action="store_true",
         help="print a line of JSON a sentence: tokens, embeddings and weights, whole",
     )
-    options = command.parse_args(arguments)
+    options = command.parse_intermixed_args(arguments)
 
     def answers() -> Iterator[str]:
         encoder = Encoder(Model(options.file))
@@ -130,16 +130,12 @@ def main(arguments: Sequence[str] | None = None, prog: str = "encode.py") -> int
                 command.say(f"read the first {encoder.length} of {count} words")
             encoding = encoder.encode(text)
             if options.json:
-                yield (
-                    json.dumps(
-                        {
-                            "tokens": encoding.tokens,
-                            "embeddings": encoding.embeddings.tolist(),
-                            "weights": encoding.weights.tolist(),
-                        },
-                        ensure_ascii=False,
-                    )
-                    + "\n"
+                yield json_line(
+                    {
+                        "tokens": encoding.tokens,
+                        "embeddings": encoding.embeddings.tolist(),
+                        "weights": encoding.weights.tolist(),
+                    }
                 )
             else:
                 end = "" if options.text else "\n"

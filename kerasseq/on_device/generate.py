@@ -2,23 +2,24 @@
 
 It needs numpy, ai-edge-litert and the programs beside it; README.md beside this file
 describes the format. The text goes to standard output as it is made, all else to
-standard error.
+standard error. On a terminal, control characters in it are shown as escapes.
 """
 
 import argparse
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 
 if __package__:
     from .card import CHARACTERS
-    from .command import Command, read_all
+    from .command import Command, is_terminal, json_line, read_all, visible
     from .model_file import Model
 else:  # copied: beside one another
     from card import CHARACTERS  # type: ignore[no-redef]
-    from command import Command, read_all  # type: ignore[no-redef]
+    from command import Command, is_terminal, json_line, read_all, visible  # type: ignore[no-redef]
     from model_file import Model  # type: ignore[no-redef]
 
 CHUNK = 256
@@ -32,6 +33,7 @@ RANGES = {
     "min_p": (0, 1),
     "seed": (0, 2**31 - 1),
 }
+WHOLE = ("length", "top_k", "seed")
 
 
 class Writer:
@@ -103,7 +105,7 @@ class Writer:
         for name, value in settings.items():
             if value is None:
                 settings[name] = self._defaults[name]
-        ids, _ = encode_prompt(prompt, self.characters)
+        ids = encode_prompt(prompt, self.characters)
         chunks = write_tokens(
             self._generate,
             self._state_shapes,
@@ -117,15 +119,20 @@ class Writer:
         return until_stop(texts, stop)
 
 
-def encode_prompt(prompt: str, characters: Sequence[str]) -> tuple[list[int], str]:
-    """Ids of a prompt's known characters, and the unknown ones, which are dropped.
+def encode_prompt(prompt: str, characters: Sequence[str]) -> np.ndarray:
+    """Ids of a prompt's known characters, int32; the unknown ones are dropped.
 
     An empty prompt stands for a newline, or for id 0 where there is none.
     """
     ids = {character: index for index, character in enumerate(characters)}
-    known = [ids[character] for character in prompt if character in ids]
-    unknown = "".join(sorted(set(prompt) - set(ids)))
-    return known or [ids.get("\n", 0)], unknown
+    known = (ids[character] for character in prompt if character in ids)
+    found = np.fromiter(known, np.int32)
+    return found if found.size else np.array([ids.get("\n", 0)], np.int32)
+
+
+def unknown_characters(prompt: str, characters: Sequence[str]) -> str:
+    """The characters of a prompt that a model does not know, each once, in order."""
+    return "".join(sorted(set(prompt).difference(characters)))
 
 
 def uniform_numbers(seed: int, start: int, count: int) -> np.ndarray:
@@ -146,7 +153,7 @@ def _mix(x: np.ndarray) -> np.ndarray:
 def write_tokens(
     generate: Callable[..., dict[str, np.ndarray]],
     state_shapes: dict[str, list[int]],
-    prompt: Sequence[int],
+    prompt: Sequence[int] | np.ndarray,
     length: int,
     seed: int = 0,
     *,
@@ -178,15 +185,18 @@ def write_tokens(
         "top_p": np.array([top_p], np.float32),
         "min_p": np.array([min_p], np.float32),
     }
-    waiting, written = list(prompt), 0
+    waiting = np.array(prompt, np.int32)
+    start = written = 0
     while written < length:
         # A prompt that is longer than the signature takes is read in chunks; the last
         # token of each chunk is read at the beginning of the next.
-        reads = len(waiting) > CHUNK
-        now = waiting[:CHUNK]
+        reads = len(waiting) - start > CHUNK
+        now = waiting[start : start + CHUNK]
         count = 0 if reads else min(tokens_a_call, length - written)
+        padded = np.zeros(CHUNK, np.int32)
+        padded[: len(now)] = now
         outputs = generate(
-            prompt=np.array(now + [0] * (CHUNK - len(now)), np.int32),
+            prompt=padded,
             prompt_length=np.array([len(now)], np.int32),
             length=np.array([count], np.int32),
             uniforms=uniform_numbers(seed, written, CHUNK),
@@ -195,10 +205,10 @@ def write_tokens(
         )
         states = {name: outputs[name] for name in states}
         if reads:
-            waiting = waiting[CHUNK - 1 :]
+            start += CHUNK - 1
             continue
         tokens = outputs["tokens"][:count]
-        waiting, written = [int(tokens[-1])], written + count
+        waiting, start, written = tokens[-1:], 0, written + count
         yield tokens
 
 
@@ -219,12 +229,14 @@ def until_stop(texts: Iterator[str], stops: Sequence[str]) -> Iterator[str]:
     yield held
 
 
-def out_of_range(name: str, value: float) -> str | None:
-    """What to give instead, where a setting is out of its range."""
+def out_of_range(name: str, value: Any) -> str | None:
+    """What to give instead, where a setting is out of its range; NaN is in none."""
     low, high = RANGES[name]
-    if low <= value <= high:
+    whole = name in WHOLE
+    if isinstance(value, Integral if whole else Real) and low <= float(value) <= high:
         return None
-    return f"give {low} {f'to {high}' if high < 1e300 else 'up'}"
+    upper = f"to {high}" if high < 1e300 else "up"
+    return f"give {low} {upper}{', a whole number' if whole else ''}"
 
 
 def parse_arguments(
@@ -253,6 +265,9 @@ def parse_arguments(
     command.add_argument(
         "--stop", action="append", default=[], help="end before this text; repeatable"
     )
+    command.add_argument(
+        "--json", action="store_true", help='print {"text": ...} at the end, in ASCII'
+    )
     options = command.parse_args(arguments)
     for name in RANGES:
         value = getattr(options, name)
@@ -277,13 +292,17 @@ def main(arguments: Sequence[str] | None = None, prog: str = "generate.py") -> i
         prompt = read_all() if options.prompt is None else options.prompt
         settings = {name: getattr(options, name) for name in RANGES}
         text = writer.stream(prompt, **settings, stop=options.stop)
-        _, unknown = encode_prompt(prompt, writer.characters)
-        if unknown:
+        if unknown := unknown_characters(prompt, writer.characters):
             more = f" and {len(unknown) - 50} more" if len(unknown) > 50 else ""
             command.say(
                 f"left out, since the model does not know them: {unknown[:50]!r}{more}"
             )
-        yield from text
+        if options.json:
+            yield json_line({"text": "".join(text)})
+        elif is_terminal(sys.stdout):
+            yield from (visible(piece, kept="\n\t") for piece in text)
+        else:
+            yield from text
 
     return command.run(texts())
 

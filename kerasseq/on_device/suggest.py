@@ -15,11 +15,11 @@ import numpy as np
 
 if __package__:
     from .card import WORDS
-    from .command import Command, read_lines
+    from .command import Command, json_line, read_lines, visible
     from .model_file import Model
 else:  # copied: beside one another
     from card import WORDS  # type: ignore[no-redef]
-    from command import Command, read_lines  # type: ignore[no-redef]
+    from command import Command, json_line, read_lines, visible  # type: ignore[no-redef]
     from model_file import Model  # type: ignore[no-redef]
 
 PUNCTUATION = '!"#$%&()*+,./:;<=>?@[\\]^`{|}~…‘“”„«»–—¡¿'  # noqa: RUF001
@@ -75,7 +75,12 @@ class Keyboard:
         Returns:
             The words, likeliest first, each with its probability among the words that
             start so; an empty list where the model knows no such word.
+
+        Raises:
+            ValueError: k is less than 1.
         """
+        if k < 1:
+            raise ValueError(f"k={k}: give 1 or more")
         # With a letter added, the text always ends in an unfinished word.
         *words, last = split_words(text + "x")
         unfinished = last[:-1]
@@ -92,7 +97,8 @@ class Keyboard:
         if not ids.size:
             return []
         logits = logits[ids]
-        weights = np.exp(logits - logits.max(), dtype=np.float64)
+        with np.errstate(invalid="ignore"):  # a model that has gone wrong
+            weights = np.exp(logits - logits.max(), dtype=np.float64)
         # The k largest and what equals them, in order; at a tie the lower id first.
         bar = np.partition(logits, -min(k, ids.size))[-min(k, ids.size)]
         best = np.flatnonzero(logits >= bar)
@@ -100,7 +106,10 @@ class Keyboard:
         total = weights.sum()
         starts = not before or before[-1] in SENTENCE_ENDS
         return [
-            (with_capitals(self._words[ids[i]], unfinished, starts), weights[i] / total)
+            (
+                with_capitals(self._words[ids[i]], unfinished, starts),
+                float(weights[i] / total),
+            )
             for i in best.tolist()
         ]
 
@@ -170,19 +179,26 @@ def main(arguments: Sequence[str] | None = None, prog: str = "suggest.py") -> in
         "input)",
     )
     command.add_argument("-k", type=int, default=3, help="how many words (3)")
-    options = command.parse_args(arguments)
+    command.add_argument(
+        "--json",
+        action="store_true",
+        help="print a line of JSON a text: words and probabilities",
+    )
+    options = command.parse_intermixed_args(arguments)
     if not 1 <= options.k <= MOST:
         command.error(f"-k {options.k}: give 1 to {MOST}")
 
     def suggestions() -> Iterator[str]:
         keyboard = Keyboard(Model(options.file))
-        if options.text is not None:
-            for word, probability in keyboard.suggest(options.text, options.k):
-                yield f"{probability:.3f} {word}\n"
-            return
-        for line in read_lines():
-            found = keyboard.suggest(line, options.k)
-            yield "  ".join(f"{word} {p:.3f}" for word, p in found) + "\n"
+        for text in read_lines() if options.text is None else [options.text]:
+            found = keyboard.suggest(text, options.k)
+            if options.json:
+                words, probabilities = zip(*found, strict=True) if found else ((), ())
+                yield json_line({"words": words, "probabilities": probabilities})
+            elif options.text is None:
+                yield "  ".join(f"{visible(word)} {p:.3f}" for word, p in found) + "\n"
+            else:
+                yield "".join(f"{p:.3f} {visible(word)}\n" for word, p in found)
 
     return command.run(suggestions())
 

@@ -14,11 +14,11 @@ import numpy as np
 
 if __package__:
     from .card import TAGGER
-    from .command import Command, read_lines
+    from .command import Command, is_terminal, json_line, read_lines, visible
     from .model_file import Model
 else:  # copied: beside one another
     from card import TAGGER  # type: ignore[no-redef]
-    from command import Command, read_lines  # type: ignore[no-redef]
+    from command import Command, is_terminal, json_line, read_lines, visible  # type: ignore[no-redef]
     from model_file import Model  # type: ignore[no-redef]
 
 COLOURS = (36, 33, 35, 32, 34, 96, 93, 95, 92, 94)
@@ -104,12 +104,12 @@ def show(
             groups.append((tag[2:], [token]))
     words = []
     for kind, group in groups:
-        name = " ".join(group)
+        name, shown = visible(" ".join(group)), visible(kind)
         if kind and coloured:
             colour = COLOURS[kinds.index(kind) % len(COLOURS)]
-            name = f"\x1b[{colour};1m{name}\x1b[22m {kind}\x1b[0m"
+            name = f"\x1b[{colour};1m{name}\x1b[22m {shown}\x1b[0m"
         elif kind:
-            name = f"[{name} {kind}]"
+            name = f"[{name} {shown}]"
         words.append(name)
     return " ".join(words)
 
@@ -127,16 +127,22 @@ def main(arguments: Sequence[str] | None = None, prog: str = "tag.py") -> int:
     command.add_argument(
         "sentences", nargs="*", help="(default: the lines of standard input)"
     )
-    options = command.parse_args(arguments)
-    terminal = sys.stdout is not None and sys.stdout.isatty()
-    coloured = terminal and not os.environ.get("NO_COLOR")
+    command.add_argument(
+        "--json", action="store_true", help="print a line of JSON each: tokens and tags"
+    )
+    options = command.parse_intermixed_args(arguments)
+    coloured = is_terminal(sys.stdout) and not os.environ.get("NO_COLOR")
 
     def lines() -> Iterator[str]:
         tagger = Tagger(Model(options.file))
         kinds = sorted({tag[2:] for tag in tagger.tags if tag[2:]})
         for sentence in options.sentences or read_lines():
             tokens = split_tokens(sentence)
-            yield show(tokens, tagger.tag_tokens(tokens), kinds, coloured) + "\n"
+            tags = tagger.tag_tokens(tokens)
+            if options.json:
+                yield json_line({"tokens": tokens, "tags": tags})
+            else:
+                yield show(tokens, tags, kinds, coloured) + "\n"
 
     return command.run(lines())
 

@@ -20,6 +20,7 @@ from kerasseq.on_device.generate import (
     encode_prompt,
     main,
     parse_arguments,
+    unknown_characters,
     until_stop,
     write_tokens,
 )
@@ -281,8 +282,9 @@ def test_a_prompt_is_encoded_without_its_unknown_characters(prompt, characters):
     kept = [characters.index(c) for c in prompt if c in characters]
     # An empty prompt stands for a newline, or else for the first character.
     stand_in = characters.index("\n") if "\n" in characters else 0
-    ids, unknown = encode_prompt(prompt, vocabulary.characters)
-    assert ids == (kept or [stand_in])
+    ids = encode_prompt(prompt, vocabulary.characters)
+    assert ids.tolist() == (kept or [stand_in])
+    unknown = unknown_characters(prompt, vocabulary.characters)
     assert list(unknown) == vocabulary.unknown(prompt)
 
 

@@ -253,6 +253,13 @@ def test_the_example_of_opening_runs(files, tmp_path, monkeypatch):
     assert [(each.failed, each.attempted) for each in results] == [(0, 3)]
 
 
+def test_an_option_may_stand_before_or_after_the_file(files):
+    for name, option in (("suggest", "-k=1"), ("classify", "--json")):
+        before = run_program(name, option, files[name], "the k")
+        between = run_program(name, files[name], option, "the k")
+        assert before.stdout and before.stdout == between.stdout
+
+
 def test_json_has_all_that_keras_computes_for_a_sentence(files, models):
     sentences = [TEXT, "", "dog zebra"]
     done = run_program(

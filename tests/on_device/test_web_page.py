@@ -255,7 +255,7 @@ def runner_text(path, prompt, **changes):
     parts = write_tokens(
         model.signatures()["generate"],
         model.state_shapes(),
-        encode_prompt(prompt, characters)[0],
+        encode_prompt(prompt, characters),
         **DEFAULTS | changes,
     )
     return "".join(characters[token] for part in parts for token in part)
