@@ -1,16 +1,21 @@
 """Keras models in `.keras` files, loaded without running code from them."""
 
-import json
 import os
 import pkgutil
 import zipfile
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import keras
 
+from kerasseq.files.keras_configs import check_config, check_sizes
+from kerasseq.files.reading import check_expansion, parse_json, shortened
+from kerasseq.files.showing import on_one_line
 from kerasseq.files.writing import replacing
+
+MOST_SHOWN = 300  # characters of Keras's messages
+# All that Keras writes to the file of a model.
+MEMBERS = ["config.json", "metadata.json", "model.weights.h5"]
 
 
 def save_model(model: keras.Model, path: str | os.PathLike) -> Path:
@@ -23,38 +28,49 @@ def save_model(model: keras.Model, path: str | os.PathLike) -> Path:
 def load_model(path: str | os.PathLike, compile: bool = False) -> keras.Model:
     """Read a model from a `.keras` file without running code from the file.
 
-    Only classes of Keras and of this package are allowed, and no Lambda layers, whose
-    code would be in the file. This is checked before anything is built.
-    `keras.models.load_model` reads the same files without these checks, if `keras` was
-    imported before this package: then Keras knows the classes of this package.
+    Only classes of Keras and of this package are allowed, none that holds code or reads
+    other files, and only as many weights as the file has. All this is checked before
+    anything is built. `keras.models.load_model` reads the same files without these
+    checks, if `keras` was imported before this package: then Keras knows the classes of
+    this package.
 
     Args:
         path: of the file.
         compile: also restore the optimizer and the loss, so that `fit` continues.
 
     Raises:
-        ValueError: the file is missing, damaged or not a `.keras` file, or it names
-            another class.
+        ValueError: the file is missing, damaged or not a `.keras` file, it names
+            another class, or its sizes do not fit its weights.
     """
     path = Path(path)
+    register_classes()
     try:
         with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()
-            config = json.loads(archive.read("config.json"))
+            members = archive.infolist()
+            names = sorted(member.filename for member in members)
+            if names != MEMBERS:
+                raise ValueError(f"it holds {shortened(names)}, not {MEMBERS}")
+            claimed = sum(member.file_size for member in members)
+            check_expansion(claimed, path.stat().st_size)
+            content = {name: archive.read(name) for name in MEMBERS}
+        config = parse_json(content["config.json"])
     except FileNotFoundError:
         raise ValueError(f"{path} does not exist; train a model first") from None
     except Exception as error:  # zipfile raises many kinds for flipped bits
         raise ValueError(
             f"{path} is not a whole .keras file ({error}); write it again"
         ) from None
-    if damaged:
-        raise ValueError(f"{path}: {damaged} is damaged; write the file again")
-    _refuse_foreign_classes(config, path)
-    register_classes()
     try:
+        if not compile:
+            config["compile_config"] = None
+        check_config(config)
+        check_sizes(config, content["model.weights.h5"])
         return keras.models.load_model(path, compile=compile, safe_mode=True)
     except Exception as error:  # a manipulated file can raise anything
-        raise ValueError(f"{path} cannot be loaded: {error}") from error
+        # Keras says the cause last, after configurations of any length.
+        cause = str(error).rpartition("Exception encountered: ")[2].strip()
+        line = on_one_line(cause.partition("\n")[0][:MOST_SHOWN])
+        raise ValueError(f"{path} cannot be loaded: {line}") from error
 
 
 def register_classes() -> None:
@@ -66,27 +82,3 @@ def register_classes() -> None:
         for module in pkgutil.iter_modules(import_module(folder).__path__):
             import_module(f"{folder}.{module.name}")
     import_module("kerasseq.training.optimizers")
-
-
-def _refuse_foreign_classes(config: Any, path: Path) -> None:
-    """Raise ValueError if a model's configuration names a class that is not allowed."""
-    if isinstance(config, list):
-        for value in config:
-            _refuse_foreign_classes(value, path)
-    elif isinstance(config, dict):
-        for value in config.values():
-            _refuse_foreign_classes(value, path)
-        if "class_name" not in config:
-            return
-        module = str(config.get("module") or config.get("registered_name") or "keras")
-        package = module.replace(">", ".").partition(".")[0]
-        if package not in ("keras", "kerasseq", "builtins"):
-            raise ValueError(
-                f"{path} asks for {config['class_name']!r} from {module!r}; only "
-                "layers of keras and kerasseq are loaded"
-            )
-        if config["class_name"] in ("Lambda", "function", "__lambda__"):
-            raise ValueError(
-                f"{path} holds a {config['class_name']!r}, which is code; models with "
-                "code of their own are not loaded"
-            )

@@ -2,6 +2,8 @@
 
 import re
 
+from kerasseq.files.showing import on_one_line
+
 # Underscores within words and most punctuation mean nothing in Markdown. The last two
 # begin an address, of which GitHub makes a link.
 _MARKUP = re.compile(
@@ -20,13 +22,7 @@ def plain(text: str) -> str:
         >>> print(plain("a_b|c <i>\n"))
         a_b\|c \<i\>\\n
     """
-    shown = "".join(
-        character
-        if character.isprintable()
-        else character.encode("unicode_escape").decode()
-        for character in text
-    )
-    return _MARKUP.sub(r"\\\g<0>", shown)
+    return _MARKUP.sub(r"\\\g<0>", on_one_line(text))
 
 
 def code_block(text: str) -> list[str]:

@@ -3,7 +3,6 @@
 import collections
 import json
 import os
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -93,16 +92,15 @@ def shortened(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:59]}…"
 
 
-def check_expansion(archive: zipfile.ZipFile, size: int) -> None:
-    """Check that reading a ZIP's files takes memory in proportion to its own size.
+def check_expansion(claimed: int, size: int) -> None:
+    """Check that what a file claims to hold is in proportion to its own size.
 
     Args:
-        archive: opened; nothing in it is read.
-        size: of the ZIP file, in bytes.
+        claimed: the bytes that reading it would take.
+        size: of the file, in bytes.
 
     Raises:
-        ValueError: its files claim more than 20 times its size, and more than 1 MiB.
+        ValueError: `claimed` is more than 20 times `size`, and more than 1 MiB.
     """
-    claimed = sum(info.file_size for info in archive.infolist())
     if claimed > max(SMALL, MOST_EXPANSION * size):
-        raise ValueError(f"its files claim {claimed:,} bytes, and it has {size:,}")
+        raise ValueError(f"it claims {claimed:,} bytes in a file of {size:,}")

@@ -319,7 +319,7 @@ def test_a_model_with_a_flipped_bit_among_its_weights_is_refused(saved, tmp_path
     content[content.index(kernel) + 17] ^= 4
     flipped = tmp_path / "model.keras"
     flipped.write_bytes(content)
-    with pytest.raises(ValueError, match=r"model\.weights\.h5 is damaged"):
+    with pytest.raises(ValueError, match=r"CRC-32 for file 'model\.weights\.h5'"):
         load_model(flipped)
 
 
@@ -369,7 +369,7 @@ def test_a_foreign_class_is_refused_and_not_imported(
 def test_a_class_that_is_not_a_layer_is_refused(saved, tmp_path):
     path = tmp_path / "model.keras"
     with_last_layer(saved[1], path, module="builtins", class_name="eval")
-    with pytest.raises(ValueError, match="cannot be loaded"):
+    with pytest.raises(ValueError, match="only layers of keras and kerasseq"):
         load_model(path)
 
 
@@ -384,7 +384,7 @@ def test_a_lambda_is_refused_and_its_code_does_not_run(tmp_path):
     keras.models.load_model(path, safe_mode=False)(np.ones((1, 3)))
     assert marker.exists(), "this file would run code in other hands"
     marker.unlink()
-    with pytest.raises(ValueError, match="code of their own are not loaded"):
+    with pytest.raises(ValueError, match="code or files of their own are not loaded"):
         load_model(path)
     assert not marker.exists()
 

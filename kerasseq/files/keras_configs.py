@@ -1,0 +1,202 @@
+"""What the configuration of a `.keras` file may make Keras build."""
+
+import io
+import math
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import h5py
+import keras
+
+from kerasseq.files.reading import check_expansion, shortened
+
+OURS = ("keras", "kerasseq")
+# What a configuration builds. Metrics of other kinds have variables of any size.
+KINDS = (
+    keras.Operation,  # layers and models too
+    keras.DTypePolicy,
+    keras.initializers.Initializer,
+    keras.regularizers.Regularizer,
+    keras.constraints.Constraint,
+    keras.optimizers.Optimizer,
+    keras.optimizers.schedules.LearningRateSchedule,
+    keras.losses.Loss,
+    keras.metrics.Mean,
+)
+# Keras's own classes, and what inherits from them, that run code or read files which a
+# configuration names. What else may be built only computes: a test goes through it all.
+REFUSED = {
+    **dict.fromkeys(("Lambda", "function", "__lambda__"), "is code"),
+    **dict.fromkeys(("JaxLayer", "TorchModuleWrapper", "TFSMLayer"), "runs code"),
+    **dict.fromkeys(("IndexLookup", "TextVectorization"), "reads other files"),
+}
+# Values in a configuration that no class belongs to.
+VALUES = {"__keras_tensor__", "__slice__", "__ellipsis__"}
+
+
+def check_config(config: Any) -> None:
+    """Check that Keras builds nothing from a configuration but what may be built.
+
+    A configuration names classes by `class_name`, and what is registered with Keras by
+    plain text too, so other packages' objects are looked for in all of its text.
+
+    Args:
+        config: the JSON value of a `config.json`.
+
+    Raises:
+        ValueError: it names code, files, or a class that is not of Keras or ours.
+    """
+    for node in _dictionaries(config):
+        for text in (*node, *_texts(node.values())):
+            found = keras.saving.get_registered_object(text)
+            if found is not None and _package(found) not in OURS:
+                _refuse(text, _package(found))
+        if "class_name" in node:
+            _check_class(node)
+        if node.get("unroll"):
+            raise ValueError("it unrolls a loop, which can take any amount of memory")
+        # An operation on constants alone would run while the model is built.
+        for call in node.get("inbound_nodes") or ():
+            read = {each.get("class_name") for each in _dictionaries(call)}
+            if "__keras_tensor__" not in read:
+                raise ValueError(f"{shortened(node.get('name'))} reads no other layer")
+
+
+def _check_class(node: Mapping[str, Any]) -> None:
+    """Check the class that Keras builds for a node, found by Keras's own rules.
+
+    They are those of `deserialize_keras_object`: what is registered comes first, then
+    what the module has.
+    """
+    name, module = node["class_name"], node.get("module")
+    registered = node.get("registered_name") or name
+    if not all(isinstance(text, str) for text in (name, module or "", registered)):
+        _refuse(name, module)
+    if name in VALUES:
+        return
+    found = keras.saving.get_registered_object(registered)
+    if found is None and module and module.partition(".")[0] == "keras":
+        found = getattr(sys.modules.get(module), name, None)
+    for base in (name, *(each.__name__ for each in getattr(found, "__mro__", ()))):
+        if base in REFUSED:
+            raise ValueError(
+                f"it holds a {shortened(name)}, which {REFUSED[base]}; models with "
+                "code or files of their own are not loaded"
+            )
+    ours = isinstance(found, type) and _package(found) in OURS
+    if not ours or not issubclass(found, KINDS):
+        _refuse(name, module or registered)
+
+
+def check_sizes(config: Mapping[str, Any], weights: bytes) -> None:
+    """Check that weights are as large as their file, and the model as its weights.
+
+    Args:
+        config: of the model, checked by `check_config`.
+        weights: the content of its HDF5 file.
+
+    Raises:
+        ValueError: an array claims to be larger than the file, or the model has many
+            more weights than the file.
+    """
+    claimed = 0
+
+    def add(_: str, item: Any) -> None:
+        nonlocal claimed
+        if isinstance(item, h5py.Dataset):
+            if item.dtype.kind not in "biuf":
+                raise ValueError(f"an array of weights has the type {item.dtype}")
+            claimed += item.nbytes
+
+    with h5py.File(io.BytesIO(weights), "r") as file:
+        file.visititems(add)
+    check_expansion(claimed, len(weights))
+    check_expansion(count_bytes(config), len(weights))
+
+
+def count_bytes(config: Mapping[str, Any]) -> int:
+    """The bytes of a model's weights and states in float32, of which none are made."""
+    found: list[int] = []
+    failure: list[BaseException] = []
+
+    def count() -> None:
+        try:
+            # In this scope variables have shapes and no values.
+            with keras.StatelessScope(initialize_variables=False):
+                model = keras.saving.deserialize_keras_object(_without_values(config))
+            found.append(sum(math.prod(each.shape) for each in model.variables))
+        except BaseException as error:
+            failure.append(error)
+
+    # Keras keeps a list of such variables for each thread, to make them later.
+    thread = threading.Thread(target=count)
+    thread.start()
+    thread.join()
+    if failure:
+        raise failure[0]
+    nodes = list(_dictionaries(config))
+    units = sum(
+        each.get("units", 0)
+        for node in nodes
+        if node.get("stateful")
+        for each in _dictionaries(node)
+    )
+    shapes = [
+        node.get(key) for node in nodes for key in ("batch_shape", "build_config")
+    ]
+    # A recurrent layer has one state, or two, for each sequence of a batch.
+    return 4 * (found[0] + 2 * units * max(_numbers(shapes), default=1))
+
+
+def _without_values(config: Any) -> Any:
+    """A configuration without what begins with values: optimizers and kept states."""
+    if isinstance(config, list):
+        return [_without_values(value) for value in config]
+    if isinstance(config, dict):
+        return {
+            key: None
+            if key in ("compile_config", "stateful")
+            else _without_values(value)
+            for key, value in config.items()
+        }
+    return config
+
+
+def _numbers(value: Any) -> Iterator[int]:
+    """All whole numbers in a JSON value."""
+    if isinstance(value, int):
+        yield value
+    elif isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _numbers(inner)
+
+
+def _dictionaries(value: Any) -> Iterator[dict[str, Any]]:
+    """All dictionaries in a JSON value."""
+    if isinstance(value, dict):
+        yield value
+    if isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _dictionaries(inner)
+
+
+def _texts(values: Any) -> Iterator[str]:
+    """The texts among values and in their lists, not in their dictionaries."""
+    for value in values:
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, list):
+            yield from _texts(value)
+
+
+def _package(found: Any) -> str:
+    return str(getattr(found, "__module__", "")).partition(".")[0]
+
+
+def _refuse(name: Any, module: Any) -> None:
+    raise ValueError(
+        f"it asks for {shortened(name)} from {shortened(module)}; only layers of keras "
+        "and kerasseq are loaded"
+    )
