@@ -1,7 +1,7 @@
 """The character model: Embedding -> GRU, LSTM or SimpleRNN layers -> Dense.
 
-Each recurrent layer after the first adds to what it reads (He et al. 2016, section
-3.2), so that every layer has a short way to the logits.
+Each recurrent layer after the first adds its output to its input (He et al. 2016,
+section 3.2), so that every layer has a short path to the logits.
 """
 
 from dataclasses import dataclass
@@ -22,13 +22,13 @@ class CharRNNConfig:
     """Sizes of a character model.
 
     Attributes:
-        vocabulary_size: V, how many characters there are.
+        vocabulary_size: V, number of characters.
         cell: the kind of recurrent layer, a key of `CELLS`.
         units: H, state size of each recurrent layer.
-        num_layers: recurrent layers, each but the first adding to what it reads.
+        num_layers: number of recurrent layers.
         embedding_size: E, size of a character's vector.
         dropout: fraction of each recurrent layer's outputs dropped in training, the
-            same ones at all steps of a batch.
+            same elements at all steps of a batch.
     """
 
     vocabulary_size: int
@@ -48,15 +48,15 @@ def build_char_rnn(config: CharRNNConfig) -> keras.Model:
     """Build the model that is saved: stateless, for any batch and length.
 
     Returns:
-        A functional model from ids int32 (B, T) to logits float32 (B, T, V): those of
-        the character after each position.
+        A functional model from ids int32 (B, T) to logits float32 (B, T, V) of the
+        character after each position.
     """
     inputs = keras.Input((None,), dtype="int32", name="characters")
     x = keras.layers.Embedding(
         config.vocabulary_size,
         config.embedding_size,
-        # As large as a state. Keras's own are within 0.05, and gates that can hardly
-        # tell one character from another learn slowly: 0.03 nats on a short training.
+        # As large as a state. Keras's default is within 0.05: characters then hardly
+        # differ for the gates, which learn slowly, at 0.03 nats on a short training.
         embeddings_initializer=keras.initializers.RandomNormal(stddev=1.0),
         name="embedding",
     )(inputs)
@@ -66,14 +66,14 @@ def build_char_rnn(config: CharRNNConfig) -> keras.Model:
             config.units, return_sequences=True, name=f"{config.cell}_{index}"
         )(x)
         if config.dropout:
-            # One mask for all steps (Gal and Ghahramani 2016, section 4): it keeps more
-            # than a new one each step, and random numbers are slow to make on a CPU.
+            # One mask for all steps (Gal and Ghahramani 2016, section 4): it loses less
+            # than a new one at each step, and CPUs draw random numbers slowly.
             x = keras.layers.Dropout(
                 config.dropout, noise_shape=(None, 1, None), name=f"dropout_{index}"
             )(x)
         if index:
             x = keras.layers.Add(name=f"add_{index}")([before, x])
-    # Sampling and losses read float32 logits, whatever precision the layers have.
+    # Sampling and losses need float32 logits, whatever the dtype policy.
     outputs = keras.layers.Dense(
         config.vocabulary_size, dtype="float32", name="logits"
     )(x)

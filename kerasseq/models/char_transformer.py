@@ -2,7 +2,7 @@
 
 Pre-norm blocks (Xiong et al. 2020, section 3) of causal self-attention with rotary
 positions (Su et al. 2021) and a feed-forward layer; RMS norms (Zhang and Sennrich
-2019); the embedding's vectors give the logits too (Press and Wolf 2017).
+2019); the embedding also computes the logits (Press and Wolf 2017).
 Shapes: B batch, T steps, H heads, D head size, C model size, W context, V vocabulary.
 """
 
@@ -19,12 +19,12 @@ class CharTransformerConfig:
     """Sizes of a character model.
 
     Attributes:
-        vocabulary_size: V, how many characters there are.
+        vocabulary_size: V, number of characters.
         model_size: C, a multiple of num_heads.
         num_heads: H, each of an even size C / H.
-        num_blocks: blocks, one reading the other's output.
-        context: W, how many characters a prediction sees in each block.
-        dropout: fraction dropped in training of what each half of a block adds.
+        num_blocks: number of blocks.
+        context: W, the most characters that a position attends to in each block.
+        dropout: fraction of the outputs of a block's two layers dropped in training.
     """
 
     vocabulary_size: int
@@ -43,9 +43,9 @@ def build_char_transformer(config: CharTransformerConfig) -> keras.Model:
     """Build the model that is saved: stateless, for any batch and length.
 
     Returns:
-        A functional model from ids int32 (B, T) to logits float32 (B, T, V): those of
-        the character after each position. In each block a position sees W characters,
-        itself included, so texts longer than W slide through.
+        A functional model from ids int32 (B, T) to logits float32 (B, T, V) of the
+        character after each position. In each block, a position attends to the last W
+        characters, itself included; a text may be longer than W.
     """
     inputs = keras.Input((None,), dtype="int32", name="characters")
     embedding = keras.layers.ReversibleEmbedding(
@@ -54,7 +54,7 @@ def build_char_transformer(config: CharTransformerConfig) -> keras.Model:
         embeddings_initializer=keras.initializers.RandomNormal(
             stddev=config.model_size**-0.5
         ),
-        # Sampling and losses read float32 logits, whatever precision the layers have.
+        # Sampling and losses need float32 logits, whatever the dtype policy.
         reverse_dtype="float32",
         name="embedding",
     )

@@ -21,21 +21,21 @@ from kerasseq.text.words import PAD, UNKNOWN
 
 @keras.saving.register_keras_serializable(package="kerasseq")
 class WordDropout(keras.layers.Layer):
-    """Makes unknown words of some in training, so that none can be relied on alone.
+    """Replaces random words by the unknown word in training.
 
-    Iyyer et al. 2015, "Deep Unordered Composition Rivals Syntactic Methods", section
-    3.2. There the words are left out; as unknown ones they also teach the model what a
-    sentence with words it never saw looks like.
+    The model then relies on no single word (Iyyer et al. 2015, "Deep Unordered
+    Composition Rivals Syntactic Methods", section 3.2). There the words are removed.
+    Replacing them also prepares the model for words that it has never seen.
 
     Args:
-        rate: the probability of a word to become unknown.
+        rate: probability that a word is replaced.
         **kwargs: those of `keras.layers.Layer`.
 
     Call arguments:
-        token_ids: int (B, T); padding stays.
+        token_ids: int (B, T); padding is never replaced.
 
     Returns:
-        int (B, T), `token_ids` itself where nothing is trained.
+        int (B, T); outside of training, `token_ids` itself.
 
     Raises:
         ValueError: rate is not from 0 to below 1.
@@ -67,20 +67,20 @@ class WordDropout(keras.layers.Layer):
 class ClassifierConfig:
     """Sizes of a classifier, and how much of it is dropped in training.
 
-    The defaults are the best that was tried on ten thousand sentences, where blocks
-    learn the training sentences by heart: docs/experiments.md has the trials.
+    The defaults are the best of several trials on ten thousand sentences, which models
+    with blocks memorize; see docs/experiments.md.
 
     Attributes:
-        vocabulary_size: V, how many token ids there are, padding (id 0) among them.
+        vocabulary_size: V, number of token ids, including padding (id 0).
         num_classes: K.
-        model_size: C, of a word's vector.
-        num_blocks: encoder blocks between embeddings and pooling; 0 for none.
-        num_heads: of each block; C is a multiple of it.
+        model_size: C, size of a word's vector.
+        num_blocks: number of encoder blocks between embeddings and pooling, from 0.
+        num_heads: heads of each block; C is a multiple of it.
         feed_forward_size: units of each block's feed-forward layer.
         max_length: the longest sentence, in words, that blocks read.
-        word_dropout: the part of the words that become unknown.
-        dropout: the part of the numbers dropped after embedding, in each block and
-            after pooling.
+        word_dropout: fraction of the words replaced by the unknown word in training.
+        dropout: fraction dropped in training of the embedded words, in each block, and
+            of the pooled vector.
 
     Raises:
         ValueError: a size is too small, dropout is not from 0 to below 1, or C is not
@@ -105,14 +105,14 @@ class ClassifierConfig:
 def build_classifier(config: ClassifierConfig) -> keras.Model:
     """Build the classifier, for any batch and any number of words.
 
-    A sentence's vector is the mean of its words' under the attention of one learned
-    query: without blocks a deep averaging network (Iyyer et al. 2015) that learns how
-    much each word counts, with blocks a Transformer encoder with masked pooling.
-    Padding on the right (id 0) changes nothing.
+    A learned query attends to the words of a sentence; their weighted mean is the
+    sentence's vector. Without blocks, this is a deep averaging network (Iyyer et al.
+    2015) with learned weights of the words; with blocks, a Transformer encoder with
+    masked pooling. Padding on the right (id 0) changes nothing.
 
     Returns:
         A functional model from "token_ids", int32 (B, T), to a dict: "logits" (B, K)
-        and "weights" (B, T), how much the pooling looked at each word, both float32.
+        and "weights" (B, T), the pooling's weight of each word, both float32.
 
     Example:
         >>> model = build_classifier(ClassifierConfig(vocabulary_size=7, num_classes=3))
@@ -126,8 +126,8 @@ def build_classifier(config: ClassifierConfig) -> keras.Model:
     x = keras.layers.Embedding(
         config.vocabulary_size,
         config.model_size,
-        # As in `build_encoder`. Without blocks, the embeddings start so small that
-        # training decides what they mean, not chance.
+        # As in `build_encoder`. Without blocks, embeddings that start small get their
+        # meaning from training, not from chance.
         keras.initializers.RandomNormal(stddev=config.model_size**-0.5),
         name="embedding",
     )(x)
@@ -144,18 +144,18 @@ def build_classifier(config: ClassifierConfig) -> keras.Model:
         x, _ = block(x, mask=mask)
     x, weights = AttentionPooling(name="pooling")(x, mask=mask)
     x = keras.layers.Dropout(config.dropout, name="pooled_dropout")(x)
-    # Softmax and losses read float32 logits, whatever precision the layers have.
+    # Softmax and losses need float32 logits, whatever the dtype policy.
     logits = keras.layers.Dense(config.num_classes, dtype="float32", name="logits")(x)
     outputs = {"logits": logits, "weights": weights}
     return keras.Model(token_ids, outputs, name="classifier")
 
 
 class Prediction(NamedTuple):
-    """What a classifier says of a sentence.
+    """A classifier's output for a sentence.
 
     Attributes:
-        probabilities: float32 (K,), which sum to 1.
-        weights: float32 (T,), how much it looked at each word; they sum to 1.
+        probabilities: float32 (K,); they sum to 1.
+        weights: float32 (T,), the pooling's weight of each word; they sum to 1.
     """
 
     probabilities: np.ndarray

@@ -11,8 +11,7 @@ import keras
 from kerasseq.layers.checks import check_config, check_divisible
 from kerasseq.layers.encoder_block import EncoderBlock
 from kerasseq.layers.positions import SinusoidalPositions
-
-PADDING_ID = 0
+from kerasseq.text.words import PAD
 
 
 @dataclass(frozen=True)
@@ -20,13 +19,13 @@ class EncoderConfig:
     """Sizes of an encoder.
 
     Attributes:
-        vocabulary_size: V, how many token ids there are, padding (id 0) among them.
+        vocabulary_size: V, number of token ids, including padding (id 0).
         model_size: C, a multiple of num_heads.
         num_heads: H.
-        num_blocks: encoder blocks, one reading the other's output.
+        num_blocks: number of encoder blocks.
         feed_forward_size: units of each block's feed-forward layer.
-        max_length: the longest sequence.
-        dropout: fraction dropped in training of the embedded tokens and in each block.
+        max_length: the most tokens of a sequence.
+        dropout: fraction dropped in training of the embedded tokens, and in each block.
         device_length: the most words that an exported `.tflite` file reads at once.
 
     Raises:
@@ -66,11 +65,11 @@ def build_encoder(config: EncoderConfig) -> keras.Model:
         {'embeddings': (1, 3, 64), 'attention_0': (1, 4, 3, 3)}
     """
     token_ids = keras.Input((None,), dtype="int32", name="token_ids")
-    mask = keras.ops.not_equal(token_ids, PADDING_ID)
+    mask = keras.ops.not_equal(token_ids, PAD)
     x = keras.layers.Embedding(
         config.vocabulary_size,
         config.model_size,
-        # Once scaled by sqrt(C), a word is as large as its position.
+        # After scaling by sqrt(C), a word's vector is as large as its position's.
         keras.initializers.RandomNormal(stddev=config.model_size**-0.5),
         name="embedding",
     )(token_ids)
@@ -89,9 +88,9 @@ def build_encoder(config: EncoderConfig) -> keras.Model:
 
 
 def build_masked_word_model(encoder: keras.Model, vocabulary_size: int) -> keras.Model:
-    """Put a head on an encoder that guesses masked words.
+    """Add a head to an encoder that predicts masked words.
 
-    Devlin et al. 2019, "BERT", section 3.1, with one dense layer for a head. The
+    Devlin et al. 2019, "BERT", section 3.1, with one dense layer as the head. The
     encoder's layers are shared: fitting this model trains it. The logits carry the
     padding mask, so Keras leaves padding out of losses and metrics; a sample weight
     (B, T) leaves out the words that were not masked.
@@ -104,7 +103,7 @@ def build_masked_word_model(encoder: keras.Model, vocabulary_size: int) -> keras
         A functional model from "token_ids", int32 (B, T), to logits, float32
         (B, T, V).
     """
-    # Losses read float32 logits, whatever precision the layers have.
+    # Losses need float32 logits, whatever the dtype policy.
     logits = keras.layers.Dense(vocabulary_size, dtype="float32", name="logits")(
         encoder.output["embeddings"]
     )

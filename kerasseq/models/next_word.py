@@ -1,9 +1,7 @@
-"""The next word, as a phone's keyboard suggests it.
+"""The next-word model: Embedding -> GRU layers -> Dense -> the embedding in reverse.
 
-Embedding -> GRU layers -> Dense -> the embedding in reverse: one matrix says what a
-word means where it is read and where it is suggested (Press and Wolf 2017, "Using the
+One matrix embeds the words and computes their logits (Press and Wolf 2017, "Using the
 output embedding to improve language models").
-
 Shapes: B texts, T words, V vocabulary, E embedding size.
 """
 
@@ -22,14 +20,15 @@ class NextWordConfig:
     """Sizes of a next-word model.
 
     Attributes:
-        vocabulary_size: V, how many words there are.
+        vocabulary_size: V, number of words.
         units: H, state size of each GRU layer.
-        num_layers: GRU layers, each but the first adding to what it reads.
-        embedding_size: E, size of a word's vector; E times V are most of the weights,
-            and of the time that training takes.
-        dropout: fraction dropped in training of each layer's outputs, and half of it of
-            the words' vectors: the same ones at all steps of a batch (Gal and
-            Ghahramani 2016, section 4).
+        num_layers: number of GRU layers; each after the first adds its output to its
+            input.
+        embedding_size: E, size of a word's vector. The E * V weights are most of the
+            model, and take most of the training time.
+        dropout: fraction of each layer's outputs dropped in training, and half that
+            fraction of the words' vectors: the same elements at all steps of a batch
+            (Gal and Ghahramani 2016, section 4).
     """
 
     vocabulary_size: int
@@ -49,12 +48,12 @@ def build_next_word_model(
 
     Args:
         config: the sizes.
-        counts: int (V,), how often each word is in the text to train on: the model then
-            begins by knowing the frequencies, which else take it a reading to learn.
+        counts: int (V,), how often each word is in the training text. The biases then
+            start at the words' frequencies, which otherwise take a pass to learn.
 
     Returns:
-        A functional model from ids int32 (B, T) to logits float32 (B, T, V): those of
-        the word after each position.
+        A functional model from ids int32 (B, T) to logits float32 (B, T, V) of the
+        word after each position.
     """
     inputs = keras.Input((None,), dtype="int32", name="words")
     embedding = TiedEmbedding(
@@ -74,8 +73,8 @@ def build_next_word_model(
     x = keras.layers.Dense(config.embedding_size, name="projection")(x)
     model = keras.Model(inputs, embedding(x, reverse=True), name="next_word")
     if counts is not None:
-        likely = np.maximum(counts, 0.5)
-        embedding.bias.assign(np.log(likely / likely.sum()))
+        smoothed = np.maximum(counts, 0.5)
+        embedding.bias.assign(np.log(smoothed / smoothed.sum()))
     return model
 
 

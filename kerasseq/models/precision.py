@@ -4,10 +4,10 @@ import keras
 
 
 def as_float32(model: keras.Model) -> keras.Model:
-    """The model in float32, whatever the dtype policy that it was trained under.
+    """The model in float32, whatever its dtype policy.
 
-    Mixed policies are for training. A device has float32 operations, and a smaller file
-    comes from its number format.
+    Mixed policies are for training. Devices compute in float32, and the number format
+    of the weights decides the size of a file.
 
     Returns:
         The model itself if it computes in float32, else a twin with a copy of its
@@ -17,7 +17,7 @@ def as_float32(model: keras.Model) -> keras.Model:
         return model
     config = model.get_config()
     for layer in config["layers"]:
-        # Inputs have the name of a dtype there, and operations nothing.
+        # Inputs have the name of a dtype here, and operations have none.
         if isinstance(layer["config"].get("dtype"), dict):
             layer["config"]["dtype"] = "float32"
     twin = type(model).from_config(config)

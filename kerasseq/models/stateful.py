@@ -1,4 +1,4 @@
-"""Twins of a model that carry their state from call to call."""
+"""Stateful twins of a model, which keep their state between calls."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
@@ -13,26 +13,26 @@ STEPS_AT_ONCE = 256
 
 
 class StatefulLayer(Protocol):
-    """What a layer that carries a state answers for; all else is the same for all."""
+    """The interface of a layer with a state, all in which such layers differ."""
 
     def state_shapes(self, batch_size: int) -> Sequence[tuple[int, ...]]:
         """The shapes of the states; they are zeros at the start."""
 
     def step(self, x: Tensor, states: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
-        """Read one more step (B, C): the output (B, C) and the states after it."""
+        """Read one step (B, C); return the output (B, C) and the new states."""
 
     def carrying(self, reset_rate: float, seed: int) -> keras.layers.Layer:
         """A twin that shares the weights and keeps its state between calls."""
 
     def describe(self, count: int) -> dict[str, Any]:
-        """The sizes of so many such layers, as a card has them."""
+        """The sizes of `count` such layers, as a card states them."""
 
 
 def stateful_layer(layer: keras.layers.Layer) -> StatefulLayer | None:
-    """The layer if it carries a state, else None.
+    """The layer if it has a state, else None.
 
-    Saved models hold Keras's own recurrent layers, which need nothing of ours to load:
-    for those it is a layer of ours around the same cell.
+    Saved models hold Keras's own recurrent layers, which load without this package. For
+    those, it is a `FusedRNN` around the same cell.
     """
     if isinstance(layer, keras.layers.RNN) and not isinstance(layer, FastLoop):
         return FusedRNN(
@@ -45,12 +45,12 @@ def stateful_layer(layer: keras.layers.Layer) -> StatefulLayer | None:
 
 
 def stateful_layers(model: keras.Model) -> list[StatefulLayer]:
-    """The layers of a model that carry a state, in order."""
+    """The layers of a model with a state, in order."""
     return [found for layer in model.layers if (found := stateful_layer(layer))]
 
 
 def describe_sizes(model: keras.Model) -> dict[str, Any]:
-    """What a card says of a model's sizes."""
+    """The sizes of a model, as its card states them."""
     layers = stateful_layers(model)
     return layers[0].describe(len(layers))
 
@@ -64,15 +64,15 @@ def build_stateful_model(
 ) -> keras.Model:
     """A twin that shares the weights of `model` and keeps its state between calls.
 
-    `reset_state` on each of its stateful layers sets the state back to zeros.
+    `reset_state` of each of its stateful layers sets the state to zeros again.
 
     Args:
         model: from `build_char_rnn`, `build_char_transformer` or
             `build_next_word_model`.
-        batch_size: B, how many texts are read side by side.
-        length: T, tokens a call.
-        reset_rate: the chance that a text starts a training batch without its state.
-        seed: of these chances.
+        batch_size: B, number of texts that are read in parallel.
+        length: T, tokens in each call.
+        reset_rate: probability that a text starts a training batch without its state.
+        seed: of these choices.
 
     Returns:
         A functional model from ids int32 (B, T) to logits float32 (B, T, V).
@@ -87,7 +87,7 @@ def build_stateful_model(
 
 
 def build_sampling_model(model: keras.Model) -> keras.Model:
-    """The stateful twin for one text and one token a call.
+    """The stateful twin for one text and one token in each call.
 
     Returns:
         A functional model from ids int32 (1, 1) to logits float32 (1, 1, V).
@@ -96,18 +96,18 @@ def build_sampling_model(model: keras.Model) -> keras.Model:
 
 
 def logits_along(model: keras.Model, ids: np.ndarray) -> Iterator[np.ndarray]:
-    """The logits at each step of one text, the state carried through all of it.
+    """The logits at each step of one text; the state is carried along.
 
     Args:
         model: as for `build_stateful_model`.
         ids: int (N,).
 
     Yields:
-        float32 (n, V), some steps at a time, in their order.
+        float32 (n, V), the logits of the next n steps.
     """
     reader = build_stateful_model(model, batch_size=1, length=STEPS_AT_ONCE)
     for start in range(0, len(ids), STEPS_AT_ONCE):
         some = np.asarray(ids[start : start + STEPS_AT_ONCE], np.int32)
-        # The padding comes after the text and changes nothing in it.
+        # The padding follows the text, so it does not change the text's logits.
         padded = np.pad(some, (0, STEPS_AT_ONCE - len(some)))
         yield reader.predict_on_batch(padded[None])[0][: len(some)]

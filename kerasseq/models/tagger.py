@@ -1,9 +1,10 @@
-"""A tagger: words and their letters -> a recurrent layer each way -> tags.
+"""The tagger: words and their bytes -> a recurrent layer each way -> tags.
 
 Ma and Hovy 2016, "End-to-end Sequence Labeling via Bi-directional LSTM-CNNs-CRF",
-sections 2.1 and 2.2; in the place of the CRF, which found fewer of the new names,
-`tag_sequences` keeps tags in an order that may be.
-Shapes: B sentences, T tokens, L letters, K tags.
+sections 2.1 and 2.2. Instead of the CRF, which found fewer new names, `tag_sequences`
+allows only valid sequences of tags.
+Shapes: B sentences, T tokens, L bytes of a token, K tags. The contract calls the bytes
+letters.
 """
 
 from dataclasses import dataclass
@@ -16,8 +17,8 @@ from kerasseq.layers.reverse import ReverseTokens
 from kerasseq.text.tags import tag_names
 from kerasseq.text.words import PAD
 
-# A token's letters are the bytes of its UTF-8: any script, and no list of them.
-NUM_LETTERS = 256
+# A spelling is read as the bytes of its UTF-8, so that every script works.
+BYTE_VALUES = 256
 
 
 @dataclass(frozen=True)
@@ -25,16 +26,16 @@ class TaggerConfig:
     """Sizes of a tagger.
 
     Attributes:
-        vocabulary_size: how many word ids there are, `PAD` and `UNKNOWN` among them.
-        kinds: of the entities that it tells apart.
-        num_letters: L, how many letters of a token are looked at.
+        vocabulary_size: number of word ids, including `PAD` and `UNKNOWN`.
+        kinds: the kinds of entities, which become the tags.
+        num_letters: L, the first bytes of a token that are read.
         word_size: size of a word's vector.
-        letter_size: size of a letter's vector.
-        num_filters: of the convolution over three letters at a time.
+        letter_size: size of a byte's vector.
+        num_filters: filters of the convolution over three bytes.
         units: state size of each of the two recurrent layers.
-        dropout: fraction dropped in training of what goes into the recurrent layers
-            and of what comes out, the same ones at all tokens of a sentence.
-        device_length: the tokens that an exported `.tflite` file reads at once.
+        dropout: fraction of the recurrent layers' inputs and outputs dropped in
+            training, the same elements at all tokens of a sentence.
+        device_length: the most tokens that an exported `.tflite` file reads at once.
     """
 
     vocabulary_size: int
@@ -59,7 +60,7 @@ class TaggerConfig:
 
 
 def build_tagger(config: TaggerConfig) -> keras.Model:
-    """Build the tagger, for any batch and length; padding changes no other logits.
+    """Build the tagger, for any batch and length; padding changes no token's logits.
 
     Returns:
         A functional model from "word_ids" int32 (B, T) and "letters" int32 (B, T, L),
@@ -70,7 +71,7 @@ def build_tagger(config: TaggerConfig) -> keras.Model:
     token_mask = keras.ops.not_equal(word_ids, PAD)
 
     def embedding(count: int, size: int, name: str) -> keras.layers.Embedding:
-        # As in the character model: Keras's own are too small to tell apart soon.
+        # Larger than Keras's default, as in `build_char_rnn`.
         initializer = keras.initializers.RandomNormal(stddev=0.5)
         return keras.layers.Embedding(count, size, initializer, name=name)
 
@@ -81,7 +82,7 @@ def build_tagger(config: TaggerConfig) -> keras.Model:
     words = embedding(config.vocabulary_size, config.word_size, "word_vectors")(
         word_ids
     )
-    spelled = embedding(NUM_LETTERS, config.letter_size, "letter_vectors")(letters)
+    spelled = embedding(BYTE_VALUES, config.letter_size, "letter_vectors")(letters)
     spelled = keras.layers.Conv2D(
         config.num_filters, (1, 3), padding="same", activation="relu", name="spelling"
     )(spelled)
@@ -95,6 +96,6 @@ def build_tagger(config: TaggerConfig) -> keras.Model:
     )
     x = keras.layers.Concatenate(name="context")([forward, turn(backward, token_mask)])
     x = dropout("context_dropout")(x)
-    # Losses read float32 logits, whatever precision the layers have.
+    # Losses need float32 logits, whatever the dtype policy.
     logits = keras.layers.Dense(len(config.tags), dtype="float32", name="logits")(x)
     return keras.Model([word_ids, letters], logits, name="tagger")

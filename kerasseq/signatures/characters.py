@@ -1,7 +1,6 @@
-"""What every character model can do: carry its state, write text.
+"""The character models as they are used and exported: prompts in, text out.
 
-A model is built by a module of its own, as `char_rnn` and `char_transformer`; its
-stateful layers answer for all in which the models differ.
+The kinds of models differ only in their step function; see `steps`.
 """
 
 from collections.abc import Sequence
@@ -23,13 +22,13 @@ from kerasseq.text.characters import Vocabulary
 
 
 class GeneratingModule(tf.Module):
-    """The signatures of a model that writes text, as the contract has them.
+    """The signatures of a character model, as the contract defines them.
 
     Args:
-        step: the model.
-        variables: its weights; Keras keeps them where tf.Module does not look.
+        step: the model's step function.
+        variables: its weights; tf.Module does not find those of Keras's layers.
         state_shapes: the shape of each state, batch 1.
-        code_points: int32 (V,), ascending: the characters of the ids.
+        code_points: int32 (V,), ascending, the character of each id.
     """
 
     def __init__(
@@ -46,9 +45,9 @@ class GeneratingModule(tf.Module):
         self._code_points = tf.constant(code_points, tf.int32)
 
     def device_signatures(self) -> dict[str, tf.types.experimental.ConcreteFunction]:
-        """`step` and `generate` on numbers alone: what a `.tflite` holds."""
+        """`step` and `generate` on ids: the signatures of a `.tflite` file."""
         states = state_specs(self.state_shapes)
-        integer, number = tf.TensorSpec((1,), tf.int32), tf.TensorSpec((1,), tf.float32)
+        integer, real = tf.TensorSpec((1,), tf.int32), tf.TensorSpec((1,), tf.float32)
         return {
             "step": self.step.get_concrete_function(token=integer, **states),
             "generate": self.generate_chunk.get_concrete_function(
@@ -56,17 +55,17 @@ class GeneratingModule(tf.Module):
                 prompt_length=integer,
                 length=integer,
                 uniforms=tf.TensorSpec((CHUNK,), tf.float32),
-                temperature=number,
+                temperature=real,
                 top_k=integer,
-                top_p=number,
-                min_p=number,
+                top_p=real,
+                min_p=real,
                 **states,
             ),
         }
 
     @tf.function
     def step(self, token: tf.Tensor, **states: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Logits after one more token, and the states to hand to the next call."""
+        """Logits after one more token, and the states for the next call."""
         logits, new_states = self._step(token, states_in_order(states))
         return {"logits": logits, **named_states(new_states)}
 
@@ -83,7 +82,7 @@ class GeneratingModule(tf.Module):
         min_p: tf.Tensor,
         **states: tf.Tensor,
     ) -> dict[str, tf.Tensor]:
-        """The contract's `generate`; see the function of the same name."""
+        """The contract's `generate`; see the function `generate_chunk`."""
         settings = Settings(temperature[0], top_k[0], top_p[0], min_p[0])
         tokens, new_states = generate_chunk(
             self._step,
@@ -94,8 +93,8 @@ class GeneratingModule(tf.Module):
             settings,
             states_in_order(states),
         )
-        # CompiledModel leaves an output unwritten that is the loop's own, so one
-        # operation that the converter cannot fold away stands between.
+        # CompiledModel does not write an output that comes straight from the loop, so
+        # one operation that the converter cannot fold away follows it.
         highest = prompt_length[0] * 0 + tf.int32.max
         limit = tf.cast(highest, tf.float32)
         new_states = [tf.minimum(state, limit) for state in new_states]
@@ -122,10 +121,10 @@ class GeneratingModule(tf.Module):
         min_p: tf.Tensor,
         seed: tf.Tensor,
     ) -> dict[str, tf.Tensor]:
-        """Text after each prompt: strings in, strings out, each as if it were alone."""
+        """Continue each prompt, independently: strings in, strings out."""
         settings = Settings(temperature, top_k, top_p, min_p)
 
-        def one(prompt: tf.Tensor) -> tf.Tensor:
+        def write(prompt: tf.Tensor) -> tf.Tensor:
             tokens = generate_tokens(
                 self._step,
                 self._encode(prompt),
@@ -137,18 +136,20 @@ class GeneratingModule(tf.Module):
             points = tf.gather(self._code_points, tokens)
             return tf.strings.unicode_encode(points, "UTF-8")
 
-        text = tf.map_fn(one, prompt, fn_output_signature=tf.TensorSpec((), tf.string))
+        text = tf.map_fn(
+            write, prompt, fn_output_signature=tf.TensorSpec((), tf.string)
+        )
         return {"text": text}
 
     def _encode(self, prompt: tf.Tensor) -> tf.Tensor:
-        """Ids of the known characters of a UTF-8 string, or of what stands for none."""
+        """Ids of a UTF-8 string's known characters; if none, a newline's id or 0."""
         points = tf.strings.unicode_decode(prompt, "UTF-8", errors="ignore")
         ids = tf.searchsorted(self._code_points, points)
         ids = tf.minimum(ids, tf.size(self._code_points) - 1)
         ids = tf.boolean_mask(ids, tf.gather(self._code_points, ids) == points)
         newline = tf.cast(tf.where(self._code_points == ord("\n"))[:, 0], tf.int32)
-        stand_in = tf.concat([newline, [0]], 0)[:1]
-        return tf.cond(tf.size(ids) > 0, lambda: ids, lambda: stand_in)
+        default = tf.concat([newline, [0]], 0)[:1]
+        return tf.cond(tf.size(ids) > 0, lambda: ids, lambda: default)
 
 
 def build_generating_module(
@@ -159,17 +160,17 @@ def build_generating_module(
     Args:
         model: from `build_char_rnn` or `build_char_transformer`.
         vocabulary: its characters.
-        frozen: copy the weights and lay them out for speed, as the exported files have
-            them; otherwise Keras's own layers run, with the weights as they are then.
+        frozen: copy the weights into the fast layout of the exported files. Otherwise
+            Keras's own layers run, with their current weights.
 
     Raises:
-        ValueError: the vocabulary does not fit the weights, or a layer that is to be
-            frozen is not covered.
+        ValueError: the vocabulary does not fit the weights, or a layer cannot be
+            frozen.
     """
     vocabulary_size = model.output_shape[-1]
     if len(vocabulary) != vocabulary_size:
         raise ValueError(
-            f"the vocabulary has {len(vocabulary)} characters but the model's logits "
+            f"the vocabulary has {len(vocabulary)} characters but the model has "
             f"{vocabulary_size}; use the vocabulary.json written beside the model"
         )
     code_points = vocabulary.code_points.tolist()
@@ -194,19 +195,19 @@ def generate(
     seed: int = 0,
     stop: Sequence[str] = (),
 ) -> str:
-    """Write text that goes on from a prompt.
+    """Continue a prompt.
 
     Args:
         module: from `build_generating_module`, or an exported SavedModel as
             `tf.saved_model.load` gives it.
-        prompt: any text; characters the model does not know are left out.
-        length: characters to write.
+        prompt: any text; characters that the model does not know are left out.
+        length: number of characters to write.
         temperature, top_k, top_p, min_p: see `Settings`.
         seed: from 0 to 2**31 - 1; the same seed gives the same text everywhere.
-        stop: texts before the first of which the text ends.
+        stop: texts; the written text ends before the first of them.
 
     Returns:
-        What was written, without the prompt.
+        The written text, without the prompt.
 
     Raises:
         ValueError: a number is out of its range.

@@ -15,7 +15,7 @@ from kerasseq.text.words import WordVocabulary
 
 
 class ClassifierOnIds(tf.Module):
-    """A classifier's signature on numbers alone: what a `.tflite` holds.
+    """A classifier's signature on ids: the one of a `.tflite` file.
 
     Args:
         classifier: from `build_classifier`.
@@ -24,11 +24,11 @@ class ClassifierOnIds(tf.Module):
     def __init__(self, classifier: keras.Model) -> None:
         super().__init__()
         self._classifier = classifier
-        # Keras keeps its variables where tf.Module does not look.
+        # tf.Module does not find the variables of Keras's layers.
         self._weights = [variable.value for variable in classifier.variables]
         self.num_words = classifier.get_layer("embedding").input_dim
         self.num_classes = classifier.get_layer("logits").units
-        # Only blocks limit a sentence's length, but a file needs a limit in any case.
+        # Only blocks limit a sentence's length, but every file needs a limit.
         limits = [
             layer.max_length
             for layer in classifier.layers
@@ -39,7 +39,7 @@ class ClassifierOnIds(tf.Module):
     def device_signatures(
         self, length: int
     ) -> dict[str, tf.types.experimental.ConcreteFunction]:
-        """`classify` for one sentence, by that name.
+        """The signature `classify` for one sentence.
 
         Args:
             length: T, at least 1.
@@ -56,8 +56,8 @@ class ClassifierOnIds(tf.Module):
 
         Returns:
             probabilities float32 (B, K), which sum to 1, and weights float32 (B, T),
-            how much the pooling looked at each word, which also sum to 1, or to 0
-            where all is padding.
+            the pooling's weight of each word; they also sum to 1, or to 0 if all is
+            padding.
         """
         outputs = self._classifier(token_ids, training=False)
         return {
@@ -67,13 +67,13 @@ class ClassifierOnIds(tf.Module):
 
 
 class ClassifierOnText(tf.Module):
-    """A classifier's signature on sentences: what a SavedModel holds.
+    """A classifier's signature on sentences: the one of a SavedModel.
 
     Args:
         classifying: the classifier.
         vocabulary: its words.
         labels: K names of its classes.
-        max_length: words of a sentence that are read; those after them are left out.
+        max_length: the most words of a sentence that are read; later ones are ignored.
 
     Raises:
         ValueError: vocabulary or labels do not fit the weights.
@@ -107,9 +107,9 @@ class ClassifierOnText(tf.Module):
             sentences: string (B,), UTF-8.
 
         Returns:
-            labels string (B,), each sentence's likeliest class, of equally likely ones
-            the first; probabilities float32 (B, K); tokens string (B, T), the words as
-            the model knows them; weights float32 (B, T), zeros at padding.
+            labels string (B,), the likeliest class of each sentence, the first of
+            equally likely ones; probabilities float32 (B, K); tokens string (B, T), the
+            words as the model knows them; weights float32 (B, T), zeros at padding.
         """
         token_ids = self._table(sentences)[:, : self._max_length]
         outputs = self._classifying.classify(token_ids)

@@ -1,9 +1,9 @@
-"""One step of a Transformer decoder, laid out anew for one character at a time.
+"""One step of a Transformer decoder, in a layout for one character at a time.
 
-A loop copies at every turn the states that its body changes, and to change one place of
-a large one copies it once more. So the loop over characters works on a page: it leaves
-the buffers of keys and values as they are, which costs nothing, and adds to a few small
-tensors, which move into the buffers together once the page is full.
+In every iteration, a loop copies the states that its body changes, and changing one
+position of a large state copies it again. The loop over characters therefore works on a
+page: it does not change the large buffers of keys and values, which costs nothing, and
+adds to a few small tensors. Once the page is full, they move into the buffers together.
 Shapes: H heads, D head size, C model size, W context, P page, V vocabulary.
 """
 
@@ -18,13 +18,14 @@ from kerasseq.layers.rotary import rotary_turns
 from kerasseq.signatures.generation import Step
 from kerasseq.signatures.states import States
 
-# What a turn copies is P places, and W places five times a page; the least is near.
+# An iteration copies P positions, and a page W positions five times: P = 16 is near
+# the minimum of both.
 PAGE = 16
 EXCLUDED = -1e30
 
 
 class Block(NamedTuple):
-    """A block's weights, with its norms' scales in them.
+    """A block's weights, multiplied by the scales of its norms.
 
     Attributes:
         projection: (C, 3 C), to queries, keys and values of all heads.
@@ -41,14 +42,14 @@ class Block(NamedTuple):
     epsilon: float
 
 
-class Place(NamedTuple):
-    """What all blocks need to know of the place of a character.
+class Position(NamedTuple):
+    """What all blocks need to know about a character's position.
 
     Attributes:
         mask: float32 (W + P,), 0 where a key is attended to and EXCLUDED elsewhere.
-        on_page: float32 (P,), 1 at its place on the page and 0 elsewhere.
-        cosine, sine: float32 (D,), of the angles by which it turns a query or key; the
-            sine of each pair's first number has the other sign.
+        on_page: float32 (P,), 1 at its position on the page and 0 elsewhere.
+        cosine, sine: float32 (D,), of the angles by which it rotates a query or key;
+            the sine of each pair's first element is negated.
     """
 
     mask: tf.Tensor
@@ -58,13 +59,13 @@ class Place(NamedTuple):
 
 
 class DecoderStep(tf.Module):
-    """A step function on a copy of a model's weights: further training changes nothing.
+    """A step function on a copy of a model's weights; later training does not matter.
 
-    Called with a token int32 (1,) and states, it gives logits float32 (1, V) and the
-    new states. These are the keys, already turned, and the values of the last W
-    characters, float32 (H, D, W) each for each block, the last character at the end;
-    and the count of characters, float32 (1,), which goes on from 2 W - 1 to W: what is
-    known of positions is the count's remainder by W, and whether W were read.
+    Called with a token int32 (1,) and states, it returns logits float32 (1, V) and the
+    new states: for each block the rotated keys and the values of the last W characters,
+    each float32 (H, D, W), the last character at the end; then the count of characters,
+    float32 (1,). After 2 W - 1, the count continues from W, since only its remainder by
+    W matters, and whether W characters were read.
 
     Args:
         model: from `build_char_transformer`.
@@ -74,9 +75,9 @@ class DecoderStep(tf.Module):
 
     @staticmethod
     def graph_bytes(num_blocks: int) -> int:
-        """What a file takes at most beside the weights."""
-        # A block is some fifty operations, written down in four graphs, as is what all
-        # blocks need to know of a character's position.
+        """The most bytes that a file takes besides the weights."""
+        # Each of four graphs holds some fifty operations a block, and as many for the
+        # position.
         return 50_000 + 30_000 * (num_blocks + 1)
 
     def __init__(self, model: keras.Model) -> None:
@@ -85,7 +86,7 @@ class DecoderStep(tf.Module):
         first = blocks[0]
         self._heads, self._head_size = first.num_heads, first.attention.head_size
         self._context = first.context
-        # Fewer than W: then the count's remainder tells how many are on a page.
+        # Fewer than W, so that the count's remainder tells how many are on the page.
         self._page = min(PAGE, self._context - 1)
         self._embeddings = _copy(embedding.embeddings)
         self._scale, self._epsilon = _copy(norm.scale), norm.epsilon
@@ -103,7 +104,7 @@ class DecoderStep(tf.Module):
         return logits, self.close(states, page)
 
     def open(self, states: States) -> tuple[Step, States, tf.Tensor]:
-        """Begin an empty page; see `PagedStep`."""
+        """Open an empty page; see `PagedStep`."""
         *buffers, count = states
 
         def read(token: tf.Tensor, page: States) -> tuple[tf.Tensor, States]:
@@ -114,45 +115,45 @@ class DecoderStep(tf.Module):
         return read, [*page, count], tf.constant(self._page)
 
     def close(self, states: States, page: States) -> States:
-        """Move what is on a page into the buffers; see `PagedStep`."""
+        """Move the characters of a page into the buffers; see `PagedStep`."""
         *buffers, before = states
-        *parts, after = page
+        *written, after = page
         taken = tf.cast(after - before, tf.int32) % self._context
         start = tf.concat([[0, 0], taken], 0)
         moved = [
-            tf.slice(tf.concat([buffer, part], 2), start, buffer.shape)
-            for buffer, part in zip(buffers, parts, strict=True)
+            tf.slice(tf.concat([buffer, new], 2), start, buffer.shape)
+            for buffer, new in zip(buffers, written, strict=True)
         ]
         return [*moved, after]
 
     def _read(
         self, token: tf.Tensor, before: tf.Tensor, buffers: States, page: States
     ) -> tuple[tf.Tensor, States]:
-        """Read a token: `before` were read when the page was empty."""
-        *parts, count = page
-        place = self._place(tf.cast(before, tf.int32), tf.cast(count, tf.int32))
+        """Read a token; `before` tokens were read before the page was opened."""
+        *written, count = page
+        position = self._position(tf.cast(before, tf.int32), tf.cast(count, tf.int32))
         x = tf.gather(self._embeddings, token)
         new: States = []
         for index, block in enumerate(self._blocks):
             pair = slice(2 * index, 2 * index + 2)
-            x, after = self._run(block, x, buffers[pair], parts[pair], place)
+            x, after = self._run(block, x, buffers[pair], written[pair], position)
             new += after
         x = _normalize(x, self._epsilon) * self._scale
         logits = tf.matmul(x, self._embeddings, transpose_b=True)
         count = tf.where(count < 2.0 * self._context - 1, count, self._context - 1.0)
         return logits, [*new, count + 1]
 
-    def _place(self, before: tf.Tensor, count: tf.Tensor) -> Place:
+    def _position(self, before: tf.Tensor, count: tf.Tensor) -> Position:
         taken = (count - before) % self._context
         old, new = tf.range(self._context), tf.range(self._page)
-        # As many as are on the page have left the context at its other end.
+        # As many characters as the page holds have left the context.
         seen = (old > taken) & (old >= self._context - before)
         allowed = tf.concat([seen, new <= taken], 0)
         turns = rotary_turns(self._head_size, self._context)
-        parts = count % self._context * turns % self._context
-        angles = tf.cast(parts, tf.float32) * (2 * math.pi / self._context)
+        phases = count % self._context * turns % self._context
+        angles = tf.cast(phases, tf.float32) * (2 * math.pi / self._context)
         cosine, sine = tf.cos(angles), tf.sin(angles)
-        return Place(
+        return Position(
             tf.where(allowed, 0.0, EXCLUDED),
             tf.where(new == taken, 1.0, 0.0),
             tf.concat([cosine, cosine], 0),
@@ -160,25 +161,30 @@ class DecoderStep(tf.Module):
         )
 
     def _run(
-        self, block: Block, x: tf.Tensor, buffers: States, parts: States, place: Place
+        self,
+        block: Block,
+        x: tf.Tensor,
+        buffers: States,
+        written: States,
+        position: Position,
     ) -> tuple[tf.Tensor, States]:
-        """A block on x (1, C), its two buffers and its two parts of the page."""
+        """Run a block on x (1, C), its two buffers and its two tensors of the page."""
         heads, half = self._heads, self._head_size // 2
         projected = _normalize(x, block.epsilon) @ block.projection
         projected = tf.reshape(projected, (3 * heads, self._head_size))
-        turned, value = projected[: 2 * heads], projected[2 * heads :, :, None]
-        swapped = tf.concat([turned[:, half:], turned[:, :half]], 1)
-        turned = turned * place.cosine + swapped * place.sine
-        query, key = turned[:heads, :, None], turned[heads:, :, None]
-        # An empty place is zero, and so a sum writes there.
+        rotated, value = projected[: 2 * heads], projected[2 * heads :, :, None]
+        swapped = tf.concat([rotated[:, half:], rotated[:, :half]], 1)
+        rotated = rotated * position.cosine + swapped * position.sine
+        query, key = rotated[:heads, :, None], rotated[heads:, :, None]
+        # Empty positions are zero, so adding to them writes there.
         keys, values = (
-            part + new * place.on_page
-            for part, new in zip(parts, (key, value), strict=True)
+            before + new * position.on_page
+            for before, new in zip(written, (key, value), strict=True)
         )
-        # LiteRT lays a matrix that is not a constant out anew for each product, which
-        # takes longer than products number by number and a sum.
+        # LiteRT repacks a matrix that is not constant for each product, which takes
+        # longer than elementwise products and a sum.
         scores = [tf.reduce_sum(each * query, 1) for each in (buffers[0], keys)]
-        weights = tf.nn.softmax(tf.concat(scores, 1) + place.mask)[:, None]
+        weights = tf.nn.softmax(tf.concat(scores, 1) + position.mask)[:, None]
         old = tf.reduce_sum(buffers[1] * weights[:, :, : self._context], 2)
         new = tf.reduce_sum(values * weights[:, :, self._context :], 2)
         x = x + tf.reshape(old + new, (1, -1)) @ block.merge
@@ -194,7 +200,7 @@ def _freeze(block: DecoderBlock) -> Block:
         tf.reshape(tf.convert_to_tensor(layer.kernel), (size, size))
         for layer in (attention.query, attention.key, attention.value)
     )
-    # So that scores need no division.
+    # Scores then need no division.
     query = query / math.sqrt(attention.head_size)
     projection = tf.concat([query, key, value], 1)
     merge = tf.reshape(tf.convert_to_tensor(attention.merge.kernel), (size, size))

@@ -11,7 +11,7 @@ from kerasseq.text.words import PAD, WordVocabulary
 
 
 class EncoderOnIds(tf.Module):
-    """An encoder's signature on numbers alone: what a `.tflite` holds.
+    """An encoder's signature on ids: the one of a `.tflite` file.
 
     Args:
         encoder: from `build_encoder`.
@@ -20,7 +20,7 @@ class EncoderOnIds(tf.Module):
     def __init__(self, encoder: keras.Model) -> None:
         super().__init__()
         self._encoder = encoder
-        # Keras keeps its variables where tf.Module does not look.
+        # tf.Module does not find the variables of Keras's layers.
         self._weights = [variable.value for variable in encoder.variables]
         self.num_words = encoder.get_layer("embedding").input_dim
         self._blocks = len(encoder.output) - 1
@@ -29,7 +29,7 @@ class EncoderOnIds(tf.Module):
     def device_signatures(
         self, length: int
     ) -> dict[str, tf.types.experimental.ConcreteFunction]:
-        """`encode` for one sentence, by that name.
+        """The signature `encode` for one sentence.
 
         Args:
             length: T, from 1 to `max_length`.
@@ -53,7 +53,7 @@ class EncoderOnIds(tf.Module):
 
 
 class EncoderOnText(tf.Module):
-    """An encoder's signature on sentences: what a SavedModel holds.
+    """An encoder's signature on sentences: the one of a SavedModel.
 
     Args:
         encoding: the encoder.
@@ -72,7 +72,7 @@ class EncoderOnText(tf.Module):
 
     @tf.function(input_signature=[tf.TensorSpec((None,), tf.string, "sentences")])
     def encode(self, sentences: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Encode sentences; words beyond the encoder's longest length are left out.
+        """Encode sentences; words beyond the encoder's `max_length` are ignored.
 
         Args:
             sentences: string (B,), UTF-8.

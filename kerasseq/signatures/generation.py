@@ -1,8 +1,8 @@
-"""Read a prompt, write tokens: the one loop that Keras, SavedModel and TFLite all run.
+"""Read a prompt, write tokens: the same loop in Keras, SavedModel and TFLite.
 
-A step function is all that the loop knows of a model:
-`step(token, states) -> (logits, states)` with token int32 (1,), logits float32 (1, V)
-and states a list of tensors that are zeros at the start.
+The loop knows a model only as a step function: `step(token, states) -> (logits,
+states)`, with token int32 (1,), logits float32 (1, V), and states a list of tensors
+that start as zeros.
 """
 
 from collections.abc import Callable
@@ -20,14 +20,11 @@ from kerasseq.signatures.sampling import (
 from kerasseq.signatures.states import States
 
 Step: TypeAlias = Callable[[tf.Tensor, States], tuple[tf.Tensor, States]]
-
-
 Tensors: TypeAlias = tuple[tf.Tensor, ...]
 
-
-# From a step, the turn's index, what else it carries on and the states to the last two.
-Turn: TypeAlias = Callable[[Step, tf.Tensor, Tensors, States], tuple[Tensors, States]]
-
+# One iteration: maps a step function, the index, the loop's variables and the states to
+# the new variables and states.
+Body: TypeAlias = Callable[[Step, tf.Tensor, Tensors, States], tuple[Tensors, States]]
 
 # The contract's size of `prompt`, `uniforms` and `tokens` in one call.
 CHUNK = 256
@@ -35,10 +32,10 @@ CHUNK = 256
 
 @runtime_checkable
 class PagedStep(Protocol):
-    """A step function with states so large that a loop had better not change them.
+    """A step function with states too large to change in every iteration.
 
-    What it would change at each turn is on a page: a few small tensors, taken out of
-    the states and put back after some turns.
+    Each iteration changes a page instead: a few small tensors, opened from the states
+    and moved back into them after some iterations.
     """
 
     def __call__(
@@ -46,11 +43,11 @@ class PagedStep(Protocol):
     ) -> tuple[tf.Tensor, States]: ...
 
     def open(self, states: States) -> tuple[Step, States, tf.Tensor]:
-        """A step function on a page, the page, and for how many turns, int32 ()."""
+        """A step function on a page, the page, and its size in iterations, int32 ()."""
         ...
 
     def close(self, states: States, page: States) -> States:
-        """The states with the page put back."""
+        """The states after the page has moved into them."""
         ...
 
 
@@ -67,20 +64,20 @@ def generate_chunk(
 
     Args:
         step: the model.
-        prompt: int32 (P,), of which the first `prompt_length` tokens count.
+        prompt: int32 (P,), of which the first `prompt_length` tokens are read.
         prompt_length: int32 (), from 1 to P.
-        length: int32 (), how many tokens to write, from 0 to C.
+        length: int32 (), number of tokens to write, from 0 to C.
         uniforms: float32 (C,), one number for each token.
         settings: scalar tensors.
-        states: what the call before gave back, or zeros.
+        states: those of the previous call, or zeros.
 
     Returns:
-        tokens int32 (C,), zeros from `length` on, and the states after every token
-        but the last: that one is the next call's prompt.
+        tokens int32 (C,), zeros from `length` on, and the states after all tokens but
+        the last, which is the next call's prompt.
     """
     states = read(step, prompt, prompt_length - 1, states)
     last = prompt[prompt_length - 1]
-    # What cannot differ from one call to the next token is decided outside the loop.
+    # Outside the loop, since it is the same for all tokens.
     return tf.cond(
         filters(settings),
         lambda: _write(step, last, length, uniforms, sampler(settings, True), states),
@@ -91,13 +88,13 @@ def generate_chunk(
 def read(step: Step, tokens: tf.Tensor, count: tf.Tensor, states: States) -> States:
     """Let the model read the first `count` of `tokens`."""
 
-    def turn(
+    def body(
         step: Step, index: tf.Tensor, carried: Tensors, states: States
     ) -> tuple[Tensors, States]:
         _, states = step(tf.reshape(tf.gather(tokens, index), (1,)), states)
         return carried, states
 
-    _, states = _loop(step, count, turn, (), states)
+    _, states = _loop(step, count, body, (), states)
     return states
 
 
@@ -110,38 +107,38 @@ def _write(
     states: States,
 ) -> tuple[tf.Tensor, States]:
     """Write `length` tokens, the first of them following `token`."""
-    places = tf.range(uniforms.shape[0])
+    positions = tf.range(uniforms.shape[0])
     uniforms = tf.minimum(uniforms, LARGEST_UNIFORM)
 
-    def turn(
+    def body(
         step: Step, index: tf.Tensor, carried: Tensors, states: States
     ) -> tuple[Tensors, States]:
         token, tokens = carried
         logits, states = step(tf.reshape(token, (1,)), states)
         token = choose_token(tf.reshape(logits, (-1,)), tf.gather(uniforms, index))
-        return (token, tf.where(places == index, token, tokens)), states
+        return (token, tf.where(positions == index, token, tokens)), states
 
     (_, tokens), states = _loop(
-        step, length, turn, (token, tf.zeros_like(places)), states
+        step, length, body, (token, tf.zeros_like(positions)), states
     )
     return tokens, states
 
 
 def _loop(
-    step: Step, count: tf.Tensor, turn: Turn, carried: Tensors, states: States
+    step: Step, count: tf.Tensor, body: Body, carried: Tensors, states: States
 ) -> tuple[Tensors, States]:
-    """Take `count` turns, each of which calls the step once.
+    """Run `count` iterations, each of which calls the step once.
 
-    Where a step works on pages, the turns on one page are a loop of their own, in which
-    the states are the same at each turn: so they are not copied there.
+    For a step with pages, an inner loop runs over one page. It does not change the
+    states, which are therefore not copied.
     """
     if not isinstance(step, PagedStep):
-        return _turns(step, tf.constant(0), count, turn, carried, states)
+        return _iterate(step, tf.constant(0), count, body, carried, states)
 
     def on_one_page(index: tf.Tensor, carried: Tensors, states: States) -> tuple:
         read, page, free = step.open(states)
         end = tf.minimum(count, index + free)
-        carried, page = _turns(read, index, end, turn, carried, page)
+        carried, page = _iterate(read, index, end, body, carried, page)
         return end, carried, step.close(states, page)
 
     _, carried, states = tf.while_loop(
@@ -152,19 +149,18 @@ def _loop(
     return carried, states
 
 
-def _turns(
+def _iterate(
     step: Step,
     start: tf.Tensor,
     end: tf.Tensor,
-    turn: Turn,
+    body: Body,
     carried: Tensors,
     states: States,
 ) -> tuple[Tensors, States]:
-    def body(index: tf.Tensor, carried: Tensors, states: States) -> tuple:
-        return index + 1, *turn(step, index, carried, states)
-
     _, carried, states = tf.while_loop(
-        lambda index, *_: index < end, body, (start, carried, states)
+        lambda index, *_: index < end,
+        lambda index, carried, states: (index + 1, *body(step, index, carried, states)),
+        (start, carried, states),
     )
     return carried, states
 
@@ -182,7 +178,7 @@ def generate_tokens(
     Args:
         step: the model.
         prompt: int32 (P,), P at least 1.
-        length: int32 (), how many tokens to write.
+        length: int32 (), number of tokens to write.
         seed: int32 ().
         settings: scalar tensors.
         states: zeros.

@@ -26,10 +26,10 @@ from kerasseq.text.keyboard import SENTENCE_ENDS, TypedVocabulary, capitalized
 
 
 class NextWordOnIds(tf.Module):
-    """A next-word model's signature on numbers alone: what a `.tflite` holds.
+    """A next-word model's signature on ids: the one of a `.tflite` file.
 
-    It has a copy of the weights, laid out for one word at a time: further training
-    changes nothing.
+    It holds a copy of the weights, in a layout for one word at a time; later training
+    does not matter.
 
     Args:
         model: from `build_next_word_model`.
@@ -42,20 +42,20 @@ class NextWordOnIds(tf.Module):
         self.state_shapes = self.read_word.state_shapes
 
     def device_signatures(self) -> dict[str, tf.types.experimental.ConcreteFunction]:
-        """`step`, by that name."""
+        """The signature `step`."""
         states = state_specs(self.state_shapes)
         token = tf.TensorSpec((1,), tf.int32)
         return {"step": self.step.get_concrete_function(token=token, **states)}
 
     @tf.function
     def step(self, token: tf.Tensor, **states: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Logits after one more word, and the states to hand to the next call."""
+        """Logits after one more word, and the states for the next call."""
         logits, new_states = self.read_word(token, states_in_order(states))
         return {"logits": logits, **named_states(new_states)}
 
 
 class NextWordOnText(tf.Module):
-    """A next-word model's signature on texts: what a SavedModel holds.
+    """A next-word model's signature on texts: the one of a SavedModel.
 
     Args:
         next_word: the model.
@@ -73,7 +73,7 @@ class NextWordOnText(tf.Module):
         self._start, self._first = vocabulary.start, vocabulary.first
         words = vocabulary.words[self._first :]
         self._lower_cased = tf.constant(vocabulary.lower_cased.words[self._first :])
-        # As they are, with one capital, in capitals.
+        # As they are, capitalized, in capitals.
         self._forms = tf.constant(
             [words, [*map(capitalized, words)], [word.upper() for word in words]]
         )
@@ -89,15 +89,15 @@ class NextWordOnText(tf.Module):
 
         Args:
             text: string (B,), UTF-8.
-            k: int32 (), how many words.
+            k: int32 (), number of words.
 
         Returns:
             words string (B, k), likeliest first, and probabilities float32 (B, k);
-            where there are fewer words, "" and 0.
+            filled up with "" and 0.
         """
         specs = tf.TensorSpec((None,), tf.string), tf.TensorSpec((None,), tf.float32)
-        # With a letter behind it, a text ends in an unfinished word in any case.
-        # One text is added, since of a loop that never ran the shape is not known.
+        # With one more letter, every text ends in an unfinished word. One more text
+        # makes sure that the loop has an iteration, which tells it the shape.
         texts = tf.concat([separate_punctuation_in_graph(text) + "x", ["x"]], 0)
         words, probabilities = tf.map_fn(
             lambda each: self._suggest(each, k), texts, fn_output_signature=specs
@@ -105,7 +105,7 @@ class NextWordOnText(tf.Module):
         return {"words": words[:-1], "probabilities": probabilities[:-1]}
 
     def _suggest(self, text: tf.Tensor, k: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Words and probabilities for one text, which has a letter behind it."""
+        """Words and probabilities for one text, to which a letter was added."""
         words = tf.strings.split(text)
         ids = tf.concat([[self._start], self._table(text[None])[0, :-1]], 0)
         zeros = zero_states(self._next_word.state_shapes)
@@ -117,7 +117,7 @@ class NextWordOnText(tf.Module):
         beginning = tf.strings.reduce_join(lowered.flat_values)
         heads = tf.strings.substr(self._lower_cased, 0, tf.strings.length(beginning))
         scores = tf.where(heads == beginning, logits[0, self._first :], -np.inf)
-        best, places = tf.math.top_k(scores, tf.minimum(k, tf.size(scores)))
+        best, indices = tf.math.top_k(scores, tf.minimum(k, tf.size(scores)))
 
         # `Caret.writes` as TensorFlow operations.
         before = tf.concat([SENTENCE_ENDS[:1], words[:-1]], 0)[-1]
@@ -128,8 +128,8 @@ class NextWordOnText(tf.Module):
         form = tf.where(capitals, 2, tf.cast(capital, tf.int32))
 
         fits = best > -np.inf
-        found = tf.where(fits, tf.gather(self._forms[form], places), "")
-        # Where nothing fits, this is not a number, and nowhere used.
+        found = tf.where(fits, tf.gather(self._forms[form], indices), "")
+        # If nothing fits, this is NaN and not used.
         probabilities = tf.exp(best - tf.reduce_logsumexp(scores))
         missing = [[0, k - tf.size(best)]]
         return (
@@ -141,19 +141,19 @@ class NextWordOnText(tf.Module):
 def suggest(module: Any, text: str, k: int = 3) -> list[tuple[str, float]]:
     """The likeliest words at the end of a text.
 
-    After a space, a sign or nothing it is the next word; otherwise one that begins as
-    the text ends, which may be that beginning itself. Where the model knows no such
-    word, there are none.
+    After a space, a punctuation mark or nothing, these are the next words; otherwise
+    words that start with the unfinished word at the end, which may itself be one. If
+    the model knows no such word, there are none.
 
     Args:
         module: a `NextWordOnText`, or an exported SavedModel as `tf.saved_model.load`
             gives it.
         text: any text; the model reads all of it.
-        k: how many words at most.
+        k: the most words.
 
     Returns:
-        The words, likeliest first, each with its probability given the text, its
-        unfinished word, and that the word is a known one.
+        The words, likeliest first, each with its probability given the text, among the
+        known words that fit its unfinished word.
 
     Raises:
         ValueError: k is negative.

@@ -1,8 +1,8 @@
-"""One step of a recurrent model, laid out anew for one token at a time.
+"""One step of a recurrent model, in a layout for one token at a time.
 
-In training, layers read whole batches of sequences; on a device each token waits for
-the one before it, and an operation costs as much as what it computes. What is
-exported gives the same numbers from the same weights with few and large operations.
+In training, layers read batches of whole sequences. On a device, each token waits for
+the previous one, and calling an operation costs as much as its arithmetic. The exported
+step computes the same outputs from the same weights with few and large operations.
 """
 
 from typing import NamedTuple
@@ -20,10 +20,10 @@ class Layer(NamedTuple):
     Attributes:
         equations: of its cell.
         kernel, bias: (E, G*H) and (G*H,), from the layer's inputs to the gates; None
-            for the first layer where the table has done that.
+            for a first layer that is part of the table.
         recurrent_kernel, recurrent_bias: (H, G*H) and (G*H,).
-        num_states: how many tensors the cell carries.
-        adds: whether the layer adds to what it reads.
+        num_states: number of states of the cell.
+        adds: whether the layer adds its output to its input.
     """
 
     equations: Equations
@@ -36,9 +36,9 @@ class Layer(NamedTuple):
 
 
 class InferenceStep(tf.Module):
-    """A step function on a copy of a model's weights: further training changes nothing.
+    """A step function on a copy of a model's weights; later training does not matter.
 
-    Called with a token int32 (1,) and states (1, H), it gives logits float32 (1, V)
+    Called with a token int32 (1,) and states (1, H), it returns logits float32 (1, V)
     and the new states.
 
     Args:
@@ -48,12 +48,12 @@ class InferenceStep(tf.Module):
         ValueError: a layer's cell, or an option of it, is not covered.
     """
 
-    # They can be stored in four bits: rounding averages out over many steps.
+    # The weights can be stored in four bits: the states average out the rounding.
     multiplies_states = True
 
     @staticmethod
     def graph_bytes(num_layers: int) -> int:
-        """What a file takes at most beside the weights."""
+        """The most bytes that a file takes besides the weights."""
         return 50_000
 
     def __init__(self, model: keras.Model) -> None:
@@ -72,8 +72,8 @@ class InferenceStep(tf.Module):
             if reason := why_not_covered(layer.cell):
                 raise ValueError(f"layer {layer.name} cannot be exported: {reason}")
             kernel, bias, recurrent_kernel, recurrent_bias = cell_weights(layer.cell)
-            # What a character adds to the first gates is a row of a table, which takes
-            # the place of embedding and kernel where it is smaller than the two.
+            # A table of each token's first gates replaces embedding and kernel if it is
+            # smaller than these.
             smaller = len(table) * kernel.shape[1] < tf.size(table) + tf.size(kernel)
             folded = smaller and not found
             if folded:
@@ -89,7 +89,7 @@ class InferenceStep(tf.Module):
                     adds=False,
                 )
             )
-        # Once, since a SavedModel refuses a list whose elements were replaced.
+        # Assigned last: a SavedModel refuses a list whose elements were replaced.
         self._layers = found
         self._table = _copy(table)
         self._kernel, self._bias = _copy(dense.kernel), _copy(dense.bias)

@@ -1,7 +1,7 @@
 """From logits to a token, and from a seed to uniform numbers.
 
-The order of the steps and the arithmetic are those of the contract that every runtime
-speaks (export/README.md); only operations that TFLite has built in are used.
+The order of the steps and the arithmetic are those of the contract (export/README.md),
+which all runtimes share. Only operations that TFLite has built in are used.
 """
 
 from collections.abc import Callable
@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-# Below this a temperature is greedy but for exact ties, and dividing by it is safe in
-# float32 on runtimes that flush denormal numbers to zero. At the other all tokens are
-# as good as equally likely, and what is divided keeps its order on those runtimes too.
+# The smallest temperature is greedy except for exact ties, and division by it is safe
+# in float32 on runtimes that flush denormal numbers to zero. At the largest, all tokens
+# are practically equally likely, and the quotients keep their order there too.
 SMALLEST_TEMPERATURE, LARGEST_TEMPERATURE = 1e-6, 1e6
 LARGEST_LOGIT = 1e30
 LARGEST_UNIFORM = 1 - 2.0**-24
@@ -21,9 +21,9 @@ class Settings(NamedTuple):
     """How to choose a token from logits; the defaults change nothing.
 
     Attributes:
-        temperature: 0 takes the likeliest token; above 1 is bolder.
+        temperature: 0 takes the likeliest token; the higher, the more varied.
         top_k: keep this many of the likeliest tokens; 0 keeps all.
-        top_p: keep the shortest head of the likeliest whose probabilities reach it.
+        top_p: keep the fewest of the likeliest whose probabilities sum to it.
         min_p: drop tokens under this fraction of the largest probability.
     """
 
@@ -33,10 +33,10 @@ class Settings(NamedTuple):
     min_p: float = 0.0
 
     def check(self) -> "Settings":
-        """Return self.
+        """Return self, if every setting is in its range.
 
         Raises:
-            ValueError: a setting is out of its range; quoted with the range.
+            ValueError: a setting is out of its range.
         """
         if not 0 <= self.temperature < float("inf"):
             raise ValueError(
@@ -64,14 +64,13 @@ def sampler(
 ) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
     """A function that chooses tokens: `choose_token(logits, uniform)`.
 
-    What does not depend on the logits is computed here, outside of the loop that calls
-    the function. A logit that is not a number counts as the lowest, and all are held
-    within -1e30 and 1e30.
+    What does not depend on the logits is computed here, outside the loop that calls the
+    function. Logits are clipped to -1e30 and 1e30, and NaN counts as the lowest.
 
     Args:
         settings: scalar tensors: float32, but int32 for top_k.
-        filtered: what `filters` says of them. Sorting is only worth its time where
-            something is dropped, and a condition inside the loop costs as much.
+        filtered: the value of `filters` for them. Only filters need sorting, and a
+            condition inside the loop would cost as much as sorting.
 
     Returns:
         A function from logits float32 (V,) and a uniform number float32 () to a token
@@ -82,21 +81,21 @@ def sampler(
     )
     greedy = tf.equal(settings.temperature, 0.0)
     most = tf.where(settings.top_k > 0, settings.top_k, tf.int32.max)
-    # No running sum reaches twice the sum, so 1 keeps all whatever the rounding.
+    # No running sum reaches twice the total, so 1 keeps all despite rounding.
     head = tf.where(settings.top_p < 1.0, tf.maximum(settings.top_p, 1e-30), 2.0)
 
     def choose_token(logits: tf.Tensor, uniform: tf.Tensor) -> tf.Tensor:
         logits = tf.where(
             logits > -LARGEST_LOGIT, tf.minimum(logits, LARGEST_LOGIT), -LARGEST_LOGIT
         )
-        # Taking the maximum away first keeps the division from overflowing.
+        # Subtracting the maximum first keeps the division from overflowing.
         scaled = (logits - tf.reduce_max(logits)) / temperature
         if filtered:
             weights = _kept_weights(scaled, most, settings.min_p, head)
         else:
             weights = tf.exp(scaled)
         sums = tf.cumsum(weights)
-        # A number below 1 times the last sum is below it, so one exceeds it.
+        # Since uniform < 1, at least the last sum exceeds the product.
         exceeds = sums > uniform * sums[-1]
         sampled = tf.argmax(tf.cast(exceeds, tf.float32), output_type=tf.int32)
         return tf.where(greedy, tf.argmax(logits, output_type=tf.int32), sampled)
@@ -122,7 +121,7 @@ def _kept_weights(
     vocabulary_size = scaled.shape[0]
     ordered, ids = tf.math.top_k(scaled, vocabulary_size)  # ties by lower id
     weights = tf.exp(ordered)
-    # The largest weight is exp(0), so min_p compares with it as it stands.
+    # The largest weight is exp(0) = 1, so weights compare with min_p directly.
     kept = (tf.range(vocabulary_size) < most) & (weights >= min_p)
     weights = tf.where(kept, weights, 0.0)
     before = tf.cumsum(weights, exclusive=True)
@@ -133,13 +132,13 @@ def _kept_weights(
 def uniform_numbers(seed: tf.Tensor, start: tf.Tensor, count: int) -> tf.Tensor:
     """Numbers `start` to `start + count - 1` of a seed's uniform sequence.
 
-    They count rather than follow one another, so a text written in chunks equals one
-    written whole. The mixer is MurmurHash3's 32-bit finalizer (Appleby 2011).
+    Each depends only on the seed and its index, so a text written in chunks equals one
+    written at once. The mixer is MurmurHash3's 32-bit finalizer (Appleby 2011).
 
     Args:
         seed: int32 (), from 0 to 2**31 - 1.
         start: int32 (), index of the first number.
-        count: how many.
+        count: of numbers.
 
     Returns:
         float32 (count,), multiples of 2**-24 from 0 to below 1.

@@ -1,7 +1,7 @@
 """A model as the step function that `generation` loops over.
 
-Keras's own layers run in Python; an exported file has a copy of the weights, laid out
-for one token at a time.
+In Python, Keras's own layers run; an exported file holds a copy of the weights, in a
+layout for one token at a time.
 """
 
 from typing import TypeAlias
@@ -17,7 +17,7 @@ from kerasseq.signatures.generation import Step
 from kerasseq.signatures.recurrent_step import InferenceStep
 from kerasseq.signatures.states import States
 
-# The step that a file holds, for each kind of stateful layer.
+# The step of an exported file, for each kind of stateful layer.
 FrozenStep: TypeAlias = InferenceStep | DecoderStep
 FROZEN_STEPS: dict[type, type[FrozenStep]] = {
     FastLoop: InferenceStep,

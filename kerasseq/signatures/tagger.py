@@ -1,6 +1,6 @@
-"""The tagger as it is used and exported: numbers or sentences in, tags out.
+"""The tagger as it is used and exported: ids or sentences in, tags out.
 
-Shapes: B sentences, T tokens, L letters.
+Shapes: B sentences, T tokens, L bytes of a token, which the contract calls letters.
 """
 
 from collections.abc import Sequence
@@ -14,22 +14,22 @@ from kerasseq.text.in_graph import WordTable
 from kerasseq.text.tags import tag_names
 from kerasseq.text.words import PAD, WordVocabulary
 
-TOGETHER = 64
+BATCH_SIZE = 64
 
 
 class TaggerOnIds(tf.Module):
-    """A tagger's signature on numbers alone: what a `.tflite` holds.
+    """A tagger's signature on ids: the one of a `.tflite` file.
 
     Args:
         model: from `build_tagger`.
         tags: names of its tags.
 
     Attributes:
-        tag: from word_ids int32 (B, T), `PAD` after a sentence's end and T at least 1,
+        tag: maps word_ids int32 (B, T), `PAD` after a sentence's end and T at least 1,
             and letters int32 (B, T, L) to a dict of tags int32 (B, T), 0 at padding.
 
     Raises:
-        ValueError: the tags do not fit the weights.
+        ValueError: the tags do not fit the weights, or are not BIO tags.
     """
 
     def __init__(self, model: keras.Model, tags: Sequence[str]) -> None:
@@ -41,13 +41,13 @@ class TaggerOnIds(tf.Module):
             )
         if tuple(tags) != tag_names(tag[2:] for tag in tags[1:]):
             raise ValueError(
-                f"{', '.join(tags[:4])} ... are no BIO tags; use the tags.json written "
-                "beside the model"
+                f"{', '.join(tags[:4])} ... are not BIO tags; use the tags.json "
+                "written beside the model"
             )
         self.names = list(tags)
         self._allowed = allowed_transitions(tags)
         self._model = model
-        # Keras keeps its variables where tf.Module does not look.
+        # tf.Module does not find the variables of Keras's layers.
         self._weights = [variable.value for variable in model.variables]
         self.num_words = model.get_layer("word_vectors").input_dim
         self.num_letters = model.inputs[1].shape[-1]
@@ -62,7 +62,7 @@ class TaggerOnIds(tf.Module):
     def device_signatures(
         self, length: int
     ) -> dict[str, tf.types.experimental.ConcreteFunction]:
-        """`tag` for one sentence, by that name.
+        """The signature `tag` for one sentence.
 
         Args:
             length: T.
@@ -80,7 +80,7 @@ class TaggerOnIds(tf.Module):
 
 
 class TaggerOnText(tf.Module):
-    """A tagger's signature on sentences: what a SavedModel holds.
+    """A tagger's signature on sentences: the one of a SavedModel.
 
     Args:
         tagging: the tagger.
@@ -99,7 +99,7 @@ class TaggerOnText(tf.Module):
 
     @tf.function(input_signature=[tf.TensorSpec((None,), tf.string, "sentences")])
     def tag(self, sentences: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Tag sentences whose tokens are parted by white space.
+        """Tag sentences, which are split at white space.
 
         Args:
             sentences: string (B,), UTF-8.
@@ -109,7 +109,7 @@ class TaggerOnText(tf.Module):
             string (B, T), "O" at padding.
         """
         tokens = tf.strings.split(sentences).to_tensor("")
-        # A place more than there are tokens, since there may be none at all.
+        # One position more, since there may be no token at all.
         word_ids = tf.pad(self._table(sentences), ((0, 0), (0, 1)))
         letters = tf.io.decode_raw(
             tf.pad(tokens, ((0, 0), (0, 1)), constant_values=""),
@@ -129,7 +129,7 @@ def tag_sentences(
     sentences: Sequence[Sequence[str]],
     vocabulary: WordVocabulary,
 ) -> list[list[str]]:
-    """Names of the tags of sentences' tokens.
+    """The names of the tags of each sentence's tokens.
 
     Args:
         tagging: the tagger.
@@ -140,14 +140,14 @@ def tag_sentences(
         A list of names for each sentence, one for each token.
     """
     named: list[list[str]] = []
-    for start in range(0, len(sentences), TOGETHER):
-        part = sentences[start : start + TOGETHER]
-        word_ids, letters = encode_tokens(part, vocabulary, tagging.num_letters)
+    for start in range(0, len(sentences), BATCH_SIZE):
+        batch = sentences[start : start + BATCH_SIZE]
+        word_ids, letters = encode_tokens(batch, vocabulary, tagging.num_letters)
         found = tagging.tag(
             tf.constant(word_ids), tf.cast(tf.constant(letters), tf.int32)
         )
         named += [
             [tagging.names[index] for index in row[: len(tokens)]]
-            for row, tokens in zip(found["tags"].numpy(), part, strict=True)
+            for row, tokens in zip(found["tags"].numpy(), batch, strict=True)
         ]
     return named

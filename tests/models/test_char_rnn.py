@@ -348,7 +348,7 @@ def test_seeds_up_to_the_last_write_texts(module):
 
 
 def test_a_vocabulary_that_does_not_fit_is_refused():
-    with pytest.raises(ValueError, match="has 3 characters but the model's logits 11"):
+    with pytest.raises(ValueError, match="has 3 characters but the model has 11"):
         build_generating_module(build(), Vocabulary.from_text("abc"))
 
 

@@ -268,5 +268,5 @@ def test_names_of_tags_in_a_file(tmp_path):
     [("O", "B-x", "I-x", "I-y", "B-y"), ("O", "B-x", "B-y", "I-x", "I-y"), "abcde"],
 )
 def test_tags_that_are_not_bio_are_refused(tags):
-    with pytest.raises(ValueError, match=r"are no BIO tags; use the tags\.json"):
+    with pytest.raises(ValueError, match=r"are not BIO tags; use the tags\.json"):
         TaggerOnIds(build_tagger(CONFIG), tags)

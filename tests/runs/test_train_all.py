@@ -226,7 +226,7 @@ def test_a_truncated_keras_file_is_refused(copied, monkeypatch, capsys):
 def test_a_vocabulary_that_does_not_fit_is_refused(copied, monkeypatch, capsys):
     (copied / "char_rnn" / "vocabulary.json").write_text('{"characters": ["a", "b"]}')
     error = refuse_export(copied, monkeypatch, capsys)
-    assert "the vocabulary has 2 characters but the model's logits" in error
+    assert "the vocabulary has 2 characters but the model has" in error
 
 
 BAD_TEXTS = {
