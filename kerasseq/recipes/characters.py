@@ -6,7 +6,6 @@ of a file are in export/README.md.
 
 import time
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -24,7 +23,7 @@ from kerasseq.recipes.made_up import OWN_TEXT
 from kerasseq.recipes.rounding import common_length, text_difference
 from kerasseq.recipes.shipping import Measured, OpenFile, about, ship
 from kerasseq.recipes.stepping import (
-    ALLOWED_LOGITS_DIFFERENCE,
+    check_logits,
     check_size,
     chunks,
     cross_entropy,
@@ -87,7 +86,7 @@ def ship_character_model(
         formats=[
             name for name, row in FORMATS.items() if recurrent or not row.recurrent
         ],
-        check_saved_model=partial(check_saved_model, expected=expected),
+        check_saved_model=expected.check_saved_model,
         check_file=expected.check,
     )
 
@@ -141,18 +140,26 @@ class Expected:
         self.loss = cross_entropy(self._logits, self._targets)
         self._prompt = held_out[:PROMPT_LENGTH]
         module = build_generating_module(model, vocabulary)
-        self.texts = {
-            temperature: self.write(module, temperature) for temperature in (0.0, 1.0)
-        }
+        self.texts = {each: self.write(module, each) for each in (0.0, 1.0)}
 
     def write(self, module: Any, temperature: float) -> str:
         """The text that Keras's signatures, or a SavedModel's, write for the seed."""
         prompt = self._vocabulary.decode(self._prompt)
         return generate(module, prompt, TEXT_LENGTH, temperature=temperature, seed=SEED)
 
-    def difference(self, written: str, temperature: float) -> str:
-        """Where a text differs from Keras's beyond rounding; "no" if nowhere."""
-        return text_difference(
+    def check_saved_model(self, loaded: Any) -> list[Check]:
+        """The SavedModel, loaded again, writes the texts that Keras writes."""
+        name, how = "saved_model", "temperature {:g}"
+        return [
+            self.check_text(name, how.format(each), self.write(loaded, each), each)
+            for each in self.texts
+        ]
+
+    def check_text(
+        self, name: str, how: str, written: str, temperature: float
+    ) -> Check:
+        """A written text differs from Keras's by rounding only."""
+        difference = text_difference(
             written,
             self.texts[temperature],
             self._model,
@@ -161,6 +168,8 @@ class Expected:
             SEED,
             temperature=temperature,
         )
+        promise = f"text differs from Keras's beyond rounding, {how}"
+        return Check(name, promise, difference, expected="no")
 
     def check(self, file: OpenFile) -> Measured:
         """Compare one file with Keras in both runtimes, and run generate.py on it."""
@@ -182,15 +191,10 @@ class Expected:
                 same = common_length(written, expected)
                 figures[f"characters like Keras's, {kind}, {runtime}"] = same
                 if exact:
-                    checks.append(
-                        self._check_text(
-                            file.name, f"{kind}, {runtime}", written, temperature
-                        )
-                    )
+                    how = f"{kind}, {runtime}"
+                    checks.append(self.check_text(file.name, how, written, temperature))
             if exact:
-                promise = f"largest difference of a logit from Keras's, {runtime}"
-                limit = ALLOWED_LOGITS_DIFFERENCE
-                checks.append(Check(file.name, promise, largest, limit))
+                checks.append(check_logits(file.name, runtime, largest))
             figures |= self._speeds(signatures["generate"], shapes, runtime)
         promise = "held-out loss between the runtimes"
         between = max(losses) - min(losses)
@@ -200,16 +204,8 @@ class Expected:
         figures["seconds from the command to the first character"] = run.seconds
         figures["megabytes of memory that the command held"] = run.peak_megabytes
         if exact:
-            checks.append(self._check_text(file.name, "generate.py", run.text, 1.0))
+            checks.append(self.check_text(file.name, "generate.py", run.text, 1.0))
         return figures, checks
-
-    def _check_text(
-        self, name: str, how: str, written: str, temperature: float
-    ) -> Check:
-        promise = f"text differs from Keras's beyond rounding, {how}"
-        return Check(
-            name, promise, self.difference(written, temperature), expected="no"
-        )
 
     def _compare(
         self, step: Signature, shapes: dict[str, list[int]]
@@ -250,16 +246,3 @@ class Expected:
             f"characters read a second, {runtime}": round(median(read)),
             f"characters written a second, {runtime}": round(median(written)),
         }
-
-
-def check_saved_model(loaded: Any, expected: Expected) -> list[Check]:
-    """The SavedModel, loaded again, writes the texts that Keras writes."""
-    return [
-        Check(
-            "saved_model",
-            f"text differs from Keras's beyond rounding, temperature {temperature:g}",
-            expected.difference(expected.write(loaded, temperature), temperature),
-            expected="no",
-        )
-        for temperature in expected.texts
-    ]

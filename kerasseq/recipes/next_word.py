@@ -1,7 +1,7 @@
 """The recipe of the next-word model: SavedModel and `.tflite` files, checked."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,31 +12,30 @@ import tensorflow as tf
 
 from kerasseq.files.formats import FORMATS
 from kerasseq.files.report import Check
-from kerasseq.models.stateful import stateful_layers
+from kerasseq.models.stateful import describe_sizes
 from kerasseq.on_device.card import WORDS
 from kerasseq.on_device.sampling import choose_token
 from kerasseq.on_device.suggest import Keyboard
 from kerasseq.recipes.made_up import OWN_TEXT
 from kerasseq.recipes.shipping import Measured, OpenFile, about, ship
 from kerasseq.recipes.stepping import (
-    ALLOWED_LOGITS_DIFFERENCE,
+    check_logits,
     check_size,
     cross_entropy,
     keras_logits,
     step_logits,
     zeros,
 )
+from kerasseq.recipes.suggestions import ExpectedSuggestions
 from kerasseq.scores.keystrokes import SUGGESTIONS, measure_keystrokes
 from kerasseq.signatures.next_word import NextWordOnIds, NextWordOnText, suggest
 from kerasseq.signatures.states import Shapes, named_states, zero_states
-from kerasseq.text.keyboard import Caret, TypedText, TypedVocabulary
+from kerasseq.text.keyboard import TypedText, TypedVocabulary
 from kerasseq.text.words import SPECIALS, UNKNOWN
 
 CHECKED_WORDS = 2_000
 # Words that a model writes itself when no held-out text is given.
 OWN_WORDS = 500
-# Number and words of the texts after which suggestions are compared.
-CHECKED_TEXTS, TEXT_LENGTH = 150, 30
 ALLOWED_PROBABILITY_DIFFERENCE = 1e-4
 # The fraction of words by which a file may have fewer hits at 3 than Keras.
 ALLOWED_HITS = {"float32": 5e-4, "float16": 2e-3, "int8": 1e-2}
@@ -56,8 +55,8 @@ class Expected:
         inputs: int (N,), ids of the words that are read, after the one that starts.
         logits: float32 (N, V), Keras's.
         figures: what they are worth, see `figures_of`.
-        growing: texts of one word more each.
-        texts: at whose end suggestions are compared.
+        growing: texts, each with one more word.
+        suggestions: Keras's, after passages of the text.
 
     Raises:
         ValueError: the text has no word.
@@ -82,8 +81,7 @@ class Expected:
         self.figures = self.figures_of(self.logits)
         forms = [self._typed.forms[index] for index in self._typed.ids]
         self.growing = [" ".join(forms[:count]) + " " for count in range(len(forms))]
-        self.texts = list(some_texts(forms))
-        self._suggestions = suggest_by_keras(model, vocabulary, self.texts)
+        self.suggestions = ExpectedSuggestions(model, vocabulary, forms)
 
     def figures_of(self, logits: np.ndarray) -> dict[str, float]:
         """Loss, hit rates and keystrokes saved with logits (N, V) after each word."""
@@ -94,63 +92,6 @@ class Expected:
             ),
             **typing.figures(),
         }
-
-    def difference(self, found: Callable[[str], Sequence[tuple[str, float]]]) -> float:
-        """The largest difference of a suggestion's probability from Keras's.
-
-        Two words may be in the other order where Keras's probabilities are that close.
-        A word that Keras does not suggest, or one that is missing, counts as 1.
-        """
-        largest = 0.0
-        for text, all_words in zip(self.texts, self._suggestions, strict=True):
-            words = found(text)
-            if len(words) != min(SUGGESTIONS, len(all_words)):
-                return 1.0
-            best = sorted(all_words.values(), reverse=True)
-            for (word, probability), next_best in zip(words, best, strict=False):
-                for other in (all_words.get(word, 2.0), next_best):
-                    largest = max(largest, abs(probability - other))
-        return min(largest, 1.0)
-
-
-def some_texts(forms: Sequence[str]) -> Iterator[str]:
-    """Passages of the text that end after a space, one letter or two letters."""
-    yield ""
-    for index in range(CHECKED_TEXTS):
-        end = index * len(forms) // CHECKED_TEXTS
-        before = forms[max(0, end - TEXT_LENGTH) : end]
-        yield " ".join([*before, forms[end][: index % 3]])
-
-
-def suggest_by_keras(
-    model: keras.Model, vocabulary: TypedVocabulary, texts: Sequence[str]
-) -> list[dict[str, float]]:
-    """For each text every word that can end it, with its probability by Keras."""
-    carets = [Caret.after(text) for text in texts]
-    ids = [
-        [vocabulary.start, *vocabulary.lower_cased.encode(" ".join(caret.words))]
-        for caret in carets
-    ]
-    # In one call, since each shape is compiled; what pads a text follows its end.
-    padded = keras.utils.pad_sequences(ids, padding="post")
-    logits = model.predict_on_batch(padded)
-    found = []
-    for text, caret, row, read in zip(texts, carets, logits, ids, strict=True):
-        beginning = Caret.after(text.lower()).unfinished
-        fits = [
-            index
-            for index in range(vocabulary.first, len(vocabulary))
-            if vocabulary.lower_cased.words[index].startswith(beginning)
-        ]
-        last = row[len(read) - 1].astype(np.float64)
-        weights = np.exp(last[fits] - last.max())
-        found.append(
-            {
-                caret.writes(vocabulary.words[index]): float(weight / weights.sum())
-                for index, weight in zip(fits, weights, strict=True)
-            }
-        )
-    return found
 
 
 def ship_next_word(
@@ -204,7 +145,9 @@ def write_words(next_word: NextWordOnIds, vocabulary: TypedVocabulary) -> str:
 
 def check_saved_model(loaded: Any, expected: Expected) -> list[Check]:
     """The SavedModel, loaded again, suggests what Keras's logits say."""
-    found = expected.difference(lambda text: suggest(loaded, text, SUGGESTIONS))
+    found = expected.suggestions.difference(
+        lambda text: suggest(loaded, text, SUGGESTIONS)
+    )
     promise = "largest difference of a probability from Keras's"
     return [Check("saved_model", promise, found, ALLOWED_PROBABILITY_DIFFERENCE)]
 
@@ -228,10 +171,8 @@ def check_file(file: OpenFile, expected: Expected) -> Measured:
             checks.append(Check(file.name, promise, worse, allowed))
         if exact:
             largest = float(np.abs(logits - expected.logits).max())
-            promise = f"largest difference of a logit from Keras's, {runtime}"
-            limit = ALLOWED_LOGITS_DIFFERENCE
-            checks.append(Check(file.name, promise, largest, limit))
-    difference = expected.difference(Keyboard(file.model).suggest)
+            checks.append(check_logits(file.name, runtime, largest))
+    difference = expected.suggestions.difference(Keyboard(file.model).suggest)
     figures["largest difference of a probability from Keras's"] = difference
     if exact:
         promise = "largest difference of a probability from Keras's, suggest.py"
@@ -246,7 +187,7 @@ def check_file(file: OpenFile, expected: Expected) -> Measured:
 
 
 def milliseconds(keyboard: Keyboard, texts: Sequence[str]) -> list[float]:
-    """The time of a call, on texts of one word more each.
+    """The time of a call, on texts that grow word by word.
 
     Returns:
         Median and 95th percentile by the clock, and the 95th percentile of processor
@@ -268,8 +209,7 @@ def describe(
     training: Mapping[str, Any],
 ) -> dict[str, Any]:
     """The card that travels inside the files."""
-    layers = stateful_layers(model)
-    sizes = layers[0].describe(len(layers))
+    sizes = describe_sizes(model)
     return {
         **about(WORDS, model),
         "units": sizes["units"],

@@ -62,6 +62,12 @@ def chunks(count: int) -> Iterator[slice]:
         yield slice(start, start + STEPS_AT_ONCE)
 
 
+def check_logits(name: str, runtime: str, largest: float) -> Check:
+    """The logits of a float32 file differ from Keras's by rounding only."""
+    promise = f"largest difference of a logit from Keras's, {runtime}"
+    return Check(name, promise, largest, ALLOWED_LOGITS_DIFFERENCE)
+
+
 def check_size(file: OpenFile, model: keras.Model) -> Check:
     """A file is no larger than its weights and its graph need."""
     weights = FORMATS[file.number_format].bytes_per_parameter * model.count_params()

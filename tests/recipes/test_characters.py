@@ -9,7 +9,7 @@ from kerasseq.files.formats import FORMATS
 from kerasseq.files.saved_model import write_saved_model
 from kerasseq.files.tflite import convert, write_tflite
 from kerasseq.models.char_rnn import CharRNNConfig, build_char_rnn
-from kerasseq.recipes.characters import Expected, check_saved_model, describe
+from kerasseq.recipes.characters import Expected, describe
 from kerasseq.recipes.rounding import common_length, possible_tokens
 from kerasseq.recipes.shipping import open_file
 from kerasseq.recipes.stepping import cross_entropy
@@ -68,7 +68,7 @@ def test_a_saved_model_may_differ_by_rounding_only(expected, tmp_path):
         module = build_generating_module(build(scale), VOCABULARY, frozen=True)
         path = tmp_path / f"saved_model_{scale}"
         write_saved_model(module, path, {"generate": module.generate})
-        checks = check_saved_model(tf.saved_model.load(str(path)), expected)
+        checks = expected.check_saved_model(tf.saved_model.load(str(path)))
         assert all(check.passed for check in checks) is passed
 
 
@@ -84,15 +84,18 @@ def test_a_file_of_other_weights_fails(expected, tmp_path):
 
 
 def test_a_difference_beyond_rounding_is_found(expected):
+    def difference(written):
+        return expected.check_text("file", "", written, 1.0).value
+
     text = expected.texts[1.0]
-    assert expected.difference(text, 1.0) == "no"
+    assert difference(text) == "no"
     for index in (0, 7, 9, 499):
         other = "a" if text[index] != "a" else "b"
         changed = text[:index] + other + text[index + 1 :]
-        assert expected.difference(changed, 1.0) == f"at character {index}"
+        assert difference(changed) == f"at character {index}"
         short = text[:index] + other
-        assert expected.difference(short, 1.0) == f"at character {index}"
-    assert expected.difference(text[:-1], 1.0) == "at character 499"
+        assert difference(short) == f"at character {index}"
+    assert difference(text[:-1]) == "at character 499"
 
 
 def test_rounding_decides_only_at_the_border_of_two_tokens():

@@ -84,9 +84,9 @@ def test_suggestions_that_are_not_keras_s_are_measured_as_far_from_them(run, exp
     import tensorflow as tf
 
     loaded = tf.saved_model.load(str(run / "next_word" / "saved_model"))
-    true = {text: suggest(loaded, text, 3) for text in expected.texts}
-    assert expected.difference(true.__getitem__) < 1e-4
-    typed = next(text for text in expected.texts if len(true[text]) == 3)
+    true = {text: suggest(loaded, text, 3) for text in expected.suggestions.texts}
+    assert expected.suggestions.difference(true.__getitem__) < 1e-4
+    typed = next(text for text in expected.suggestions.texts if len(true[text]) == 3)
     (a, p), (b, q), (c, r) = true[typed]
     for wrong in (
         [(a, p), (b, q)],
@@ -95,7 +95,9 @@ def test_suggestions_that_are_not_keras_s_are_measured_as_far_from_them(run, exp
         [(a, p + 0.01), (b, q), (c, r)],
         [(b, q), (a, p), (c, r)],
     ):
-        assert expected.difference((true | {typed: wrong}).__getitem__) > 1e-3, wrong
+        assert (
+            expected.suggestions.difference((true | {typed: wrong}).__getitem__) > 1e-3
+        ), wrong
 
 
 def test_the_held_out_words_are_read_again_from_the_file(run, expected):
