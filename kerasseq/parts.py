@@ -8,9 +8,9 @@ names, classifier (--labels) classifies sentences. Models become SavedModel and 
 files, which are checked against the Keras models.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Protocol
 
 import keras
 
@@ -21,49 +21,31 @@ from kerasseq.runs.options import Options, check_writable
 from kerasseq.training.callbacks import tensorboard
 
 
-class Part(NamedTuple):
-    """A part of a run.
+class Part(Protocol):
+    """A part of a run, a module of `kerasseq.runs`."""
 
-    Attributes:
-        plan: reads the data, and refuses unusable options and files before anything is
-            written.
-        train: trains and saves a model, given options, plan and callbacks, and returns
-            its name; None if there is none.
-        how_to: the next commands to type, with `{file}` for the model.
-    """
+    HOW_TO: str  # the next commands to type, with `{file}` for the model
 
-    plan: Callable[..., Any]
-    train: Callable[..., str | None]
-    how_to: str = ""
+    def plan(self, options: Options) -> Any:
+        """Read the data; refuse unusable options and files before anything is written.
+
+        Raises:
+            ValueError: an option or a file cannot be used.
+        """
+
+    def train(
+        self, options: Options, plan: Any, callbacks: Sequence[keras.callbacks.Callback]
+    ) -> str | None:
+        """Train and save a model; return its name, or None if there is no model."""
 
 
-PARTS = {
-    "attention": Part(lambda options: None, attention.show_attention),
-    "encoder": Part(
-        encoder.plan_encoder,
-        encoder.train_encoder,
-        encoder.HOW_TO,
-    ),
-    "char_rnn": Part(
-        characters.plan_character_model,
-        characters.train_character_model,
-        characters.HOW_TO,
-    ),
-    "next_word": Part(
-        next_word.plan_next_word,
-        next_word.train_next_word,
-        next_word.HOW_TO,
-    ),
-    "tagger": Part(
-        tagger.plan_tagger,
-        tagger.train_tagger,
-        tagger.HOW_TO,
-    ),
-    "classifier": Part(
-        classifier.plan_classifier,
-        classifier.train_classifier,
-        classifier.HOW_TO,
-    ),
+PARTS: dict[str, Part] = {
+    "attention": attention,
+    "encoder": encoder,
+    "char_rnn": characters,
+    "next_word": next_word,
+    "tagger": tagger,
+    "classifier": classifier,
 }
 
 
@@ -80,7 +62,7 @@ def train_all(options: Options, callbacks: Sequence[keras.callbacks.Callback]) -
         if model:
             export_run(model, options.out)
             file = options.out / model / f"{model}_int8.tflite"
-            print(PARTS[name].how_to.format(file=file))
+            print(PARTS[name].HOW_TO.format(file=file))
     report = options.out / "REPORT.md"
     print(f"\nEverything is in {options.out}; {report} sums it up.")
 

@@ -1,11 +1,17 @@
-"""A demonstration of scaled dot-product attention."""
+"""A demonstration of scaled dot-product attention, which trains nothing."""
 
 from kerasseq.files.report import record
 from kerasseq.pictures.attention import write_demo
 from kerasseq.runs.options import Options
 
+HOW_TO = ""
 
-def show_attention(options: Options, *_: object) -> None:
+
+def plan(options: Options) -> None:
+    """There is nothing to read and to choose."""
+
+
+def train(options: Options, *_: object) -> None:
     """Write the demonstration and print it."""
     folder = options.out / "attention"
     figures = write_demo(folder, options.seed)

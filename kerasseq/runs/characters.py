@@ -65,7 +65,7 @@ class Plan(NamedTuple):
     start: Start | None
 
 
-def plan_character_model(options: Options) -> Plan:
+def plan(options: Options) -> Plan:
     """Read the text and choose the model's sizes and the length of the training.
 
     Raises:
@@ -142,7 +142,7 @@ def plan_character_model(options: Options) -> Plan:
     return Plan(name, corpus, config, training, checkpoint, start)
 
 
-def train_character_model(
+def train(
     options: Options,
     plan: Plan,
     callbacks: Sequence[keras.callbacks.Callback] = (),
@@ -151,7 +151,7 @@ def train_character_model(
 
     Args:
         options: of the run.
-        plan: from `plan_character_model`.
+        plan: from `plan`.
         callbacks: additional ones for the training.
 
     Returns:

@@ -64,7 +64,7 @@ class Plan(NamedTuple):
     vocabulary: WordVocabulary
 
 
-def plan_classifier(options: Options) -> Plan:
+def plan(options: Options) -> Plan:
     """Read the sentences and hold a tenth of each class out.
 
     Raises:
@@ -86,7 +86,7 @@ def choose_words(sentences: Sequence[str]) -> WordVocabulary:
     )
 
 
-def train_classifier(
+def train(
     options: Options,
     plan: Plan,
     callbacks: Sequence[keras.callbacks.Callback] = (),

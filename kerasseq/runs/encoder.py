@@ -43,7 +43,7 @@ class Plan(NamedTuple):
     training: TrainingConfig
 
 
-def plan_encoder(options: Options) -> Plan:
+def plan(options: Options) -> Plan:
     """Read the sentences and choose the length of the training.
 
     Raises:
@@ -56,7 +56,7 @@ def plan_encoder(options: Options) -> Plan:
     return Plan(sentences, vocabulary, config, training)
 
 
-def train_encoder(
+def train(
     options: Options,
     plan: Plan,
     callbacks: Sequence[keras.callbacks.Callback] = (),

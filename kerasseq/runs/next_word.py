@@ -61,7 +61,7 @@ class Plan(NamedTuple):
     start: Start | None
 
 
-def plan_next_word(options: Options) -> Plan:
+def plan(options: Options) -> Plan:
     """Read the text and choose the model's sizes and the length of the training.
 
     Raises:
@@ -107,7 +107,7 @@ def plan_next_word(options: Options) -> Plan:
     )
 
 
-def train_next_word(
+def train(
     options: Options,
     plan: Plan,
     callbacks: Sequence[keras.callbacks.Callback] = (),

@@ -52,7 +52,7 @@ class Plan(NamedTuple):
     held_out: Sequence[TaggedSentence]
 
 
-def plan_tagger(options: Options) -> Plan:
+def plan(options: Options) -> Plan:
     """Read the file and hold its last tenth out.
 
     Raises:
@@ -75,7 +75,7 @@ def plan_tagger(options: Options) -> Plan:
     return Plan(Path(options.tags).name, learned, held_out)
 
 
-def train_tagger(
+def train(
     options: Options,
     plan: Plan,
     callbacks: Sequence[keras.callbacks.Callback] = (),

@@ -13,9 +13,8 @@ import pytest
 from kerasseq.data.masked_words import SENTENCES
 from kerasseq.files.keras_models import load_model
 from kerasseq.models.stateful import build_stateful_model
-from kerasseq.runs.characters import plan_character_model, train_character_model
+from kerasseq.runs import characters, next_word
 from kerasseq.runs.fine_tuning import known_characters
-from kerasseq.runs.next_word import plan_next_word, train_next_word
 from kerasseq.runs.options import Options
 from kerasseq.text.characters import Vocabulary
 from kerasseq.text.corpus import Corpus, load_corpus
@@ -60,7 +59,7 @@ def train(out, corpus, **others) -> dict:
         temperature=[1.0],
         **others,
     )
-    name = train_character_model(options, plan_character_model(options))
+    name = characters.train(options, characters.plan(options))
     return json.loads((out / "report.json").read_text())[name]
 
 
@@ -196,7 +195,7 @@ def keyboard(tmp_path_factory, stories):
     """A saved next-word model that has learned the first text."""
     out = tmp_path_factory.mktemp("keyboard")
     options = Options(words=str(stories[0]), out=out, only=["next_word"], quick=True)
-    train_next_word(options, plan_next_word(options))
+    next_word.train(options, next_word.plan(options))
     return out / "next_word" / "next_word.keras"
 
 
@@ -216,14 +215,14 @@ def test_a_next_word_model_continues_and_unknown_words_are_named(
             quick=True,
             from_model=str(keyboard),
         )
-        plan = plan_next_word(options)
+        plan = next_word.plan(options)
         if rate:
             plan = plan._replace(
                 training=plan.training.__class__(
                     **{**vars(plan.training), "learning_rate": rate, "epochs": 1}
                 )
             )
-        train_next_word(options, plan)
+        next_word.train(options, plan)
         report = json.loads((options.out / "report.json").read_text())["next_word"]
         losses[rate] = report["held-out loss, nats a known word"]
         assert report["starting model"] == str(keyboard)
@@ -232,7 +231,7 @@ def test_a_next_word_model_continues_and_unknown_words_are_named(
     printed = capsys.readouterr().out
     assert f"'zebra' {counts['zebra']} times" in printed
     with pytest.raises(ValueError, match=r"lacks .* words of second\.txt"):
-        plan_next_word(
+        next_word.plan(
             Options(
                 words=str(path),
                 out=tmp_path,
