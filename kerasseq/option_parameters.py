@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from kerasseq.runs.options import Options, option_name
+from kerasseq.runs.fields import option_name
+from kerasseq.runs.options import Options
 
 
 def with_options(work: Callable[[Options], Any]) -> Callable[..., Any]:

@@ -1,12 +1,20 @@
 """The options of a training run, for the command line and for Python."""
 
-import math
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from kerasseq.runs.fields import (
+    about_data,
+    about_samples,
+    about_training,
+    number,
+    numbers,
+    one_of,
+    option_name,
+)
 from kerasseq.training.presets import PRESETS
 
 PARTS = ("attention", "encoder", "char_rnn")
@@ -15,36 +23,6 @@ PARTS_OF_FILES = {"next_word": "words", "tagger": "tags", "classifier": "labels"
 # Parts that can start from a saved model.
 FINE_TUNED = {"char_rnn", "next_word"}
 ALL_PARTS = (*PARTS, *PARTS_OF_FILES)
-
-WHAT, HOW, SAMPLES = "What to train on", "How to train", "Sample texts"
-
-
-def one_of(*names: str) -> Callable[[Any], str]:
-    """A check: a value is one of some names."""
-
-    def check(value: Any) -> str:
-        if value not in names:
-            raise ValueError(f"{value!r} is none of {', '.join(names)}")
-        return value
-
-    return check
-
-
-def number(kind: type, low: float, high: float = math.inf) -> Callable[[Any], Any]:
-    """A check: a value, or the text of one, is a number from `low` to `high`."""
-
-    def check(given: Any) -> Any:
-        try:
-            value = kind(given)
-        except (TypeError, ValueError):
-            value = math.nan
-        if not low <= value <= high or math.isinf(value) or value != float(given):
-            bounds = f"from {low} up" if high == math.inf else f"from {low} to {high}"
-            name = "whole number" if kind is int else "number"
-            raise ValueError(f"{given!r} is not a {name} {bounds}")
-        return value
-
-    return check
 
 
 def cell(value: Any) -> str:
@@ -64,51 +42,6 @@ def parts(names: str | Iterable[str]) -> tuple[str, ...]:
     return tuple(part for part in ALL_PARTS if part in split)
 
 
-def numbers(check: Callable[[Any], Any]) -> Callable[[Any], tuple[Any, ...]]:
-    """A check of one or more values."""
-    return lambda values: tuple(
-        map(check, [values] if isinstance(values, str | float | int) else values)
-    )
-
-
-def option(
-    default: Any,
-    group: str,
-    metavar: str,
-    help: str,
-    check: Callable[[Any], Any] = lambda value: value,
-    *,
-    name: str = "",
-    default_text: str = "",
-    choices: Sequence[str] = (),
-    repeatable: bool = False,
-) -> Any:
-    """A field of `Options`, with its description for the command line.
-
-    Args:
-        default: value of an option that is not given.
-        group: heading in the help.
-        metavar: name of the value in the help; empty for a flag.
-        help: one or two lines.
-        check: converts the value, or its text; raises ValueError.
-        name: of the option, if it differs from the field's.
-        default_text: shown in the help instead of the default.
-        choices: completed by the shell.
-        repeatable: the option may be given more than once.
-    """
-    metadata = {
-        "group": group,
-        "metavar": metavar,
-        "help": help,
-        "check": check,
-        "name": name,
-        "default_text": default_text,
-        "choices": choices,
-        "repeatable": repeatable,
-    }
-    return field(default=default, metadata=metadata)
-
-
 @dataclass(frozen=True)
 class Options:
     """The options of a training run; `kerasseq train --help` explains each.
@@ -117,41 +50,36 @@ class Options:
         ValueError: a value cannot be used; the message names the option.
     """
 
-    corpus: str = option(
+    corpus: str = about_data(
         "pydoc",
-        WHAT,
         "FILE|toy|pydoc",
         "Text of the character model, the same as TEXT: a UTF-8 file; toy, random "
         "words of known entropy; pydoc, the manual that every Python carries.",
     )
-    sentences: str = option(
+    sentences: str = about_data(
         "",
-        WHAT,
         "FILE",
         "Sentences of the encoder, one a line.",
         default_text="twelve are built in",
     )
-    words: str = option(
-        "", WHAT, "FILE", "Text of the next-word model, UTF-8. Adds next_word."
+    words: str = about_data(
+        "", "FILE", "Text of the next-word model, UTF-8. Adds next_word."
     )
-    tags: str = option(
+    tags: str = about_data(
         "",
-        WHAT,
         "FILE",
         "Sentences of the tagger: a token, a tab and its BIO tag a line, blank lines "
         "between sentences. Adds tagger.",
     )
-    labels: str = option(
+    labels: str = about_data(
         "",
-        WHAT,
         "FILE",
         "Sentences of the classifier, one a line after its label and a tab. Adds "
         "classifier.",
     )
-    out: Path = option("out", WHAT, "DIR", "Folder for the files.", check=Path)
-    only: tuple[str, ...] = option(
+    out: Path = about_data("out", "DIR", "Folder for the files.", check=Path)
+    only: tuple[str, ...] = about_data(
         None,
-        WHAT,
         "PART,...",
         f"Some of {', '.join(ALL_PARTS)}.",
         parts,
@@ -159,111 +87,99 @@ class Options:
         choices=ALL_PARTS,
         repeatable=True,
     )
-    preset: str = option(
+    preset: str = about_training(
         "default",
-        HOW,
         "|".join(PRESETS),
         "fast is small; best takes a few minutes longer.",
         one_of(*PRESETS),
         choices=tuple(PRESETS),
     )
-    quick: bool = option(
-        False, HOW, "", "The same as --preset fast: everything in about a minute."
+    quick: bool = about_training(
+        False, "", "The same as --preset fast: everything in about a minute."
     )
-    from_model: str = option(
+    from_model: str = about_data(
         "",
-        WHAT,
         "MODEL.keras",
         "Start from a saved model of characters or words, with its sizes and the "
         "vocabulary.json in its folder.",
         name="--from",
     )
-    strict: bool = option(
+    strict: bool = about_data(
         False,
-        WHAT,
         "",
         "With --from, refuse a text with characters or words that the model lacks.",
     )
-    resume: bool = option(False, HOW, "", "Continue the run in --out.")
-    epochs: int | None = option(
+    resume: bool = about_training(False, "", "Continue the run in --out.")
+    epochs: int | None = about_training(
         None,
-        HOW,
         "N",
         "Passes over the text.",
         number(int, 1),
         default_text="follows from preset and text",
     )
-    model: str | None = option(
+    model: str | None = about_training(
         None,
-        HOW,
         "rnn|transformer",
         "Kind of the character model.",
         one_of("rnn", "transformer"),
         choices=("rnn", "transformer"),
         default_text="rnn",
     )
-    cell: Any = option(
+    cell: Any = about_training(
         None,
-        HOW,
         "NAME",
         "Cell of the recurrent character model, such as gru, lstm or simple_rnn.",
         cell,
         default_text="lstm for best, else gru",
     )
-    units: int | None = option(
+    units: int | None = about_training(
         None,
-        HOW,
         "N",
         "Size of a recurrent layer or of a block.",
         number(int, 1),
         default_text="the preset's",
     )
-    layers: int | None = option(
+    layers: int | None = about_training(
         None,
-        HOW,
         "N",
         "Number of recurrent layers or blocks.",
         number(int, 1),
         default_text="the preset's",
     )
-    dropout: float | None = option(
+    dropout: float | None = about_training(
         None,
-        HOW,
         "X",
         "Fraction of values dropped in training.",
         number(float, 0, 0.95),
         default_text="more for more passes over the text",
     )
-    learning_rate: float | None = option(
+    learning_rate: float | None = about_training(
         None,
-        HOW,
         "X",
         "The highest learning rate, after the warm-up.",
         number(float, 0, 1),
         default_text="the preset's",
     )
-    seed: int = option(
-        0, HOW, "N", "Seed of weights, dropout and samples.", number(int, 0, 2**31 - 1)
+    seed: int = about_training(
+        0, "N", "Seed of weights, dropout and samples.", number(int, 0, 2**31 - 1)
     )
-    tensorboard: str = option(
-        "", HOW, "DIR", "Write TensorBoard's logs to this folder."
+    tensorboard: str = about_training(
+        "", "DIR", "Write TensorBoard's logs to this folder."
     )
-    prompt: str = option(
-        "\n", SAMPLES, "TEXT", "Text to continue.", default_text="a newline"
+    prompt: str = about_samples(
+        "\n", "TEXT", "Text to continue.", default_text="a newline"
     )
-    length: int = option(500, SAMPLES, "N", "Number of characters.", number(int, 0))
-    temperature: tuple[float, ...] | None = option(
+    length: int = about_samples(500, "N", "Number of characters.", number(int, 0))
+    temperature: tuple[float, ...] | None = about_samples(
         None,
-        SAMPLES,
         "X",
         "0 gives the likeliest text, 1 the model's own distribution; repeatable.",
         numbers(number(float, 0)),
         default_text="0.5, 0.8 and 1.0",
         repeatable=True,
     )
-    top_p: float = option(
+    top_p: float = about_samples(
         1.0,
-        SAMPLES,
         "X",
         "Keep the likeliest characters up to this total probability; 1 keeps all.",
         number(float, 0, 1),
@@ -309,11 +225,6 @@ class Options:
 
     def _set(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)  # the class is frozen for its users
-
-
-def option_name(each: Any) -> str:
-    """How the command line calls a field of `Options`."""
-    return each.metadata["name"] or f"--{each.name.replace('_', '-')}"
 
 
 def check_writable(directory: Path) -> None:
