@@ -320,7 +320,7 @@ def preset_row(preset: str, name: str, report: Mapping[str, Any]) -> dict[str, A
 
 
 def main() -> None:
-    """Run the parts that are asked for."""
+    """Run the chosen parts."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

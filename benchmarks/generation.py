@@ -163,7 +163,7 @@ def check(writer: "Writer", expected: Reference) -> float:
 
 
 def characters_in(writer: "Writer", seconds: float) -> int:
-    """How many characters are written in so many seconds."""
+    """How many characters are written in this many seconds."""
     writer.write(2)  # compiles
     count, taken = 1, 0.0
     while taken < seconds / 4 and count < 2**24:

@@ -105,7 +105,7 @@ def measure_opening(
 
 
 def measure_long(cell: str, units: int, lengths: list[int]) -> Iterator[dict[str, Any]]:
-    """Time per character and peak memory for writing so many characters."""
+    """Time per character and peak memory for writing this many characters."""
     with tempfile.TemporaryDirectory() as folder:
         run([*MODULE, "prepare", folder, cell, str(units), "torch", "onnxruntime"])
         for name, kind, file in (

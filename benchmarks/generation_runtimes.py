@@ -48,7 +48,7 @@ class Writer(NamedTuple):
         way: "step" where Python asks for each character, "loop" where one call writes
             them all.
         ours: whether it is a file that this project writes.
-        write: writes so many characters and returns their ids or the text.
+        write: writes this many characters and returns their ids or the text.
         logits: from ids (N,) to the logits (N, V) after each of them, by the same step
             that writes.
     """

@@ -170,7 +170,7 @@ class Runs:
         return out
 
     def kill(self, out: Path, moment: float, *arguments: str) -> bool:
-        """Run for so many seconds; whether it was killed then or had ended before."""
+        """Run for this many seconds; whether it was killed then or had ended before."""
         process = self.start(out, *arguments)
         try:
             process.wait(moment)
@@ -351,7 +351,7 @@ def can_mount(folder: Path) -> bool:
 
 
 def survive(counts: dict[str, int], seed: int = 0) -> dict[str, list[Ending]]:
-    """Let so many accidents of each kind happen, and print each when it ends."""
+    """Let this many accidents of each kind happen, and print each when it ends."""
     endings: dict[str, list[Ending]] = {}
     with tempfile.TemporaryDirectory() as directory:
         runs = Runs(Path(directory).resolve())

@@ -51,7 +51,7 @@ class Trainer(NamedTuple):
     Attributes:
         name: its name in the table.
         first_step: seconds to the end of the first batch.
-        train: trains on so many batches and returns the seconds.
+        train: trains on this many batches and returns the seconds.
     """
 
     name: str
@@ -69,7 +69,7 @@ def stacked_layers(config: CharRNNConfig, batch: int, **options: Any) -> keras.M
 
 
 def random_ids(batch: int, steps: int) -> np.ndarray:
-    """A text for so many batches."""
+    """A text for this many batches."""
     rng = np.random.default_rng(0)
     return rng.integers(0, VOCABULARY, batch * LENGTH * steps + 1)
 

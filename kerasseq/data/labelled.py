@@ -122,7 +122,7 @@ def labelled_batches(
         sequences: N arrays of ids (T_n,), at least one word each.
         targets: (N, ...).
         batch_size: B; the last batch of each length is smaller.
-        seed: not negative; shuffles each pass anew. None for one fixed order.
+        seed: not negative; shuffles each pass differently. None for one fixed order.
 
     Returns:
         Batches of inputs int32 (B, T), T the batch's longest, shorter ones ending in

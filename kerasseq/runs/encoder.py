@@ -27,7 +27,7 @@ from kerasseq.training.compiling import compile_for_training
 from kerasseq.training.configuration import TrainingConfig
 from kerasseq.training.presets import ENCODER_SIZES, MOST_WORDS, encoder_training
 
-# The loss is measured on so many passes with other words hidden, and batches at most.
+# The loss is measured on this many passes with other words hidden, and batches at most.
 MEASURED_PASSES, MEASURED_BATCHES = 20, 100
 HOW_TO = """
 To see a sentence's vectors, and which words attend to which:

@@ -31,7 +31,7 @@ class Perplexity(keras.callbacks.Callback):
 
 
 class HistoryFile(keras.callbacks.Callback):
-    """Writes the logs of all epochs to a CSV file, anew after each epoch.
+    """Writes the logs of all epochs to a CSV file, again after each epoch.
 
     Keras's CSVLogger appends to the file, so after a kill or a resume it does not hold
     the history of the weights.

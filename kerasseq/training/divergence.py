@@ -7,11 +7,11 @@ from typing import Any
 import keras
 
 # A loss has diverged if it is above this multiple of ln V, the loss of guessing
-# uniformly, for so many batches in a row. In sound training, the worst case is a text
+# uniformly, for this many batches in a row. In sound training, the worst case is a text
 # that changes into another: its loss stays there for nine batches.
 TIMES_UNIFORM = 2.0
 BATCHES_IN_A_ROW = 25
-# An epoch may end after at most so many of these batches.
+# An epoch may end after at most this many such batches.
 SOUND_BATCHES = 9
 
 

@@ -11,7 +11,7 @@ from kerasseq.training.checkpoint import Checkpoint
 from kerasseq.training.configuration import TrainingConfig
 from kerasseq.training.divergence import Diverged
 
-# If so many halvings do not help, the learning rate is not the cause.
+# If this many halvings do not help, the learning rate is not the cause.
 MOST_HALVINGS = 5
 
 

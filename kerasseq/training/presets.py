@@ -48,9 +48,9 @@ TRANSFORMERS = {
 TRANSFORMER_HEAD_SIZE = 32
 # With more passes, a model learns a short text by heart.
 MOST_PASSES = 14
-# Larger models overfit a text of at most so many characters.
+# Larger models overfit a text of at most this many characters.
 SHORT_TEXT, MOST_UNITS_FOR_SHORT = 40_000, 256
-# A recurrent model of so many units takes more dropout when it reads a text often.
+# A recurrent model of this many units takes more dropout when it reads a text often.
 MANY_UNITS = 384
 
 

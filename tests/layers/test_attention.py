@@ -139,7 +139,7 @@ def test_integer_values_are_not_rounded():
 
 @pytest.mark.parametrize("scale", [1, 200])
 @pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16])
-def test_halves_neither_overflow_nor_lose_small_differences(dtype, scale):
+def test_half_precision_neither_overflows_nor_loses_small_differences(dtype, scale):
     query, key, value = ((scale * x).astype(dtype) for x in arrays())
     mask = random_mask()
     output, weights, scores = scaled_dot_product_attention(query, key, value, mask)
@@ -152,7 +152,7 @@ def test_halves_neither_overflow_nor_lose_small_differences(dtype, scale):
 
 
 @pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16])
-def test_the_largest_half_stays_finite(dtype):
+def test_the_largest_float16_stays_finite(dtype):
     largest = ml_dtypes.finfo(dtype).max
     query, key, _ = arrays()
     value = np.full((BATCH, OTHER, KEYS, 1), largest)
@@ -209,7 +209,7 @@ def test_rows_sum_to_one_and_masked_weights_are_exactly_zero(seed, scale):
 
 @few
 @given(seeds)
-def test_forbidding_a_key_hands_its_weight_to_the_rest_in_proportion(seed):
+def test_masking_a_key_scales_the_other_weights_up(seed):
     inputs = arrays(seed)
     mask = random_mask(seed)
     fewer = mask & random_mask(seed + 1)
@@ -338,7 +338,7 @@ def test_rotation_is_a_product_of_complex_numbers(seed, first, window):
 
 @given(seed=seeds, one=st.integers(0, 10**6), other=st.integers(0, 10**6))
 @few
-def test_products_of_rotated_vectors_depend_on_offsets_alone(seed, one, other):
+def test_products_of_rotated_vectors_depend_only_on_offsets(seed, one, other):
     query, key = np.random.default_rng(seed).normal(size=(2, 6, 8)).astype("float32")
     products = [
         np.asarray(rotate(query, first, 50)) @ np.asarray(rotate(key, first, 50)).T
@@ -424,7 +424,7 @@ def test_a_window_is_a_band_in_the_layer_of_keras(window):
 
 
 @pytest.mark.parametrize("rank", [2, 3])
-def test_any_attention_mask_is_that_of_the_layer_of_keras(rank):
+def test_any_attention_mask_works_as_in_the_layer_of_keras(rank):
     shape = (BATCH, STEPS, STEPS)[-rank:]
     mask = np.random.default_rng(1).random(shape) < 0.5
     mask |= np.eye(STEPS, dtype=bool)  # no row is empty: there Keras gives a mean
@@ -440,7 +440,7 @@ def test_any_attention_mask_is_that_of_the_layer_of_keras(rank):
     assert_allclose(weights, expected_weights, atol=1e-5)
 
 
-def test_the_last_steps_attend_to_those_before_as_in_the_whole():
+def test_last_steps_attend_to_earlier_ones_as_in_the_whole_sequence():
     layer = random_layer()
     band = causal_mask(STEPS, window=3)
     expected, _ = layer(sequence(), mask=PADDING, attention_mask=band)
@@ -466,7 +466,7 @@ def test_queries_of_one_sequence_attend_to_another_as_in_keras():
 
 
 @pytest.mark.parametrize("in_graph", [False, True])
-def test_the_mask_of_an_embedding_arrives_and_goes_on(in_graph):
+def test_the_mask_of_an_embedding_is_used_and_passed_on(in_graph):
     ids = tf.constant([[4, 1, 3, 2, 4], [2, 2, 1, 0, 0]])
     embedding = keras.layers.Embedding(5, MODEL_SIZE, mask_zero=True)
     embedding.build()
@@ -547,7 +547,7 @@ def test_without_positions_permuted_steps_give_permuted_outputs(seed):
     assert_allclose(found[1], weights.numpy()[:, :, order][..., order], atol=1e-5)
 
 
-def test_a_sentence_of_padding_alone_gives_zeros_and_finite_gradients():
+def test_padding_alone_gives_zeros_and_finite_gradients():
     layer = random_layer(use_bias=False)
     x = tf.constant(sequence())
     mask = PADDING & [[False], [True]]
@@ -561,7 +561,7 @@ def test_a_sentence_of_padding_alone_gives_zeros_and_finite_gradients():
         assert np.isfinite(gradient).all() and np.any(gradient)
 
 
-def test_dropout_is_inverted_and_spares_the_returned_weights():
+def test_dropout_is_inverted_and_does_not_change_the_returned_weights():
     layer = MultiHeadSelfAttention(1, HEAD_SIZE, dropout=0.75, use_bias=False)
     x = np.random.default_rng(0).normal(size=(997, 1, MODEL_SIZE))
     kept, weights = layer(x)

@@ -19,7 +19,7 @@ def pooling(query: np.ndarray | None = None) -> AttentionPooling:
     return layer
 
 
-def test_it_begins_as_keras_masked_mean():
+def test_it_starts_as_the_masked_mean_of_keras():
     pooled, weights = pooling()(X, mask=MASK)
     mean = keras.layers.GlobalAveragePooling1D()(X, mask=keras.ops.array(MASK))
     np.testing.assert_allclose(pooled, mean, atol=1e-6)
@@ -48,7 +48,7 @@ def test_padding_changes_nothing():
     assert not np.any(longer[:, 2:])
 
 
-def test_of_nothing_but_padding_it_is_zero():
+def test_padding_alone_gives_zeros():
     pooled, weights = pooling()(X, mask=np.zeros((3, 5), bool))
     assert not np.any(pooled) and not np.any(weights)
 

@@ -123,7 +123,7 @@ def test_the_layers_are_those_of_keras_for_any_size_and_option(
 
 
 @pytest.mark.parametrize("name", LAYERS)
-def test_a_file_of_ours_has_the_weights_of_keras_and_loads_again(name, tmp_path):
+def test_a_saved_layer_has_the_weights_of_keras_and_loads_again(name, tmp_path):
     inputs_ = keras.Input((STEPS, SIZE))
     ours = keras.Model(inputs_, OURS[name](UNITS, name="layer")(inputs_))
     theirs = keras.Model(inputs_, LAYERS[name](UNITS, name="layer")(inputs_))

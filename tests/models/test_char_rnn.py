@@ -365,7 +365,7 @@ def test_a_vocabulary_that_does_not_fit_is_refused():
         ({"dropout": float("nan")}, "dropout=nan is not"),
     ],
 )
-def test_a_configuration_that_makes_no_model_is_refused(changes, complaint):
+def test_impossible_sizes_are_refused(changes, complaint):
     with pytest.raises(ValueError, match=complaint):
         CharRNNConfig(**{"vocabulary_size": V, **changes})
 

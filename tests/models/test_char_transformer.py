@@ -105,7 +105,7 @@ def test_the_logits_are_those_of_numpy(model, ids, expected):
 
 
 @pytest.mark.parametrize("context", [2, 5, T, 100])
-def test_any_context_will_do(ids, context):
+def test_any_context_works(ids, context):
     model = build(context)
     found = model(ids).numpy()
     np.testing.assert_allclose(found, numpy_logits(model, ids, context), atol=3e-5)
@@ -116,7 +116,9 @@ def test_any_batch_and_any_length_are_read(model, ids, expected):
     np.testing.assert_allclose(model(ids[1:, :13]), expected[1:, :13], atol=1e-5)
 
 
-def test_a_prediction_sees_as_far_back_as_its_blocks_together(model, ids, expected):
+def test_a_prediction_depends_on_the_contexts_of_all_blocks_together(
+    model, ids, expected
+):
     first = 9
     changed = ids.copy()
     changed[:, first] = (changed[:, first] + 1) % V
@@ -134,7 +136,9 @@ def test_the_context_slides_wherever_a_text_begins(model, ids, expected):
 
 
 @pytest.mark.parametrize("length", [1, 2, 7, 14])
-def test_the_stateful_twin_is_the_whole_at_once(model, ids, expected, length):
+def test_the_stateful_twin_computes_the_logits_of_the_whole_text(
+    model, ids, expected, length
+):
     stateful = build_stateful_model(model, batch_size=B, length=length)
     pieces = [stateful(piece) for piece in np.split(ids, T // length, axis=1)]
     np.testing.assert_allclose(np.concatenate(pieces, 1), expected, atol=1e-5)
@@ -213,7 +217,7 @@ def test_all_forms_share_the_models_weights(ids):
     np.testing.assert_allclose(stateful(ids), model(ids), atol=1e-5)
 
 
-def test_the_embedding_gives_the_logits_too(ids):
+def test_the_embedding_computes_the_logits(ids):
     model = build()
     assert sum(V in variable.shape for variable in model.trainable_variables) == 1
     (embeddings, *others) = model.get_weights()
@@ -243,7 +247,7 @@ def test_gradients_reach_every_weight_and_stay_in_the_batch(ids):
         assert np.abs(rows).max(axis=1).min() > 0, variable.path
 
 
-def test_dropout_is_of_training_alone(ids, expected):
+def test_dropout_acts_only_in_training(ids, expected):
     model = build(dropout=0.5)
     np.testing.assert_array_equal(model(ids), expected)
     stateful = build_stateful_model(model, batch_size=B, length=T)
@@ -253,7 +257,7 @@ def test_dropout_is_of_training_alone(ids, expected):
 
 
 @pytest.mark.parametrize("half", ["attention/attention_output", "contract"])
-def test_either_half_of_a_block_drops_what_it_adds(half):
+def test_both_layers_of_a_block_have_dropout(half):
     block = build(dropout=0.5, num_blocks=1).get_layer("block_0")
     for weights in block.weights:
         if weights.path.endswith("kernel") and half not in weights.path:
@@ -267,7 +271,7 @@ def test_either_half_of_a_block_drops_what_it_adds(half):
     np.testing.assert_allclose(dropped[~zero], 2 * added[~zero], atol=1e-4)
 
 
-def test_a_new_model_knows_nothing_yet():
+def test_the_blocks_of_a_new_model_add_nothing():
     model = build_char_transformer(CharTransformerConfig(V, 64, H, N, W))
     ids = np.arange(V)[None]
     logits = model(ids).numpy()
@@ -322,7 +326,7 @@ numpy.save({str(tmp_path / "logits.npy")!r}, model(numpy.array({ids.tolist()})))
     np.testing.assert_allclose(np.load(tmp_path / "logits.npy"), model(ids), atol=1e-6)
 
 
-def test_the_order_of_what_came_before_matters():
+def test_the_order_of_earlier_characters_matters():
     """Without rotary positions, all that was read before would be a set."""
     block = build(num_blocks=1).get_layer("block_0")
     x = np.random.default_rng(4).normal(size=(B, 5, C)).astype("float32")
@@ -339,7 +343,7 @@ def test_the_order_of_what_came_before_matters():
         ((5, 5), "model_size=12 divided by num_heads=5 is not an even size"),
     ],
 )
-def test_a_block_refuses_what_makes_none(arguments, complaint):
+def test_a_block_refuses_impossible_sizes(arguments, complaint):
     with pytest.raises(ValueError, match=complaint):
         DecoderBlock(*arguments).build((None, None, C))
 
@@ -380,7 +384,7 @@ def test_a_card_has_the_sizes(model):
         ({"dropout": float("nan")}, "dropout=nan is not"),
     ],
 )
-def test_a_configuration_that_makes_no_model_is_refused(changes, complaint):
+def test_impossible_sizes_are_refused(changes, complaint):
     with pytest.raises(ValueError, match=complaint):
         CharTransformerConfig(**{"vocabulary_size": V, **changes})
 

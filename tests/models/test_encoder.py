@@ -391,7 +391,7 @@ def test_gradients_reach_every_weight(encoder):
         variables, tape.gradient(loss, variables), strict=True
     ):
         assert np.isfinite(tf.convert_to_tensor(gradient)).all(), variable.path
-        # A vector added to all keys changes nothing, so their bias learns nothing.
+        # A vector added to all keys changes nothing, so their bias has no gradient.
         if not variable.path.endswith("key/bias"):
             assert np.any(tf.convert_to_tensor(gradient)), variable.path
 

@@ -61,7 +61,7 @@ def module(plain) -> NextWordOnText:
 IDS = np.random.default_rng(5).integers(0, V, 11).astype(np.int32)
 
 
-def test_the_embedding_gives_the_logits_in_reverse(plain):
+def test_the_embedding_computes_the_logits_in_reverse(plain):
     weights = {w.path.removeprefix("next_word/"): w.numpy() for w in plain.weights}
     table, bias = weights["embedding/embeddings"], weights["embedding/bias"]
     kernel, other = weights["projection/kernel"], weights["projection/bias"]
@@ -70,7 +70,7 @@ def test_the_embedding_gives_the_logits_in_reverse(plain):
     np.testing.assert_allclose(plain(IDS[None])[0], expected, atol=1e-4)
 
 
-def test_a_further_layer_adds_to_what_it_reads():
+def test_a_further_layer_adds_its_output_to_its_input():
     deep = build("deep")
     x = deep.get_layer("embedding")(IDS[None])
     x = deep.get_layer("gru_0")(x)
@@ -268,7 +268,7 @@ def test_a_vocabulary_that_does_not_fit_is_refused(plain):
         ({"dropout": float("nan")}, "dropout=nan is not"),
     ],
 )
-def test_a_configuration_that_makes_no_model_is_refused(changes, complaint):
+def test_impossible_sizes_are_refused(changes, complaint):
     with pytest.raises(ValueError, match=complaint):
         NextWordConfig(**{"vocabulary_size": V, **changes})
 

@@ -1,4 +1,4 @@
-"""`kerasseq.export`: any model of ours, from Python, to checked files."""
+"""`kerasseq.export`: every kind of model, from Python, to checked files."""
 
 import doctest
 import json

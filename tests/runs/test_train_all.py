@@ -291,7 +291,7 @@ def test_a_resume_with_another_text_is_refused_and_nothing_is_lost(
 
 
 class Failing:
-    """Calls a function while no file may be larger than so many bytes."""
+    """Calls a function while no file may be larger than this many bytes."""
 
     def __init__(self, function, limit: int) -> None:
         self.function, self.limit = function, limit

@@ -90,14 +90,14 @@ def test_it_gives_the_logits_of_the_layers_past_the_context_too(step, ids, expec
 
 
 @pytest.mark.parametrize("context", [2, 3, PAGE, PAGE + 1, 200])
-def test_any_context_will_do(context, ids):
+def test_any_context_works(context, ids):
     model = build(context)
     found, _ = read(DecoderStep(model), ids)
     np.testing.assert_allclose(found, model(ids[None])[0], atol=2e-5)
 
 
 @pytest.mark.parametrize("num_heads", [1, 3, 6])
-def test_any_number_of_heads_will_do(num_heads, ids):
+def test_any_number_of_heads_works(num_heads, ids):
     model = build(num_heads=num_heads)
     found, _ = read(DecoderStep(model), ids)
     np.testing.assert_allclose(found, model(ids[None])[0], atol=2e-5)
@@ -218,7 +218,7 @@ def test_both_runtimes_step_past_the_context(runtime, flatbuffer, step, ids, exp
         np.testing.assert_allclose(states.pop("logits")[0], row, atol=2e-5)
 
 
-def test_the_file_has_built_in_operations_alone(flatbuffer):
+def test_the_file_has_only_built_in_operations(flatbuffer):
     operators = list_operators(flatbuffer)
     assert "WHILE" in operators
     assert not [name for name in operators if name.startswith("CUSTOM")]

@@ -61,7 +61,7 @@ def settings_of(temperature=1.0, top_k=0, top_p=1.0, min_p=0.0):
 
 
 class Paged:
-    """The same model with pages of three turns.
+    """The same model with pages of three steps.
 
     A page is the state and the number of its turns. Closing a page gives NaN unless
     it had one to three of them.
@@ -86,7 +86,7 @@ class Paged:
 
 @pytest.mark.parametrize("length", [0, 1, 2, 3, 4, 10, C])
 @pytest.mark.parametrize("prompt_length", [1, 4, 5, P])
-def test_pages_are_turned_at_any_count(prompt_length, length):
+def test_a_page_may_fill_up_at_any_step(prompt_length, length):
     prompt = list(range(prompt_length)) + [0] * (P - prompt_length)
     found = []
     for model in (step, Paged()):

@@ -169,7 +169,7 @@ def test_quarters_are_worked_out_by_hand():
         ({"top_k": 5, "top_p": 0.75}, {1, 2, 4}),
     ],
 )
-def test_of_equals_the_lower_ids_are_kept(changes, expected):
+def test_ties_keep_the_lower_ids(changes, expected):
     logits = [-99, 7, 7, -99, 7, -99, 7]
     uniforms = np.linspace(0, LARGEST_UNIFORM, 101)
     assert set(choose_all(logits, uniforms, **changes)) == expected
@@ -206,7 +206,7 @@ def test_top_p_comes_after_temperature_and_top_k():
     ],
     ids=str,
 )
-def test_each_token_has_its_share_of_evenly_spread_numbers(changes):
+def test_evenly_spread_numbers_choose_each_token_by_its_probability(changes):
     p = np.array([0.05, 0.3, 0.02, 0.25, 0.2, 0.08, 0.1])
     values = Settings(**changes)
     kept = p ** (1 / values.temperature)

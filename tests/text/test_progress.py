@@ -31,7 +31,7 @@ def path(tmp_path):
 
 
 def shown(path, monkeypatch, terminal: bool, seconds: float) -> str:
-    """What is shown if the clock advances by so many seconds each time it is read."""
+    """What is shown if the clock advances by this many seconds each time it is read."""
     screen, clock = Screen(terminal), itertools.count()
     monkeypatch.setattr("sys.stderr", screen)
     monkeypatch.setattr("tqdm.std.time", lambda: next(clock) * seconds)

@@ -140,7 +140,7 @@ function parse(bytes) {
   return value;
 }
 
-/** Whether a value is nested deeper than so many levels. */
+/** Whether a value is nested deeper than this many levels. */
 function isNested(value, levels) {
   if (typeof value !== "object" || value === null) return false;
   return levels === 0 || Object.values(value).some((each) => isNested(each, levels - 1));

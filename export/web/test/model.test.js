@@ -120,7 +120,7 @@ for (const [what, files, complaint] of [
     "bytes is out of proportion); copy or export it again",
   ],
   [
-    "labels turned round",
+    "labels in reverse order",
     { ...filesOf({ labels: ["a", "b"] }), "card.json": JSON.stringify(cardOf("")) },
     "of card.json, where the file says",
   ],
