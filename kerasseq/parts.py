@@ -14,10 +14,11 @@ from typing import Any, Protocol
 
 import keras
 
+from kerasseq.files.lock import locked
 from kerasseq.files.report import read_report
 from kerasseq.recipes.exporting import RECIPES, export_run
 from kerasseq.runs import attention, characters, classifier, encoder, next_word, tagger
-from kerasseq.runs.options import Options, check_writable
+from kerasseq.runs.options import Options
 from kerasseq.training.callbacks import tensorboard
 
 
@@ -55,14 +56,14 @@ def train_all(options: Options, callbacks: Sequence[keras.callbacks.Callback]) -
     plans = {name: PARTS[name].plan(options) for name in options.only}
     if options.tensorboard:
         callbacks = [*callbacks, tensorboard(options.tensorboard)]
-    check_writable(options.out)
-    read_report(options.out)  # refused here, not after a training
-    for name, plan in plans.items():
-        model = PARTS[name].train(options, plan, callbacks)
-        if model:
-            export_run(model, options.out)
-            file = options.out / model / f"{model}_int8.tflite"
-            print(PARTS[name].HOW_TO.format(file=file))
+    with locked(options.out):
+        read_report(options.out)  # refused here, not after a training
+        for name, plan in plans.items():
+            model = PARTS[name].train(options, plan, callbacks)
+            if model:
+                export_run(model, options.out)
+                file = options.out / model / f"{model}_int8.tflite"
+                print(PARTS[name].HOW_TO.format(file=file))
     report = options.out / "REPORT.md"
     print(f"\nEverything is in {options.out}; {report} sums it up.")
 
@@ -75,21 +76,24 @@ def export(directory: str | Path, name: str | None = None) -> None:
         name: of the model; None for all in the directory.
 
     Raises:
-        ValueError: there is no model, or it cannot be used.
+        ValueError: there is no model, it cannot be used, or another run uses the
+            folder.
         ChecksFailed: a file fails its checks.
     """
     directory = Path(directory)
-    names = (
-        [name]
-        if name
-        else [key for key in RECIPES if (directory / key / f"{key}.keras").exists()]
-    )
-    if not set(names) <= RECIPES.keys():
+    if name and name not in RECIPES:
         raise ValueError(f"{name!r} is none of {', '.join(RECIPES)}")
+    names = [
+        each
+        for each in ([name] if name else RECIPES)
+        if (directory / each / f"{each}.keras").exists()
+    ]
     if not names:
-        raise ValueError(f"{directory} holds no saved model; train one first")
-    for each in names:
-        export_run(each, directory)
+        kind = f" of the kind {name}" if name else ""
+        raise ValueError(f"{directory} holds no saved model{kind}; train one first")
+    with locked(directory):
+        for each in names:
+            export_run(each, directory)
 
 
 def train(

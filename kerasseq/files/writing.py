@@ -2,10 +2,14 @@
 
 import contextlib
 import os
+import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+# Names of files and directories that are being written, or were when a run was killed.
+UNFINISHED = f".partial-{'[0-9a-f]' * 8}-*"
 
 
 class WriteError(OSError):
@@ -47,8 +51,7 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
         WriteError: the block raised an OSError.
     """
     path = Path(path)
-    # Every attempt has the same name, and overwrites what a killed run left.
-    beside = path.with_name(f".partial-{path.name}")
+    beside = _unfinished(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield beside
@@ -75,7 +78,7 @@ def replace_directory(path: str | os.PathLike, write: Callable[[Path], Any]) -> 
     """
     path = Path(path)
     recover_directory(path)
-    new, old = _beside(path)
+    new, old = _unfinished(path), _old(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write(new)
@@ -94,15 +97,31 @@ def replace_directory(path: str | os.PathLike, write: Callable[[Path], Any]) -> 
 def recover_directory(path: str | os.PathLike) -> None:
     """Clean up after a killed `replace_directory`: one complete copy remains."""
     path = Path(path)
-    new, old = _beside(path)
+    old = _old(path)
     if old.exists() and not path.exists():
         old.rename(path)
-    shutil.rmtree(old, ignore_errors=True)
-    shutil.rmtree(new, ignore_errors=True)
+    for left in (old, *path.parent.glob(UNFINISHED)):
+        if left == old or left.name.endswith(f"-{path.name}"):
+            shutil.rmtree(left, ignore_errors=True)
 
 
-def _beside(path: Path) -> tuple[Path, Path]:
-    return (
-        path.with_name(f".partial-{path.name}"),
-        path.with_name(f".old-{path.name}"),
-    )
+def remove_unfinished(directory: Path) -> None:
+    """Remove what killed runs left in a folder, and in those in it.
+
+    Only for who holds the folder, since what others write now has such names too.
+    """
+    for pattern in (UNFINISHED, f"*/{UNFINISHED}"):
+        for left in directory.glob(pattern):
+            if left.is_dir() and not left.is_symlink():
+                shutil.rmtree(left, ignore_errors=True)
+            else:
+                left.unlink(missing_ok=True)
+
+
+def _unfinished(path: Path) -> Path:
+    # A name that no other process has, nor anybody could have made a link of before.
+    return path.with_name(f".partial-{secrets.token_hex(4)}-{path.name}")
+
+
+def _old(path: Path) -> Path:
+    return path.with_name(f".old-{path.name}")

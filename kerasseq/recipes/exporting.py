@@ -8,8 +8,10 @@ from typing import Any, NamedTuple
 import keras
 
 from kerasseq.data.tagged import read_tagged_sentences
+from kerasseq.files.hashes import require_same
 from kerasseq.files.keras_models import load_model
 from kerasseq.files.labels import read_labels
+from kerasseq.files.lock import locked
 from kerasseq.files.report import read_report
 from kerasseq.models.precision import as_float32
 from kerasseq.recipes.characters import ship_character_model
@@ -96,7 +98,8 @@ def export(
         The report's section with the measurements and the checks.
 
     Raises:
-        ValueError: the model is of another kind, or an argument does not fit it.
+        ValueError: the model is of another kind, an argument does not fit it, or a run
+            uses the directory.
         ChecksFailed: a file fails its checks; the message says which.
 
     Example:
@@ -133,9 +136,10 @@ def export(
         )
     if held_out is not None and not any(map(len, held_out)):
         raise ValueError("held_out is empty; leave it out, or give some data")
-    stem = Path(directory) / model.name
-    measured = recipe.ship(stem, as_float32(model), vocabulary, {}, held_out, **names)
-    return conclude(directory, f"{model.name}_export", *measured)
+    stem, model = Path(directory) / model.name, as_float32(model)
+    with locked(directory):
+        measured = recipe.ship(stem, model, vocabulary, {}, held_out, **names)
+        return conclude(directory, f"{model.name}_export", *measured)
 
 
 def export_run(name: str, directory: str | os.PathLike) -> dict[str, Any]:
@@ -150,17 +154,21 @@ def export_run(name: str, directory: str | os.PathLike) -> dict[str, Any]:
         The section of the run's report with the measurements and the checks.
 
     Raises:
-        ValueError: a file of the run is missing or does not fit.
+        ValueError: a file of the run is missing, does not fit, or is not the one that
+            the training wrote.
         ChecksFailed: a file fails its checks; the message says which.
     """
     folder, recipe = Path(directory) / name, RECIPES[name]
+    training = read_report(directory).get(name, {})
+    needed = [f"{name}.keras", "vocabulary.json", recipe.held_out]
+    needed += [f"{recipe.names}.json"] * bool(recipe.names)
+    require_same(folder, needed, training)
     model = as_float32(load_model(folder / f"{name}.keras"))
     vocabulary = recipe.vocabulary.load(folder / "vocabulary.json")
     names = {}
     if recipe.names:
         names[recipe.names] = read_labels(folder / f"{recipe.names}.json")
     held_out = recipe.read(folder / recipe.held_out)
-    training = read_report(directory).get(name, {})
     measured = recipe.ship(
         folder / name, model, vocabulary, training, held_out, **names
     )

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import keras
 
 from kerasseq.data.streams import frequency_loss
+from kerasseq.files.hashes import hashes
 from kerasseq.files.keras_models import save_model
 from kerasseq.files.markdown import code_block
 from kerasseq.files.report import record
@@ -217,6 +218,7 @@ def train(
         **(start.describe() if start else {}),
         **scores,
         **describe_training(options, model, seconds, config, training),
+        **hashes(folder, f"{name}.keras", "vocabulary.json", "held_out.txt"),
     }
     record(options.out, name, section)
     return name

@@ -15,6 +15,7 @@ from kerasseq.data.labelled import (
     read_labelled_sentences,
     split_by_class,
 )
+from kerasseq.files.hashes import hashes
 from kerasseq.files.keras_models import save_model
 from kerasseq.files.labels import write_labels
 from kerasseq.files.report import record
@@ -159,6 +160,9 @@ def train(
         ),
         **scores,
         **describe_training(options, classifier, seconds, config),
+        **hashes(
+            folder, "classifier.keras", "vocabulary.json", "labels.json", "held_out.tsv"
+        ),
     }
     record(options.out, "classifier", section)
     return "classifier"

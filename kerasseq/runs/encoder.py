@@ -10,6 +10,7 @@ import numpy as np
 
 from kerasseq.data.masked_words import SENTENCES, masked_word_batches
 from kerasseq.data.streams import frequency_loss
+from kerasseq.files.hashes import hashes
 from kerasseq.files.keras_models import save_model
 from kerasseq.files.report import record
 from kerasseq.files.writing import write_file
@@ -114,6 +115,7 @@ def train(
         "loss of masked words": loss,
         "loss by the words' frequencies": frequencies,
         **describe_training(options, encoder, seconds, config),
+        **hashes(folder, "encoder.keras", "vocabulary.json", "sentences.txt"),
     }
     record(options.out, "encoder", section)
     return "encoder"

@@ -1,6 +1,5 @@
 """Fine-tuning: a saved model's weights and vocabulary, and the words a text adds."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +9,7 @@ import keras
 import numpy as np
 
 from kerasseq.data.streams import BLOCK
+from kerasseq.files.hashes import sha256_of
 from kerasseq.files.keras_models import load_model
 from kerasseq.runs.options import Options
 from kerasseq.text.characters import Vocabulary
@@ -76,8 +76,7 @@ def load_start(
             f"{path.parent / 'vocabulary.json'} has {len(words)} entries but the model "
             f"{model.output_shape[-1]}; use the vocabulary.json written with it"
         )
-    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    return Start(path, sha256, model, words)
+    return Start(path, sha256_of(path), model, words)
 
 
 def known_characters(corpus: Corpus, vocabulary: Vocabulary, strict: bool) -> Corpus:

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from kerasseq.data.streams import next_word_batches
+from kerasseq.files.hashes import hashes
 from kerasseq.files.keras_models import save_model
 from kerasseq.files.report import record
 from kerasseq.files.writing import write_file
@@ -171,6 +172,7 @@ def train(
         **figures["this model"],
         **{f"{key}, trigram": value for key, value in figures["trigram"].items()},
         **describe_training(options, model, seconds, plan.config, training),
+        **hashes(folder, "next_word.keras", "vocabulary.json", "held_out.txt"),
     }
     record(options.out, "next_word", section)
     return "next_word"

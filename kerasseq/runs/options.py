@@ -1,6 +1,5 @@
 """The options of a training run, for the command line and for Python."""
 
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -225,19 +224,3 @@ class Options:
 
     def _set(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)  # the class is frozen for its users
-
-
-def check_writable(directory: Path) -> None:
-    """Make sure that files can be written into a folder, which is made if missing.
-
-    Raises:
-        ValueError: they cannot.
-    """
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=directory):
-            pass
-    except OSError as error:
-        raise ValueError(
-            f"{directory} cannot be written to ({error.strerror}); give another --out"
-        ) from None

@@ -15,6 +15,7 @@ from kerasseq.data.tagged import (
     write_tagged_sentences,
 )
 from kerasseq.data.tagged_batches import tagged_batches
+from kerasseq.files.hashes import hashes
 from kerasseq.files.keras_models import save_model
 from kerasseq.files.labels import write_labels
 from kerasseq.files.report import record
@@ -135,6 +136,9 @@ def train(
         "F1": overall,
         "F1 by lookup of known names": by_lookup,
         **describe_training(options, model, seconds),
+        **hashes(
+            folder, "tagger.keras", "vocabulary.json", "tags.json", "held_out.conll"
+        ),
         "scores": score_rows(scores),
     }
     record(options.out, "tagger", section)

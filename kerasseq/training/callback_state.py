@@ -2,12 +2,13 @@
 
 import json
 import re
-import reprlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
 import numpy as np
+
+from kerasseq.files.reading import parse_json, shortened
 
 # What Keras's callbacks change while they train. Their other attributes are settings.
 KERAS: dict[type[keras.callbacks.Callback], tuple[str, ...]] = {
@@ -89,7 +90,7 @@ def from_arrays(arrays: Mapping[str, np.ndarray], count: int) -> list[dict[str, 
         form = re.fullmatch(FORM, key)
         if not form or int(form[1]) >= count:
             raise ValueError(
-                f"it holds {reprlib.repr(key)}, which this run with its {count} "
+                f"it holds {shortened(key)}, which this run with its {count} "
                 "callbacks has not"
             )
         if form[2] is not None:
@@ -101,7 +102,7 @@ def from_arrays(arrays: Mapping[str, np.ndarray], count: int) -> list[dict[str, 
         states[int(form[1])] |= plain
     for (index, name), numbered in lists.items():
         if sorted(numbered) != list(range(len(numbered))) or name in states[index]:
-            raise ValueError(f"its list {reprlib.repr(name)} of arrays has gaps")
+            raise ValueError(f"its list {shortened(name)} of arrays has gaps")
         states[index][name] = [numbered[number] for number in range(len(numbered))]
     return states
 
@@ -110,14 +111,11 @@ def read_json(array: np.ndarray) -> Any:
     """The value of a JSON text in an array without axes.
 
     Raises:
-        ValueError: the array is none.
+        ValueError: the array holds none.
     """
-    try:
-        if array.dtype.kind != "U" or array.shape:
-            raise ValueError("an array of numbers")
-        return json.loads(str(array))
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"a text in it is not JSON ({error})") from None
+    if array.dtype.kind != "U" or array.shape:
+        raise ValueError("an array of numbers is not JSON")
+    return parse_json(str(array).encode())
 
 
 def restore(
@@ -165,7 +163,7 @@ def _check(
                 fits = isinstance(value, int) and value >= 0
         if not fits:
             raise ValueError(
-                f"{reprlib.repr(name)}, {reprlib.repr(value)}, is not of the state of "
+                f"{shortened(name)}, {shortened(value)}, is not of the state of "
                 f"{_name(callback)}"
             )
 

@@ -5,7 +5,6 @@ import importlib.util
 import io
 import math
 import os
-import reprlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from kerasseq.files.reading import shortened
 from kerasseq.files.writing import write_file
 
 
@@ -54,7 +54,7 @@ class HistoryFile(keras.callbacks.Callback):
         if len(rows) != epoch + 1 or not rows[0].keys() <= rows[-1].keys():
             raise ValueError(
                 f"the history up to epoch {epoch} is not of this run: it has "
-                f"{len(self._rows)} rows of {reprlib.repr(list(rows[0]))}, and this "
+                f"{len(self._rows)} rows of {shortened(list(rows[0]))}, and this "
                 f"run measures {', '.join(numbers)}; start again without --resume"
             )
         self._rows = rows
@@ -77,7 +77,7 @@ class HistoryFile(keras.callbacks.Callback):
         """
         rows = state.get("rows")
         if not isinstance(rows, list) or not rows or len(state) != 1:
-            raise ValueError(f"{reprlib.repr(state)} is not a list of rows")
+            raise ValueError(f"{shortened(state)} is not a list of rows")
         for number, row in enumerate(rows, 1):
             if (
                 not isinstance(row, dict)
@@ -85,7 +85,7 @@ class HistoryFile(keras.callbacks.Callback):
                 or not {"epoch", *self._logs} <= row.keys() == rows[0].keys()
                 or not all(map(_is_finite_number, row.values()))
             ):
-                raise ValueError(f"{reprlib.repr(row)} is not row {number}")
+                raise ValueError(f"{shortened(row)} is not row {number}")
         self._rows = rows
 
     @property

@@ -4,7 +4,6 @@ import hashlib
 import json
 import math
 import os
-import reprlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +12,7 @@ import keras
 import numpy as np
 
 from kerasseq.files.npz import read_arrays
+from kerasseq.files.reading import shortened
 from kerasseq.files.writing import replacing
 from kerasseq.training.callback_state import (
     from_arrays,
@@ -141,14 +141,14 @@ class Checkpoint(keras.callbacks.Callback):
         epochs, ended, run = (done.get(name) for name in ("epochs", "ended", "run"))
         most = self._run.get("epochs", math.inf)
         if type(epochs) is not int or not 1 <= epochs <= most:
-            raise _refused(saved.path, f"{reprlib.repr(epochs)} epochs are done in it")
+            raise _refused(saved.path, f"{shortened(epochs)} epochs are done in it")
         if type(ended) is not bool or type(run) is not dict or len(done) != 4:
-            raise _refused(saved.path, f"its state is {reprlib.repr(done)}")
+            raise _refused(saved.path, f"its state is {shortened(done)}")
         for name in {**self._run, **run}:
             if (other := run.get(name)) != self._run.get(name):
                 raise ValueError(
-                    f"the {reprlib.repr(name)[1:-1]} has changed: {saved.path} is of a "
-                    f"run with {reprlib.repr(other)}, this one has "
+                    f"the {shortened(name)[1:-1]} has changed: {saved.path} is of a "
+                    f"run with {repr(other)[:200]}, this one has "
                     f"{self._run.get(name)!r}; resume with the same, or start again "
                     "without --resume"
                 )

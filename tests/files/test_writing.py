@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from kerasseq.files.keras_models import load_model, save_model
+from kerasseq.files.lock import locked
 from kerasseq.files.writing import (
     recover_directory,
     replace_directory,
@@ -122,9 +123,9 @@ def test_a_kill_at_any_moment_leaves_the_old_file_or_the_new(accidents):
     found = [(folder / "kept.txt").read_text() for folder in folders]
     assert set(found) == {"old", "new" * 2347}
     assert found == sorted(found, reverse=True), "new, then old again"
-    for folder in folders:  # the next attempt removes what the kill left
-        write_file(folder / "kept.txt", "newer")
-        assert names(folder) == ["kept", "kept.txt"]
+    for folder in folders:  # the next run in the folder removes what the kill left
+        with locked(folder):
+            assert names(folder) == [".lock", "kept", "kept.txt"]
 
 
 def test_a_full_disk_leaves_the_old_file_and_nothing_else(accidents):
@@ -223,7 +224,7 @@ def test_after_a_kill_at_any_moment_one_whole_directory_is_recovered(accidents):
 def test_the_next_replace_directory_recovers_first(tmp_path):
     path = tmp_path / "kept"
     fill_directory(tmp_path / ".old-kept", "old", "abcde")
-    fill_directory(tmp_path / ".partial-kept", "new", "ab")
+    fill_directory(tmp_path / ".partial-0123abcd-kept", "new", "ab")
 
     def fail(new):
         assert not new.exists()

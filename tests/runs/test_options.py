@@ -2,7 +2,7 @@
 
 import pytest
 
-from kerasseq.runs.options import Options, check_writable
+from kerasseq.runs.options import Options
 from tests.support.options import parse_options
 
 
@@ -85,14 +85,3 @@ def test_python_raises_what_the_command_line_prints():
         Options(epochs=0)
     with pytest.raises(ValueError, match=r"--units: 1.5 is not a whole number"):
         Options(units=1.5)
-
-
-def test_a_folder_below_a_file_is_refused(tmp_path):
-    (tmp_path / "file").write_text("x")
-    with pytest.raises(ValueError, match="cannot be written to"):
-        check_writable(tmp_path / "file" / "out")
-
-
-def test_a_folder_that_can_be_written_stays_empty(tmp_path):
-    check_writable(tmp_path / "a" / "b")
-    assert list((tmp_path / "a" / "b").iterdir()) == []

@@ -13,11 +13,13 @@ import keras
 import numpy as np
 import pytest
 
+import kerasseq
 import kerasseq.runs.characters as story
 import train_all
 from kerasseq.commands import export_again
 from kerasseq.files.formats import FORMATS
 from kerasseq.files.keras_models import load_model
+from kerasseq.files.lock import locked
 from kerasseq.on_device.model_file import Model
 from kerasseq.on_device.operators import list_operators
 from kerasseq.recipes import shipping
@@ -227,6 +229,37 @@ def test_a_vocabulary_that_does_not_fit_is_refused(copied, monkeypatch, capsys):
     (copied / "char_rnn" / "vocabulary.json").write_text('{"characters": ["a", "b"]}')
     error = refuse_export(copied, monkeypatch, capsys)
     assert "the vocabulary has 2 characters but the model has" in error
+
+
+@pytest.mark.parametrize("name", ["char_rnn.keras", "vocabulary.json", "held_out.txt"])
+def test_a_file_of_another_run_is_not_exported(
+    name, copied, run, tmp_path, monkeypatch, capsys
+):
+    (tmp_path / "report.json").write_bytes((run / "report.json").read_bytes())
+    path = copied / "char_rnn" / name
+    path.write_bytes(path.read_bytes() + b"\n")
+    error = refuse_export(copied, monkeypatch, capsys)
+    assert f"{path} is not the file that the training wrote" in error
+
+
+def test_a_folder_in_use_is_refused_and_nothing_is_written(run, capsys):
+    def contents() -> dict[Path, int]:
+        return {path: path.stat().st_mtime_ns for path in run.rglob("*")}
+
+    with locked(run):
+        before = contents()
+        train = ["--corpus", "toy", "--only", "char_rnn", "--out", str(run)]
+        assert train_all.main(train) == 2
+        assert export_again("char_rnn", [str(run)]) == 2
+        with pytest.raises(ValueError, match="in use by another run"):
+            kerasseq.export(
+                load_model(run / "char_rnn" / "char_rnn.keras"),
+                kerasseq.Vocabulary.load(run / "char_rnn" / "vocabulary.json"),
+                run,
+            )
+        assert contents() == before
+    lines = capsys.readouterr().err.splitlines()
+    assert [f"{run} is in use by another run" in line for line in lines] == [True] * 2
 
 
 BAD_TEXTS = {
