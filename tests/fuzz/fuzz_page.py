@@ -3,22 +3,37 @@
 The same cases (--cases 2000) in Chromium: each file is chosen on the page, prompt and
 settings are filled in, and Write is pressed. A refusal must be one sentence. A text
 must be the one that generate.py writes for the same input, and what generate.py refuses
-must not be written. Requires playwright, chromium and the built page
-(export/web/README.md).
+must not be written. Then models that are wrong on purpose, under right hashes (--models
+200): each must end in one sentence or a text, and the page must go on. Requires
+playwright, chromium and the built page (export/web/README.md).
 """
 
 import argparse
 import base64
+import contextlib
+import json
+import random
+import struct
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from benchmarks.same_text import browser, serving
-from tests.fuzz.fuzz_runner import LENGTH, Case, Outcome, cases, run, sample_files
+from tests.fuzz.fuzz_runner import (
+    LENGTH,
+    Case,
+    Outcome,
+    assemble,
+    cases,
+    parts,
+    run,
+    sample_files,
+)
 
 # What a person does: choose, wait, fill in, press, wait, read.
 PLAY = """async ({ content, prompt, fields }) => {
@@ -56,6 +71,29 @@ PLAY = """async ({ content, prompt, fields }) => {
   if (wrong()) return { refused: wrong().textContent };
   return { text: $("text").textContent, unknown: $("unknown").textContent };
 }"""
+
+
+def hostile_files(whole: bytes, count: int, seed: int = 7) -> Iterator[bytes]:
+    """Files whose model is wrong and whose hashes are right."""
+    chance = random.Random(seed)
+    flatbuffer, files = parts(whole)
+    card, vocabulary = (
+        json.loads(files[f"{name}.json"]) for name in ("card", "vocabulary")
+    )
+    for _ in range(count):
+        changed = bytearray(flatbuffer)
+        for _ in range(chance.choice([1, 1, 4, 30])):
+            position = chance.randrange(len(changed))
+            way = chance.randrange(3)
+            if way == 0:
+                changed[position] ^= 1 << chance.randrange(8)
+            elif way == 1:
+                position = min(position, len(changed) - 4) & ~3
+                number = chance.choice([0, 1, 0x7FFFFFFF, 0xFFFFFFFF, len(changed)])
+                struct.pack_into("<I", changed, position, number)
+            else:
+                changed[position : position + 4] = chance.randbytes(4)
+        yield assemble(bytes(changed), card, vocabulary, hashes=True)
 
 
 def play(page: Any, case: Case, changed: bool) -> dict[str, str]:
@@ -99,6 +137,21 @@ def judge(case: Case, found: dict[str, str], outcome: Outcome, whole: str) -> st
     return "written"
 
 
+@contextlib.contextmanager
+def a_page() -> Iterator[Any]:
+    """The page in Chromium; an error that nobody caught fails at the end.
+
+    Raises:
+        AssertionError: there was one.
+    """
+    with serving() as address, browser() as chromium:
+        page, failures = chromium.new_page(), []
+        page.on("pageerror", lambda error: failures.append(error))
+        page.goto(address)
+        yield page
+        assert not failures, failures
+
+
 def fuzz(count: int) -> Counter:
     """Run cases and count their outcomes, by kind.
 
@@ -107,14 +160,7 @@ def fuzz(count: int) -> Counter:
     """
     whole, others = sample_files()
     counts: Counter = Counter()
-    with (
-        serving() as address,
-        browser() as chromium,
-        tempfile.TemporaryDirectory() as directory,
-    ):
-        page, failures = chromium.new_page(), []
-        page.on("pageerror", lambda error: failures.append(error))
-        page.goto(address)
+    with a_page() as page, tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "model.tflite"
         open_now = None
         undamaged = run(whole, "ab", (f"--length={LENGTH}",), path).text
@@ -131,10 +177,41 @@ def fuzz(count: int) -> Counter:
             open_now = None if "refused" in found else case.content
             verdict = judge(case, found, outcome, undamaged)
             assert verdict.islower(), f"case {index}, {case.kind}: {verdict}"
-            assert not failures, f"case {index}, {case.kind}: {failures}"
             counts[case.kind, verdict] += 1
             if index % 200 == 199:
                 print(f"{index + 1} cases", file=sys.stderr, flush=True)
+    return counts
+
+
+def fuzz_models(count: int) -> Counter:
+    """Open files with hostile models, and count how they end.
+
+    Raises:
+        AssertionError: one did not end in one sentence or a text, or the undamaged file
+            did not write its text after it.
+    """
+    from playwright.sync_api import Error
+
+    whole, _ = sample_files()
+    counts: Counter = Counter()
+    with a_page() as page:
+        expected = play(page, Case("model", whole), True)["text"]
+        for index, content in enumerate(hostile_files(whole, count)):
+            try:
+                found = play(page, Case("model", content), True)
+            except Error as error:
+                assert "nothing happens" in str(error), f"model {index}: {error}"
+                end = "never answers"
+            else:
+                refused = found.get("refused", "")
+                assert "\n" not in refused, f"model {index}: {refused}"
+                by_runtime = "LiteRT.js" in refused
+                by = "the runtime" if by_runtime else "the page's checks"
+                end = f"refused by {by}" if refused else "written"
+            counts[end] += 1
+            if index % 10 == 9 or end == "never answers":
+                found = play(page, Case("model", whole), True)
+                assert found.get("text") == expected, f"after model {index}: {found}"
     return counts
 
 
@@ -142,8 +219,11 @@ def main() -> int:
     """Print the counts; the exit code says whether every case ended as required."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cases", type=int, default=2_000)
+    parser.add_argument("--models", type=int, default=200)
+    options = parser.parse_args()
     try:
-        counts = fuzz(parser.parse_args().cases)
+        models = fuzz_models(options.models)
+        counts = fuzz(options.cases)
     except AssertionError as error:
         print(error, file=sys.stderr)
         return 1
@@ -153,6 +233,8 @@ def main() -> int:
         row = (counts[kind, verdict] for verdict in ("refused", "stricter", "written"))
         print(f"| {kind} | {' | '.join(map(str, row))} |")
     print(f"{sum(counts.values())} cases: each gave a message or the right text")
+    ends = ", ".join(f"{number} {end}" for end, number in sorted(models.items()))
+    print(f"{sum(models.values())} hostile models: {ends}; the page went on")
     return 0
 
 

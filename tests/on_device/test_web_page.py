@@ -3,12 +3,10 @@
 import json
 import os
 import re
-import select
 import shutil
 import signal
 import socket
 import subprocess
-import sys
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -19,246 +17,26 @@ import numpy as np
 import pytest
 
 from kerasseq.files.tflite import convert, write_tflite
-from kerasseq.models.char_rnn import CharRNNConfig, build_char_rnn
 from kerasseq.models.char_transformer import (
     CharTransformerConfig,
     build_char_transformer,
 )
 from kerasseq.models.stateful import describe_sizes
 from kerasseq.on_device.card import CONTRACT_VERSION
-from kerasseq.on_device.generate import encode_prompt, write_tokens
 from kerasseq.on_device.model_file import Model
 from kerasseq.on_device.serve import Server
-from kerasseq.signatures.characters import build_generating_module, generate
-from kerasseq.signatures.steps import state_shapes
+from kerasseq.signatures.characters import build_generating_module
 from kerasseq.text.characters import Vocabulary
+from tests.support.pages import (
+    CHARACTERS,
+    DEFAULTS,
+    WEB,
+    Page,
+    Serving,
+    keras_text,
+    runner_text,
+)
 from tests.support.programs import FOLDER, run_program
-
-SERVE = FOLDER / "serve.py"
-WEB = Path(__file__).parents[2] / "export" / "web"
-CHARACTERS = "\n abcdé𝄞"
-DEFAULTS = {"length": 37, "temperature": 0.9, "top_k": 6, "top_p": 0.95, "min_p": 0.01}
-FLAGS = """--headless --no-sandbox --disable-gpu --disable-quic --no-first-run
-    --disable-background-networking --disable-component-update --disable-sync"""
-PATIENCE = 10_000  # milliseconds, for a busy machine
-
-
-@pytest.fixture(scope="module")
-def module():
-    characters = len(CHARACTERS)
-    model = build_char_rnn(CharRNNConfig(characters, units=5, embedding_size=3))
-    numbers = np.random.default_rng(17)
-    model.set_weights([numbers.normal(0, 0.7, w.shape) for w in model.get_weights()])
-    module = build_generating_module(model, Vocabulary.from_text(CHARACTERS))
-    module.shapes = state_shapes(model)
-    return module
-
-
-@pytest.fixture(scope="module")
-def exported(module, tmp_path_factory):
-    """A complete file, made by hand like the recipe's."""
-    card = {
-        "contract": CONTRACT_VERSION,
-        "kind": "character model",
-        "cell": "GRU",
-        "vocabulary_size": len(CHARACTERS),
-        "state_shapes": module.shapes,
-        "sampling_defaults": DEFAULTS,
-        "licence": "<b>none</b>",
-    }
-    return write_tflite(
-        tmp_path_factory.mktemp("exported") / "a model.tflite",
-        convert(module, module.device_signatures()),
-        card,
-        {"vocabulary.json": Vocabulary.from_text(CHARACTERS).to_json()},
-    )
-
-
-@pytest.fixture(scope="module")
-def node():
-    found = shutil.which("node")
-    if not found or not shutil.which("npm"):
-        pytest.skip("node and npm are not installed")
-    return found
-
-
-def npm(*arguments):
-    result = subprocess.run(
-        ["npm", *arguments], cwd=WEB, capture_output=True, text=True, timeout=300
-    )
-    return result.returncode, result.stdout + result.stderr
-
-
-@pytest.fixture(scope="module")
-def packages(node):
-    """The packages of the lock file, installed."""
-    lock, installed = WEB / "package-lock.json", WEB / "node_modules"
-    marker = installed / ".package-lock.json"
-    if not marker.exists() or marker.stat().st_mtime < lock.stat().st_mtime:
-        code, output = npm("ci")
-        if code:
-            pytest.skip(f"npm ci fails: {output.strip().splitlines()[-1]}")
-    return installed
-
-
-@pytest.fixture(scope="module")
-def dist(packages):
-    """The built page, newer than its sources."""
-    sources = [*WEB.glob("src/*"), *WEB.glob("*.js*")]
-    newest = max(path.stat().st_mtime for path in sources)
-    built = WEB / "dist" / "worker.js"
-    if not built.exists() or built.stat().st_mtime < newest:
-        code, output = npm("run", "build")
-        assert code == 0, output
-    return WEB / "dist"
-
-
-class Serving:
-    """serve.py in a process of its own."""
-
-    def __init__(self, *arguments, ignored=signal.SIG_DFL):
-        self.process = subprocess.Popen(
-            [sys.executable, "-E", "-s", str(SERVE), "--port=0", *arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            # Background jobs of a shell, and what they start, ignore Ctrl-C.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, ignored),
-        )
-        assert select.select([self.process.stdout], [], [], 20)[0]
-        self.line = self.process.stdout.readline()
-        self.address = self.line.split()[0]
-        self.root = self.address.split("?")[0]
-
-    def get(self, path):
-        with urllib.request.urlopen(self.root.rstrip("/") + path, timeout=10) as reply:
-            return reply.headers, reply.read()
-
-    def end(self, number=signal.SIGTERM):
-        self.process.send_signal(number)
-        output, errors = self.process.communicate(timeout=10)
-        return self.process.returncode, output, errors
-
-
-@pytest.fixture(scope="module")
-def served(dist, exported):
-    serving = Serving(str(exported))
-    yield serving
-    serving.end()
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    api = pytest.importorskip("playwright.sync_api", reason="no playwright")
-    program = shutil.which("chromium")
-    if not program:
-        pytest.skip("chromium is not installed")
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=program, args=FLAGS.split()
-        )
-        api.expect.set_options(timeout=PATIENCE)
-        yield browser
-        browser.close()
-
-
-class Page:
-    """The page as a person uses it: by its visible text."""
-
-    def __init__(self, page, served):
-        from playwright.sync_api import expect
-
-        self.page, self.served, self.expect = page, served, expect
-        self.errors, self.requests = [], []
-        page.on("pageerror", lambda error: self.errors.append(error))
-        page.on("request", lambda request: self.requests.append(request.url))
-        self.write_button = page.get_by_role("button", name="Write")
-        self.status = page.get_by_role("status")
-        self.complaint = page.locator("#opening-error")
-
-    def go(self, address):
-        self.page.goto(address)
-        return self
-
-    def open(self, name="a model.tflite"):
-        self.go(self.served.address)
-        self.expect(self.status).to_have_text(f"{name} is open.")
-        return self
-
-    def fill(self, **settings):
-        details = self.page.locator("#settings")
-        if details.get_attribute("open") is None:
-            self.page.get_by_text("Settings", exact=True).click()
-        for name, value in settings.items():
-            label = name.capitalize().replace("_", "-")
-            self.page.get_by_label(label, exact=True).fill(str(value))
-
-    def prompt(self, text):
-        self.page.get_by_label("Prompt").fill(text)
-
-    def write(self):
-        self.write_button.click()
-        self.expect(self.status).to_have_text(re.compile("^(Wrote|Stopped)"))
-        return self.text()
-
-    def text(self):
-        return self.page.locator("#text").text_content()
-
-    def check(self):
-        """No script failed, and nothing was requested from another host."""
-        assert self.errors == []
-        away = [url for url in self.requests if not url.startswith(self.served.root)]
-        assert away == []
-
-
-@pytest.fixture(scope="module")
-def context(chromium):
-    context = chromium.new_context(viewport={"width": 1200, "height": 800})
-    yield context
-    context.close()
-
-
-@pytest.fixture
-def fresh_page(context, served):
-    """A separate page, not loaded yet."""
-    page = Page(context.new_page(), served)
-    yield page
-    page.page.close()
-    page.check()
-
-
-@pytest.fixture(scope="module")
-def open_page(context, served):
-    page = Page(context.new_page(), served).open()
-    yield page
-    page.page.close()
-    page.check()
-
-
-@pytest.fixture
-def page(open_page):
-    """A page with the model open, shared because the runtime is slow to start."""
-    open_page.prompt("")
-    open_page.fill(**DEFAULTS, seed=0)
-    return open_page
-
-
-def keras_text(module, prompt, **changes):
-    values = DEFAULTS | changes
-    return generate(module, prompt, values.pop("length"), **values)
-
-
-def runner_text(path, prompt, **changes):
-    """The text of generate.py's functions."""
-    model = Model(path)
-    characters = model.vocabulary["characters"]
-    parts = write_tokens(
-        model.signatures()["generate"],
-        model.state_shapes(),
-        encode_prompt(prompt, characters),
-        **DEFAULTS | changes,
-    )
-    return "".join(characters[token] for part in parts for token in part)
 
 
 def test_the_page_writes_the_text_of_python_and_keras(page, exported, module):

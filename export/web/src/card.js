@@ -1,5 +1,7 @@
 /** A model's card in readable words. */
 
+import { codePoint } from "./foreign.js";
+
 const LABELS = {
   kind: "Kind",
   cell: "Cell",
@@ -25,31 +27,36 @@ const LABELS = {
 };
 
 /**
- * The rows of a card: known entries first, in order, then all others unchanged.
+ * The rows of a card: known entries first, in order, then all others in quotes.
  *
  * @param {object} card
  * @returns {[label: string, value: string][]}
  */
 export function describeCard(card) {
   const order = Object.keys(LABELS);
-  const known = order.filter((key) => key in card);
-  const others = Object.keys(card).filter((key) => !(key in LABELS));
-  return [...known, ...others]
-    .filter((key) => card[key] !== null)
-    .map((key) => [LABELS[key] ?? words(key), describe(key, card[key])]);
+  const known = order.filter((key) => Object.hasOwn(card, key));
+  const others = Object.keys(card).filter((key) => !Object.hasOwn(LABELS, key));
+  // What the page does not know is quoted, so that it cannot pass for what it knows.
+  return [
+    ...known.map((key) => [LABELS[key], key]),
+    ...others.map((key) => [`“${key}”`, key]),
+  ]
+    .filter(([, key]) => card[key] !== null)
+    .map(([label, key]) => [label, describe(key, card[key])]);
 }
 
-/** The model in one line, from its card. */
+/** The model in one line, from its card, whose entries may be anything. */
 export function summarizeCard(card, numCharacters) {
+  const stacked = Number.isInteger(card.layers) && card.layers > 1;
   return [
-    card.cell && [card.cell, card.layers > 1 && `${card.layers} ×`, card.units],
-    card.blocks && ["Transformer", `${card.blocks} ×`, card.model_size],
+    card.cell && [card.cell, stacked && `${card.layers} ×`, card.units],
+    card.blocks && ["Transformer", `${plain(card.blocks)} ×`, card.model_size],
     card.parameters && [number(card.parameters), "parameters"],
     [number(numCharacters), "characters"],
     card.weights && [card.weights],
   ]
     .filter(Boolean)
-    .map((parts) => parts.filter(Boolean).join(" "));
+    .map((parts) => parts.filter(Boolean).map(plain).join(" "));
 }
 
 /** Characters in a readable form: “a”, space, U+0007. */
@@ -57,7 +64,7 @@ export function nameCharacter(character) {
   if (character === " ") return "space";
   if (character === "\n") return "newline";
   if (/^[\p{L}\p{N}\p{P}\p{S}]$/u.test(character)) return character;
-  return `U+${character.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}`;
+  return codePoint(character);
 }
 
 function describe(key, value) {
@@ -65,13 +72,12 @@ function describe(key, value) {
     return `${value.toFixed(3)} nats a character`;
   }
   if (key === "state_shapes") return value.map((shape) => shape.join(" × ")).join(", ");
-  if (typeof value === "number") return number(value);
-  if (typeof value !== "object") return String(value);
-  if (Array.isArray(value)) return JSON.stringify(value);
+  if (typeof value !== "object" || Array.isArray(value)) return number(value);
   return Object.entries(value)
-    .map(([name, entry]) => `${words(name)} ${entry}`)
+    .map(([name, entry]) => `${name.replaceAll("_", " ")} ${plain(entry)}`)
     .join(", ");
 }
 
-const words = (key) => key.replaceAll("_", " ");
-const number = (value) => value.toLocaleString("en");
+const plain = (value) => (typeof value === "string" ? value : JSON.stringify(value));
+const number = (value) =>
+  typeof value === "number" ? value.toLocaleString("en") : plain(value);

@@ -19,6 +19,7 @@ const MOST_BYTES = {
   "card.sha256": 100,
   "vocabulary.json": 2 ** 23,
 };
+const MOST_FILES = 100;
 const MOST_DEPTH = 8;
 
 const isWhole = (low) => (value) =>
@@ -89,9 +90,8 @@ export async function openModel(content, name) {
   checkHash("the model", flatbuffer, card.sha256, name);
   const vocabulary = files["vocabulary.json"];
   checkHash("vocabulary.json", vocabulary, card.attachments["vocabulary.json"], name);
-  const { characters } = parse(vocabulary);
-  const single = (text) =>
-    typeof text === "string" && [...text].length === 1 && text.isWellFormed();
+  const { characters } = parse(`${name} is wrong: vocabulary.json`, vocabulary);
+  const single = (text) => typeof text === "string" && [...text].length === 1;
   if (
     !Array.isArray(characters) ||
     !characters.every(single) ||
@@ -114,7 +114,11 @@ export async function openModel(content, name) {
 async function readAttached(content) {
   // Its own web workers would be one more script to serve.
   const reader = new ZipReader(new Uint8ArrayReader(content), { useWebWorkers: false });
-  const entries = await reader.getEntries();
+  const entries = [];
+  for await (const entry of reader.getEntriesGenerator()) {
+    if (entries.length === MOST_FILES) throw new Error("too many files are in it");
+    entries.push(entry);
+  }
   const files = {};
   for (const [name, most] of Object.entries(MOST_BYTES)) {
     const [entry, second] = entries.filter((entry) => entry.filename === name);
@@ -127,23 +131,40 @@ async function readAttached(content) {
     files[name] = await entry.getData(new Uint8ArrayWriter(), { checkSignature: true });
   }
   await reader.close();
-  const card = parse(files["card.json"]);
-  if (isNested(card, MOST_DEPTH)) throw new Error("card.json is nested too deep");
+  const card = parse("card.json", files["card.json"]);
   const start = Math.min(...entries.map((entry) => entry.offset));
   return { start, card, files };
 }
 
-/** The object in a JSON file. */
-function parse(bytes) {
-  const value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-  if (typeof value !== "object" || value === null) throw new Error("it is no object");
+/** The object in a JSON file; `name` begins the message where there is none. */
+function parse(name, bytes) {
+  let value;
+  try {
+    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  } catch (error) {
+    throw new Error(`${name} is no JSON (${error.message})`);
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new Error(`${name} is no object`);
+  }
+  checkValue(name, value, MOST_DEPTH);
   return value;
 }
 
-/** Whether a value is nested deeper than this many levels. */
-function isNested(value, levels) {
-  if (typeof value !== "object" || value === null) return false;
-  return levels === 0 || Object.values(value).some((each) => isNested(each, levels - 1));
+/** Throw for what not every reader of JSON takes for the same. */
+function checkValue(name, value, levels) {
+  if (typeof value === "number" && !Number.isFinite(value)) {
+    throw new Error(`${name} has a number that is not finite`);
+  }
+  if (typeof value === "string" && !value.isWellFormed()) {
+    throw new Error(`${name} has half of a surrogate pair`);
+  }
+  if (typeof value !== "object" || value === null) return;
+  if (levels === 0) throw new Error(`${name} is nested too deep`);
+  for (const [key, each] of Object.entries(value)) {
+    checkValue(name, key, 0);
+    checkValue(name, each, levels - 1);
+  }
 }
 
 /** Throw unless each entry passes its test; `where` begins the message. */

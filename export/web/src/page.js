@@ -1,10 +1,15 @@
 /** The page: it opens, asks and shows. The model itself runs in worker.js. */
 
-import { ask } from "./ask.js";
+import { ask, endWorker, isBusy } from "./ask.js";
 import { describeCard, nameCharacter, summarizeCard } from "./card.js";
 import { readFields, showDefaults } from "./fields.js";
+import { showSentence, visible } from "./foreign.js";
 import { Paper } from "./paper.js";
+import { nameOf, readAddress, readAddressOf, readFile } from "./reading.js";
 import { encodePrompt } from "./writing.js";
+
+/** Milliseconds that a model may take to stop. */
+const PATIENCE = 10_000;
 
 const $ = (id) => document.getElementById(id);
 const paper = new Paper($("text"));
@@ -12,25 +17,34 @@ const paper = new Paper($("text"));
 let model;
 /** How many files were requested; only the last one is opened. */
 let opening = 0;
+/** Ends the reading of the one before. */
+let reading = new AbortController();
 let writing = false;
 let stopping = false;
+let patience;
 
 /**
  * Open a model and show its card.
  *
- * @param {string} name for messages
- * @param {() => Promise<ArrayBuffer>} read
+ * @param {string} foreign name, for messages
+ * @param {(name: string, signal: AbortSignal) => Promise<ArrayBuffer>} read
  */
-async function open(name, read) {
+async function open(foreign, read) {
   opening += 1;
   const mine = opening;
+  const name = visible(foreign).slice(0, 300);
   stopping = true;
   model = undefined;
+  reading.abort();
+  reading = new AbortController();
+  // What the model before does may never end.
+  if (isBusy()) endWorker("Another file was opened.");
   show();
-  say(`Opening ${name} ...`);
+  say(`Opening ${name} ...`, name);
   complain("opening-error", "");
+  complain("writing-error", "");
   try {
-    const content = await read();
+    const content = await read(name, reading.signal);
     if (mine !== opening) return;
     const opened = await ask("open", { content, name }, [content]);
     // Of two files that are opened in a row, the second is wanted.
@@ -39,64 +53,31 @@ async function open(name, read) {
     showModel();
     $("source").open = false;
     $("source-summary").textContent = "Open another model";
-    say(`${name} is open.`);
+    say(`${name} is open.`, name);
   } catch (error) {
     if (mine !== opening) return;
     say("");
     $("source").open = true;
-    complain("opening-error", error.message);
+    complain("opening-error", error.message, name);
   }
   show();
 }
 
-function openFile(file) {
-  return open(file.name, () =>
-    file.arrayBuffer().catch((error) => {
-      throw new Error(`${file.name} cannot be read: ${error.message}`);
-    }),
-  );
-}
+const openFile = (file) => open(file.name, (name) => readFile(file, name));
 
 function openAddress(text) {
   let address;
   try {
-    address = new URL(text.trim(), document.baseURI);
-  } catch {
-    address = { protocol: "" };
-  }
-  if (!text.trim() || !/^https?:$/.test(address.protocol)) {
-    complain(
-      "opening-error",
-      `“${text}” is no address; give one like https://host/model.tflite`,
-    );
+    address = readAddressOf(text);
+  } catch (error) {
+    // A password must not stay on the screen, nor in the browser's history.
+    $("address").value = text.replace(/(^|\/\/)[^]*@/, "$1");
+    if (text.includes("@")) history.replaceState(null, "", location.pathname);
+    complain("opening-error", error.message);
     return;
   }
-  return open(nameOf(address), async () => {
-    let response;
-    try {
-      response = await fetch(address);
-      if (response.ok) return await response.arrayBuffer();
-    } catch {
-      throw new Error(
-        `${address.href} cannot be fetched: the address may be wrong, or its server ` +
-          "does not let other pages read (CORS); save the file and open it from there",
-      );
-    }
-    throw new Error(
-      `${address.href} cannot be fetched: the server answers ${response.status} ` +
-        `${response.statusText}; check the address`,
-    );
-  });
-}
-
-/** The file's name in an address, which may be malformed. */
-function nameOf(address) {
-  const name = address.pathname.split("/").at(-1) || address.href;
-  try {
-    return decodeURIComponent(name);
-  } catch {
-    return name;
-  }
+  $("address").value = text;
+  return open(nameOf(address), (name, signal) => readAddress(address, name, signal));
 }
 
 function showModel() {
@@ -107,7 +88,7 @@ function showModel() {
   );
   const rows = [
     ...describeCard(card),
-    ["The characters", characters.map(nameCharacter).join(" ")],
+    ["The characters", listed(characters)],
   ];
   $("card").replaceChildren(
     ...rows.flatMap(([label, value]) => [element("dt")(label), element("dd")(value)]),
@@ -126,6 +107,7 @@ async function write() {
   );
   complain("writing-error", "");
   say("Writing ...");
+  const mine = opening;
   writing = true;
   stopping = false;
   show();
@@ -149,9 +131,15 @@ async function write() {
       `${end} ${number(count)} characters${count ? `, ${number(rate())} a second` : ""}.`,
     );
   } catch (error) {
-    say("");
-    complain("writing-error", error.message);
+    // The worker has ended, and with it the model; another one may be open already.
+    if (mine === opening) {
+      model = undefined;
+      $("source").open = true;
+      say("");
+      complain("writing-error", error.message);
+    }
   }
+  clearTimeout(patience);
   paper.finish();
   writing = false;
   $("progress").textContent = "";
@@ -161,27 +149,28 @@ async function write() {
 /** Name the prompt's characters that the model does not know. */
 function showUnknown() {
   const encoded = encodePrompt($("prompt").value, model.characters);
-  const { length } = encoded.unknown;
-  const names = encoded.unknown.slice(0, 50).map(nameCharacter).join(" ");
-  const more = length > 50 ? ` and ${length - 50} more` : "";
-  const said = names && `Left out, since the model does not know them: ${names}${more}`;
+  const names = listed(encoded.unknown, 50);
+  const said = names && `Left out, since the model does not know them: ${names}`;
   if ($("unknown").textContent !== said) $("unknown").textContent = said;
   return encoded;
+}
+
+/** The names of characters, or of the first of them. */
+function listed(characters, most = 500) {
+  const names = characters.slice(0, most).map(nameCharacter).join(" ");
+  const left = characters.length - most;
+  return left > 0 ? `${names} and ${number(left)} more` : names;
 }
 
 const number = (value) => value.toLocaleString("en");
 
 function element(tag) {
-  return (text) => Object.assign(document.createElement(tag), { textContent: text });
+  return (text) =>
+    Object.assign(document.createElement(tag), { textContent: visible(text) });
 }
 
-function say(text) {
-  $("status").textContent = text;
-}
-
-function complain(id, text) {
-  $(id).textContent = text;
-}
+const say = (text, name) => showSentence($("status"), text, name);
+const complain = (id, text, name) => showSentence($(id), text, name);
 
 /** Buttons keep the keyboard focus while they are inactive. */
 const enable = (id, can) => $(id).setAttribute("aria-disabled", String(!can));
@@ -199,9 +188,8 @@ function show() {
 
 $("file").addEventListener("change", ({ target }) => {
   if (target.files.length) openFile(target.files[0]);
-});
-// The same file may have changed since.
-$("file").addEventListener("click", ({ target }) => {
+  // So that the same file, which may have changed, can be chosen again; and the browser
+  // would show its name as it is.
   target.value = "";
 });
 $("opening").addEventListener("submit", (event) => {
@@ -213,7 +201,13 @@ $("writing").addEventListener("submit", (event) => {
   if (enabled("write")) write();
 });
 $("stop").addEventListener("click", () => {
+  if (!enabled("stop")) return;
   stopping = true;
+  clearTimeout(patience);
+  patience = setTimeout(
+    () => endWorker("The model does not stop; open it again, or another one."),
+    PATIENCE,
+  );
 });
 $("prompt").addEventListener("input", () => model && showUnknown());
 $("prompt").addEventListener("keydown", (event) => {
@@ -250,7 +244,4 @@ addEventListener("drop", (event) => {
 $("settings").open = matchMedia("(min-width: 60rem)").matches;
 show();
 const address = new URLSearchParams(location.search).get("model");
-if (address) {
-  $("address").value = address;
-  openAddress(address);
-}
+if (address) openAddress(address);

@@ -2,6 +2,10 @@
  * The model, outside the page's thread. It answers each message with one message:
  * `open` a file, start to `write`, write some `more`. The page asks for each piece, so
  * it is never flooded, and to stop it asks no more.
+ *
+ * A file can be wrong on purpose. What it does to the runtime stays in the memory of
+ * WebAssembly, which ends with this worker: the answer says `broken`, and the page takes
+ * another worker.
  */
 
 import { loadAndCompile, loadLiteRt, Tensor } from "@litertjs/core";
@@ -31,22 +35,40 @@ const answers = {
         `LiteRT.js does not start (${error.message}); load the page again`,
       );
     });
-    compiled = await loadAndCompile(opened.flatbuffer, { accelerator: "wasm" });
+    await guarded(`LiteRT.js cannot open ${name}`, async () => {
+      compiled = await loadAndCompile(opened.flatbuffer, { accelerator: "wasm" });
+    });
     checkSignatures(compiled.signatures, opened.card, name);
-    model = opened;
+    model = { ...opened, name };
     return { card: model.card, characters: model.characters };
   },
   write(job) {
-    const generate = onArrays(compiled.signatures.generate, Tensor);
-    writing = writeTokens(generate, { ...job, stateShapes: model.card.state_shapes });
-    return {};
+    return guarded(`LiteRT.js cannot run ${model.name}`, () => {
+      const generate = onArrays(compiled.signatures.generate, Tensor);
+      writing = writeTokens(generate, { ...job, stateShapes: model.card.state_shapes });
+      return {};
+    });
   },
-  async more() {
-    const { value = [], done } = await writing.next();
-    const text = Array.from(value, (id) => model.characters[id]).join("");
-    return { text, count: value.length, done };
+  more() {
+    return guarded(`LiteRT.js cannot run ${model.name}`, async () => {
+      const { value = [], done } = await writing.next();
+      const text = Array.from(value, (id) => model.characters[id]).join("");
+      return { text, count: value.length, done };
+    });
   },
 };
+
+class Fault extends Error {}
+
+/** Do something in the runtime, which throws strings, numbers and errors. */
+async function guarded(complaint, work) {
+  try {
+    return await work();
+  } catch (error) {
+    const [reason] = String(error?.message ?? error).split("\n");
+    throw new Fault(`${complaint} (${reason.slice(0, 200)}); export it again`);
+  }
+}
 
 let before = Promise.resolve();
 self.onmessage = ({ data: { id, type, content } }) => {
@@ -55,7 +77,8 @@ self.onmessage = ({ data: { id, type, content } }) => {
     try {
       self.postMessage({ id, answer: await answers[type](content) });
     } catch (error) {
-      self.postMessage({ id, error: error.message ?? String(error) });
+      const broken = error instanceof Fault;
+      self.postMessage({ id, error: error.message ?? String(error), broken });
     }
   });
 };

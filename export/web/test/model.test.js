@@ -88,8 +88,8 @@ for (const [what, files, complaint] of [
     { ...filesOf(), "card.sha256": undefined },
     "(card.sha256 is missing); copy or export it again",
   ],
-  ["a card that is a list", withHash("[]"), "speaks contract undefined"],
-  ["a card that is null", withHash("null"), "(it is no object)"],
+  ["a card that is a list", withHash("[]"), "(card.json is no object)"],
+  ["a card that is null", withHash("null"), "(card.json is no object)"],
   ["no kind", filesOf({ kind: undefined }), 'of the kind "undefined"'],
   ["no contract", filesOf({ contract: undefined }), "speaks contract undefined"],
   ["no hash", filesOf({ sha256: undefined }), "sha256 cannot be undefined; export"],
@@ -107,12 +107,27 @@ for (const [what, files, complaint] of [
   [
     "an infinite temperature",
     withHash(JSON.stringify(cardOf("")).replace('ture":1', 'ture":1e999')),
-    "temperature cannot be null;",
+    "(card.json has a number that is not finite)",
+  ],
+  [
+    "half of a pair",
+    filesOf({ licence: "\ud834" }),
+    "(card.json has half of a surrogate pair)",
+  ],
+  [
+    "half of a pair in a key",
+    filesOf({ versions: { "\udd1e": 1 } }),
+    "(card.json has half of a surrogate pair)",
   ],
   [
     "a card nested too deep",
     withHash(`{"a": ${"[".repeat(100_000)}${"]".repeat(100_000)}}`),
     "is not a whole .tflite of this project (",
+  ],
+  [
+    "too many files",
+    { ...filesOf(), ...Object.fromEntries(Array.from({ length: 99 }, (_, i) => [i, "x"])) },
+    "(too many files are in it)",
   ],
   [
     "a card out of proportion",
@@ -150,7 +165,7 @@ for (const [what, files, complaint] of [
     "has a vocabulary of 1, its model one of 3; export it again",
   ],
   ["no list of characters", filesOf({}, null), "no list of different characters"],
-  ["half a pair", filesOf({}, ["a", "b", "\ud834"]), "no list of different characters"],
+  ["half a pair", filesOf({}, ["a", "b", "\ud834"]), "has half of a surrogate pair"],
   ["one twice", filesOf({}, ["a", "b", "b"]), "no list of different characters"],
   [
     "a character of two",
