@@ -10,8 +10,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-import numpy as np
-
 if __package__:
     from .card import CLASSIFIER
     from .command import Command, json_line, read_lines, visible
@@ -22,6 +20,8 @@ else:  # copied: beside one another
     from command import Command, json_line, read_lines, visible  # type: ignore[no-redef]
     from model_file import Model  # type: ignore[no-redef]
     from words import encode_words, split_words  # type: ignore[no-redef]
+
+import numpy as np
 
 
 class Answer(NamedTuple):

@@ -4,12 +4,22 @@ import argparse
 import contextlib
 import errno
 import json
+import os
 import re
+import signal
 import sys
 from collections.abc import Iterable, Iterator
 from itertools import count
+from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
+_program = getattr(sys.modules["__main__"], "__file__", None)
+if _program and Path(_program).resolve().parent == Path(__file__).resolve().parent:
+    # One of these programs is the process, and has nothing to clean up. Raised halfway
+    # through an import, KeyboardInterrupt becomes a traceback or another error; so the
+    # programs import this file before numpy.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, lambda number, frame: os._exit(130))
 # Characters: no model of sentences reads further, and more would fill the memory.
 LONGEST_LINE, LONGEST_PROMPT = 2**20, 2**24
 # What moves a terminal's cursor, ends a line, turns the direction of writing or cannot

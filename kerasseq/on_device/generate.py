@@ -11,8 +11,6 @@ from collections.abc import Callable, Iterator, Sequence
 from numbers import Integral, Real
 from typing import Any
 
-import numpy as np
-
 if __package__:
     from .card import CHARACTERS
     from .command import Command, is_terminal, json_line, read_all, visible
@@ -21,6 +19,8 @@ else:  # copied: beside one another
     from card import CHARACTERS  # type: ignore[no-redef]
     from command import Command, is_terminal, json_line, read_all, visible  # type: ignore[no-redef]
     from model_file import Model  # type: ignore[no-redef]
+
+import numpy as np
 
 CHUNK = 256
 # Few enough that a person sees the text being made.

@@ -11,8 +11,6 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from itertools import takewhile
 
-import numpy as np
-
 if __package__:
     from .card import WORDS
     from .command import Command, json_line, read_lines, visible
@@ -21,6 +19,8 @@ else:  # copied: beside one another
     from card import WORDS  # type: ignore[no-redef]
     from command import Command, json_line, read_lines, visible  # type: ignore[no-redef]
     from model_file import Model  # type: ignore[no-redef]
+
+import numpy as np
 
 PUNCTUATION = '!"#$%&()*+,./:;<=>?@[\\]^`{|}~…‘“”„«»–—¡¿'  # noqa: RUF001
 SENTENCE_ENDS = (".", "!", "?", "…")

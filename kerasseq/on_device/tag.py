@@ -10,8 +10,6 @@ import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 
-import numpy as np
-
 if __package__:
     from .card import TAGGER
     from .command import Command, is_terminal, json_line, read_lines, visible
@@ -20,6 +18,8 @@ else:  # copied: beside one another
     from card import TAGGER  # type: ignore[no-redef]
     from command import Command, is_terminal, json_line, read_lines, visible  # type: ignore[no-redef]
     from model_file import Model  # type: ignore[no-redef]
+
+import numpy as np
 
 COLOURS = (36, 33, 35, 32, 34, 96, 93, 95, 92, 94)
 PADDING, UNKNOWN = 0, 1

@@ -92,7 +92,7 @@ def test_signatures_of_a_run_in_threads(runtime, files):
 
 def test_files_that_are_opened_together_leave_standard_error_as_it_was(files):
     before = os.fstat(2)
-    paths = [files[name] for name in ASK] * 4
+    paths = [files[name] for name in ASK] * 12
     with ThreadPoolExecutor(8) as pool:
         opened = list(pool.map(open_tflite, paths))
     assert len({type(each) for each in opened}) == 5

@@ -1,0 +1,167 @@
+"""Whatever goes wrong around a program ends it in one line, without a traceback."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import IO
+
+import pytest
+
+from tests.support.programs import FOLDER, run_program
+
+TEXTS = {
+    "generate": ["--prompt=a bad cab"],
+    "suggest": ["the k"],
+    "classify": ["the cat"],
+    "tag": ["the cat"],
+    "encode": ["the cat"],
+    "show": [],
+}
+# All programs share the code that meets these accidents, so one is enough each time.
+FIRST, *OTHERS = *TEXTS, "serve"
+EACH = [FIRST, *(pytest.param(name, marks=pytest.mark.slow) for name in OTHERS)]
+NO_SPACE = f"standard output cannot be written: {os.strerror(errno.ENOSPC)}"
+
+
+def closed_pipe() -> IO[bytes]:
+    reading, writing = os.pipe()
+    os.close(reading)
+    return os.fdopen(writing, "wb")
+
+
+@pytest.fixture
+def paths(tmp_path) -> dict[str, str]:
+    """Paths that are no file to read, by what is wrong with them."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "file").touch()
+    found = {
+        "too long": "x" * 300,
+        "too long a folder": f"{'y' * 300}/m.tflite",
+        "missing": str(tmp_path / "none"),
+        "folder": str(tmp_path),
+        "pipe": str(tmp_path / "pipe"),
+        "device without an end": "/dev/zero",
+        "below a file": str(tmp_path / "file" / "m.tflite"),
+        "NUL": "a\0b",
+        "half a pair": "a\ud800b",
+        "control characters": "a\n\x1b[2J\u202eb",
+        "nothing": "",
+        "empty": str(tmp_path / "file"),
+    }
+    if os.geteuid():
+        (tmp_path / "locked").mkdir(mode=0)
+        found["forbidden"] = str(tmp_path / "locked" / "m.tflite")
+    return found
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_a_path_that_cannot_be_read(name, paths, capsys):
+    program = import_module(f"kerasseq.on_device.{name}")
+    for wrong, path in paths.items():
+        assert program.main([path, *TEXTS[name]]) == 2, wrong
+        found = capsys.readouterr()
+        assert found.out == ""
+        (line,) = found.err.splitlines()
+        assert line.startswith(f"{name}.py: ") and line.isprintable(), wrong
+
+
+@pytest.mark.parametrize("name", EACH)
+def test_help_that_cannot_be_written(name):
+    with Path("/dev/full").open("wb") as full:
+        done = run_program(
+            name, "--help", capture_output=False, stdout=full, stderr=subprocess.PIPE
+        )
+    assert (done.returncode, done.stderr.decode()) == (1, f"{name}.py: {NO_SPACE}\n")
+    done = run_program(name, "--help", preexec_fn=lambda: os.close(1))
+    assert done.returncode == 1
+    assert done.stderr.decode() == (
+        f"{name}.py: standard output cannot be written: it is closed\n"
+    )
+    with closed_pipe() as pipe:
+        done = run_program(
+            name, "--help", capture_output=False, stdout=pipe, stderr=subprocess.PIPE
+        )
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize("name", EACH)
+def test_a_message_that_cannot_be_written(name, tmp_path):
+    for arguments in (["--colour"], [tmp_path / "none"]):
+        done = run_program(name, *arguments, preexec_fn=lambda: os.close(2))
+        assert (done.returncode, done.stdout) == (2, b"")
+        with Path("/dev/full").open("wb") as full, closed_pipe() as pipe:
+            for stream in (full, pipe):
+                done = run_program(
+                    name,
+                    *arguments,
+                    capture_output=False,
+                    stdout=subprocess.PIPE,
+                    stderr=stream,
+                )
+                assert (done.returncode, done.stdout) == (2, b"")
+
+
+# Presses Ctrl-C when a module is imported, then runs a program.
+INTERRUPTED = """
+import os, runpy, signal, sys
+from importlib.abc import MetaPathFinder
+class Interrupt(MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == wanted:
+            os.kill(os.getpid(), signal.SIGINT)
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.meta_path.insert(0, Interrupt())
+wanted, *sys.argv = sys.argv[1:]
+sys.path.insert(0, sys.argv[0].rpartition("/")[0])
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("name", EACH[:-2])
+@pytest.mark.parametrize("module", ["numpy", "ai_edge_litert.interpreter"])
+def test_ctrl_c_while_a_module_is_imported(name, module, files):
+    program = [str(FOLDER / f"{name}.py"), files[name], *TEXTS[name]]
+    done = subprocess.run(
+        [sys.executable, "-E", "-s", "-c", INTERRUPTED, module, *program],
+        capture_output=True,
+        cwd="/",
+        timeout=120,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
+
+
+@pytest.mark.parametrize("name", EACH[:-1])
+def test_warnings_that_are_errors(name, files):
+    program = [str(FOLDER / f"{name}.py"), files[name], *TEXTS[name]]
+    done = subprocess.run(
+        [sys.executable, "-E", "-s", "-W", "error", *program],
+        capture_output=True,
+        cwd="/",
+        timeout=120,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout
+
+
+def test_as_a_module_a_program_leaves_ctrl_c_to_python():
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_line_or_a_prompt_beyond_all_measure_is_refused(files):
+    line = b"the " * 2**18
+    done = run_program("classify", files["classify"], input=b"the\n" + line + b"x\n")
+    assert done.returncode == 2
+    assert len(done.stdout.splitlines()) == 1, "the first line has its answer"
+    assert done.stderr.decode() == (
+        "classify.py: line 2 of standard input has more than 1,048,576 characters; "
+        "give less\n"
+    )
+    done = run_program("classify", files["classify"], input=line)
+    assert done.returncode == 0
+    done = run_program("generate", files["generate"], input=b"a" * (2**24 + 1))
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"standard input has more than 16,777,216 characters" in done.stderr
