@@ -7,6 +7,7 @@ folder can be emptied at any time: missing files are made again.
 """
 
 import contextlib
+import hashlib
 import json
 import math
 import os
@@ -23,7 +24,6 @@ import numpy as np
 
 from kerasseq.text.characters import NUM_CODE_POINTS, Vocabulary
 from kerasseq.text.progress import watched_pieces
-from kerasseq.text.reading import TextHash
 
 # Seconds. No text takes a day to encode, so older files were left by a killed run.
 STALE = 86_400
@@ -254,7 +254,7 @@ def _hash_decoded(file: BinaryIO, vocabulary: Vocabulary) -> str:
         LookupError: an id is not in the vocabulary.
         ValueError: the file does not hold whole ids, or the vocabulary half characters.
     """
-    points, digest = vocabulary.code_points.astype("<u4"), TextHash()
+    points, digest = vocabulary.code_points.astype("<u4"), hashlib.sha256()
     # One table for ASCII: 0xff, for unknown ids, is in no text.
     table = points.astype(np.uint8).tobytes().ljust(256, b"\xff")
     for piece in watched_pieces(file, "checking the cached ids"):

@@ -4,7 +4,6 @@ import codecs
 import hashlib
 import os
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from kerasseq.text.progress import PIECE, read_with_progress
@@ -22,26 +21,6 @@ def read_text(path: str | os.PathLike) -> str:
             UTF-8; the message says which, and at which byte.
     """
     return "".join(read_characters(path))
-
-
-class TextHash:
-    """SHA-256 of bytes, computed in a thread beside the caller's work on them."""
-
-    def __init__(self) -> None:
-        self._sha256 = hashlib.sha256()
-        self._thread = ThreadPoolExecutor(1)
-        self._last: Future | None = None
-
-    def update(self, piece: bytes) -> None:
-        """Add a piece, which is hashed until the next is added."""
-        if self._last:
-            self._last.result()
-        self._last = self._thread.submit(self._sha256.update, piece)
-
-    def hexdigest(self) -> str:
-        """The hash of all pieces, in hexadecimal; no more can be added."""
-        self._thread.shutdown()
-        return self._sha256.hexdigest()
 
 
 def read_characters(
@@ -65,7 +44,7 @@ def read_characters(
         ValueError: as `read_text`, once it reaches the fault, or at the end if the text
             has another hash.
     """
-    decoder, digest = codecs.getincrementaldecoder("utf-8")(), TextHash()
+    decoder, digest = codecs.getincrementaldecoder("utf-8")(), hashlib.sha256()
     try:
         for offset, piece in read_bytes(path, title, size):
             if sha256:
@@ -110,7 +89,7 @@ def hash_text(path: str | os.PathLike) -> str:
     Raises:
         ValueError: as `read_bytes`.
     """
-    digest = TextHash()
+    digest = hashlib.sha256()
     for _, piece in read_bytes(path, "hashing"):
         digest.update(piece)
     return digest.hexdigest()
