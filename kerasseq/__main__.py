@@ -4,6 +4,8 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from kerasseq.starting import interruptible, own_process
+
 # The programs for devices need numpy and ai-edge-litert alone, and start at once.
 PROGRAMS = {
     "write": "generate",
@@ -24,10 +26,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
+    if arguments is None:
+        own_process()
     name, *others = (sys.argv[1:] if arguments is None else arguments) or [""]
     if name in PROGRAMS:
         program = import_module(f"kerasseq.on_device.{PROGRAMS[name]}")
-        return program.main(others, f"kerasseq {name}")
+        with interruptible():
+            return program.main(others, f"kerasseq {name}")
     try:
         from kerasseq import commands
     except ModuleNotFoundError as error:

@@ -6,6 +6,7 @@ Parsing and help load neither TensorFlow nor Keras; only the work does.
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,9 +14,10 @@ import typer
 
 from kerasseq import __version__
 from kerasseq.option_parameters import with_options
-from kerasseq.outcome import exit_code
+from kerasseq.outcome import exit_code, say
 from kerasseq.quiet import hush
 from kerasseq.runs.options import Options
+from kerasseq.starting import importing, open_streams, own_process
 from kerasseq.tools import add_tools
 
 TRAIN = """\
@@ -109,8 +111,17 @@ def _from_process(
     """What to call before the work, and the arguments."""
     # Only a command with a process of its own may redirect standard error.
     if arguments is None:
-        return hush, sys.argv[1:]
+        own_process()
+        open_streams()
+        return _load, sys.argv[1:]
     return lambda: None, arguments
+
+
+def _load() -> None:
+    """Import what training and exporting need."""
+    hush()
+    with importing():
+        import_module("kerasseq.parts")
 
 
 def _new_app(add_completion: bool = False) -> typer.Typer:
@@ -124,17 +135,24 @@ def _new_app(add_completion: bool = False) -> typer.Typer:
 
 def _run(app: typer.Typer, arguments: Sequence[str], program: str) -> int:
     """Run a typer application and report wrong arguments in one line."""
-    try:
-        return app(list(arguments), prog_name=program, standalone_mode=False) or 0
-    except typer.TyperException as error:
-        names = {each.name for each in app.registered_commands}
-        if app.registered_callback and arguments[0] in names:
-            program = f"{program} {arguments[0]}"
-        line = error.format_message().rstrip(".")
-        if near := getattr(error, "possibilities", None):
-            line = f"{error.message}; did you mean {' or '.join(near)}?"
-        print(f"{program}: error: {line}; --help explains", file=sys.stderr)
-        return 2
+
+    def work() -> int:
+        try:
+            return app(list(arguments), prog_name=program, standalone_mode=False) or 0
+        except typer.Abort:
+            raise KeyboardInterrupt from None
+        except typer.TyperException as error:
+            names = {each.name for each in app.registered_commands}
+            name = program
+            if app.registered_callback and arguments[0] in names:
+                name = f"{program} {arguments[0]}"
+            line = error.format_message().rstrip(".")
+            if near := getattr(error, "possibilities", None):
+                line = f"{error.message}; did you mean {' or '.join(near)}?"
+            say(f"{name}: error: {line}; --help explains")
+            return 2
+
+    return exit_code(program, work, "run this again")
 
 
 def _add_version(app: typer.Typer) -> None:

@@ -6,11 +6,14 @@ native code writes to standard error and passes on all but those lines. What Pyt
 writes does not go through it, and what native code says when it crashes still arrives.
 """
 
+import contextlib
+import io
 import os
 import re
 import signal
 import subprocess
 import sys
+import warnings
 
 NOISE = re.compile(
     rb"WARNING: All log messages before absl::InitializeLog"
@@ -23,6 +26,19 @@ NOISE = re.compile(
 )
 
 
+class Screen(io.TextIOWrapper):
+    """Standard error. That it is full or closed ends no command."""
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError):
+            super().write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            super().flush()
+
+
 def hush() -> None:
     """Filter what native code writes to standard error, until the process ends.
 
@@ -31,24 +47,32 @@ def hush() -> None:
     if sys.stderr is None:
         return  # it was closed
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")  # warnings and errors
+    if any(action == "error" for action, *_ in warnings.filters):
+        # `python -W error` is for our code: the libraries warn of their own.
+        warnings.filterwarnings("default", module="(?!kerasseq)")
     sys.stderr.flush()
     screen = os.dup(2)
-    # It ends with the last process that can write to the pipe.
+    # It ends with the last process that can write to the pipe, and Ctrl-C is for the
+    # command: what is ignored here is ignored there from the start.
+    usual = signal.signal(signal.SIGINT, signal.SIG_IGN)
     reader = subprocess.Popen(
         [sys.executable, "-I", "-S", __file__], stdin=subprocess.PIPE, stdout=screen
     )
+    signal.signal(signal.SIGINT, usual)
     assert reader.stdin  # a pipe was asked for
     os.dup2(reader.stdin.fileno(), 2)
     reader.stdin.close()
     reader.returncode = 0  # it outlives this process, which is no fault
-    sys.stderr = os.fdopen(
-        screen, "w", 1, encoding=sys.stderr.encoding, errors="backslashreplace"
+    sys.stderr = Screen(
+        os.fdopen(screen, "wb"),
+        encoding=sys.stderr.encoding,
+        errors="backslashreplace",
+        line_buffering=True,
     )
 
 
 def pass_on() -> None:
     """Copy standard input to standard output without the noise."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the command
     for line in sys.stdin.buffer:
         if not NOISE.match(line):
             sys.stdout.buffer.write(line)

@@ -14,7 +14,13 @@ import numpy as np
 from kerasseq.text.cache import cache_folder, find_ids, store_ids
 from kerasseq.text.characters import Vocabulary
 from kerasseq.text.manual import read_manual
-from kerasseq.text.reading import CHANGED, hash_text, read_characters, read_text
+from kerasseq.text.reading import (
+    CHANGED,
+    hash_text,
+    is_file,
+    read_characters,
+    read_text,
+)
 
 # The first letters differ, so one letter tells the word, and only what follows a space
 # is uncertain: the lowest possible loss is the words' entropy over their mean length.
@@ -79,7 +85,7 @@ def file_corpus(path: str | os.PathLike) -> Corpus:
         ValueError: as `read_text`, or the file changes while it is read.
     """
     path = Path(path)
-    if not path.is_file():
+    if not is_file(path):
         # A pipe can be read only once; a missing file or a directory is refused.
         return Corpus.from_text(path.name, read_text(path))
     sha256 = hash_text(path)

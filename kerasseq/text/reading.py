@@ -3,6 +3,7 @@
 import codecs
 import hashlib
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -64,6 +65,14 @@ def read_characters(
         raise ValueError(CHANGED.format(path))
 
 
+def is_file(path: Path) -> bool:
+    """Whether a path is a regular file, which can be read more than once."""
+    try:
+        return path.is_file()
+    except OSError:  # its name is too long, or a folder cannot be entered
+        return False
+
+
 def read_lines(path: str | os.PathLike) -> Iterator[tuple[int, str]]:
     """Read the lines of a UTF-8 file, each with its number, without the newline.
 
@@ -113,10 +122,14 @@ def read_bytes(
             message says which, and at which byte.
     """
     path = Path(path)
-    if path.is_dir():
-        raise ValueError(f"{path} is a directory; give a text file")
+    if "\0" in str(path):
+        raise ValueError(f"{str(path)!r} holds NUL, which no file's name may hold")
     offset, empty = 0, True
     try:
+        if path.is_dir():
+            raise ValueError(f"{path} is a directory; give a text file")
+        if path.is_fifo():
+            print(f"reading the pipe {path} until it is closed", file=sys.stderr)
         for piece in read_with_progress(path, f"{title} {path.name}", size):
             if b"\0" in piece:
                 raise ValueError(

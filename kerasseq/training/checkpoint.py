@@ -231,7 +231,7 @@ def _digest(arrays: Mapping[str, np.ndarray]) -> str:
 def _variable_arrays(model: keras.Model) -> dict[str, np.ndarray]:
     # Copies, since training may overwrite the memory of the values.
     return {
-        f"variable_{index}": np.array(variable.value)
+        f"variable_{index}": np.array(variable.value.numpy())
         for index, variable in enumerate(_all_variables(model))
     }
 

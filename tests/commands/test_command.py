@@ -46,7 +46,7 @@ def test_it_says_its_version(capsys):
         ("export", "kerasseq export: error: Missing argument 'OUT'"),
         ("export {0}", "kerasseq export: error: {0} holds no saved model"),
         ("export {0} tager", "'tager' is none of encoder, char_rnn"),
-        ("page {0}/none", "kerasseq page: error: {0}/none does not exist"),
+        ("page {0}/none", "kerasseq page: error: {0}/none cannot be served"),
         ("write {0}/none", "kerasseq write: "),
         ("show {0}/none", "kerasseq show: "),
     ],

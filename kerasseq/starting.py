@@ -1,0 +1,63 @@
+"""What a command's process does first, before it imports anything that takes time."""
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from types import FrameType
+
+
+def own_process() -> None:
+    """Prepare a process for a command, until it ends.
+
+    Ctrl-C ends it at once and in silence, outside `interruptible`: halfway through an
+    import, most libraries would show a traceback or be broken. Where a standard stream
+    is closed, no other file takes its number, into which a library would then write.
+    """
+    # Neither where signals are ignored, as by nohup, nor where somebody handles them.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _stop)
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # it takes the lowest free number
+
+
+def interruptible() -> AbstractContextManager[None]:
+    """Let Ctrl-C raise KeyboardInterrupt in the block."""
+    return _handling(_stop, signal.default_int_handler)
+
+
+def importing() -> AbstractContextManager[None]:
+    """Let Ctrl-C end the process in the block, where the command has it for itself."""
+    return _handling(signal.default_int_handler, _stop)
+
+
+@contextlib.contextmanager
+def _handling(before: Callable, handler: Callable) -> Iterator[None]:
+    """Handle Ctrl-C in the block, if it was handled so before."""
+    if signal.getsignal(signal.SIGINT) is not before:
+        yield
+        return
+    signal.signal(signal.SIGINT, handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def open_streams() -> None:
+    """Give streams that are closed a place to go, for libraries that write to them."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            stream = open(os.devnull, mode, encoding="utf-8")  # noqa: PTH123
+            setattr(sys, name, stream)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    with contextlib.suppress(OSError):
+        os.write(2, b"stopped\n")
+    os._exit(130)
