@@ -85,18 +85,23 @@ def _close(environment: Environment) -> None:
         environment.close()
 
 
+# Standard error is the process's, so one thread at a time exchanges it.
+_standard_error = threading.Lock()
+
+
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Hide what LiteRT prints while it looks for hardware; it has no log level."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    try:
-        with Path(os.devnull).open("wb") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+    with _standard_error:
+        sys.stderr.flush()
+        kept = os.dup(2)
+        try:
+            with Path(os.devnull).open("wb") as nowhere:
+                os.dup2(nowhere.fileno(), 2)
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
 
 
 def _compiled(model: CompiledModel, name: str) -> Signature:

@@ -233,7 +233,8 @@ def out_of_range(name: str, value: Any) -> str | None:
     """What to give instead, where a setting is out of its range; NaN is in none."""
     low, high = RANGES[name]
     whole = name in WHOLE
-    if isinstance(value, Integral if whole else Real) and low <= float(value) <= high:
+    kind: Any = Integral if whole else Real
+    if isinstance(value, kind) and low <= value <= high:
         return None
     upper = f"to {high}" if high < 1e300 else "up"
     return f"give {low} {upper}{', a whole number' if whole else ''}"

@@ -11,6 +11,7 @@ from typing import IO
 
 import pytest
 
+from tests.fuzz import fuzz_commands
 from tests.support.programs import FOLDER, run_program
 
 TEXTS = {
@@ -165,3 +166,7 @@ def test_a_line_or_a_prompt_beyond_all_measure_is_refused(files):
     done = run_program("generate", files["generate"], input=b"a" * (2**24 + 1))
     assert (done.returncode, done.stdout) == (2, b"")
     assert b"standard input has more than 16,777,216 characters" in done.stderr
+
+
+def test_any_command_line_ends_in_answers_or_one_line(files):
+    assert sum(fuzz_commands.fuzz(files, 200).values()) == 200

@@ -3,7 +3,6 @@
 import contextlib
 import io
 import json
-import re
 import unicodedata
 from types import SimpleNamespace
 from unittest import mock
@@ -15,25 +14,14 @@ from hypothesis import strategies as st
 
 from kerasseq.on_device import classify, encode, generate, suggest, tag
 from kerasseq.on_device.command import Command, visible
+from tests.support.terminals import check_lines, harmful
 
-TURNING = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
-MARKS = "\u061c\u200e\u200f"
-COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 LENGTH = 5
 # A quarter of the characters are such as can do harm.
 HARMFUL = st.sampled_from(
     "\n\r\t\x00\x07\x08\x1b\x7f\x85\x9b\u2028\u2029\u202e\ud800\ufeff"
 )
 HOSTILE = st.text(st.one_of(HARMFUL, *[st.characters()] * 3), max_size=12)
-
-
-def harmful(character: str) -> bool:
-    """By Unicode's own tables."""
-    return (
-        unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
-        or unicodedata.bidirectional(character) in TURNING
-        or character in MARKS
-    )
 
 
 def test_writing_of_every_language_stays_as_it_is():
@@ -84,12 +72,6 @@ def output(program, file: object, *arguments: str, terminal: bool) -> str:
         assert program.main(["m.tflite", *arguments]) == 0
     assert all(line.startswith(program.__name__) for line in stderr.getvalue().split())
     return stdout.getvalue()
-
-
-def check_lines(text: str, count: int, kept: str = "") -> None:
-    lines = COLOURS.sub("", text).split("\n")
-    assert lines.pop() == "" and len(lines) == count
-    assert not [c for c in "".join(lines) if harmful(c) and c not in kept]
 
 
 @settings(max_examples=25)

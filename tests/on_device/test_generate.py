@@ -2,6 +2,7 @@
 
 import functools
 import json
+import math
 import os
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import zipfile
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kerasseq.files.tflite import convert, write_tflite
@@ -17,8 +18,10 @@ from kerasseq.models.char_rnn import CharRNNConfig, build_char_rnn
 from kerasseq.on_device.card import CONTRACT_VERSION
 from kerasseq.on_device.generate import (
     CHUNK,
+    RANGES,
     encode_prompt,
     main,
+    out_of_range,
     parse_arguments,
     unknown_characters,
     until_stop,
@@ -135,6 +138,25 @@ def test_bad_arguments_exit_with_2_and_one_line(exported, capsys, arguments, com
     (line,) = output.err.splitlines()
     assert complaint in line
     assert line.startswith("generate.py: error: ")
+
+
+@given(
+    st.sampled_from(sorted(RANGES)),
+    st.one_of(st.floats(), st.integers(), st.text(max_size=3), st.none()),
+)
+@example("temperature", math.nan)
+@example("top_p", math.inf)
+@example("length", 2.0)
+@example("temperature", 10**400)
+def test_a_setting_must_be_a_number_within_its_range(name, value):
+    ends = {"temperature": sys.float_info.max, "top_p": 1, "min_p": 1}
+    whole = name not in ends
+    good = (
+        isinstance(value, int if whole else int | float)
+        and not (isinstance(value, float) and not math.isfinite(value))
+        and 0 <= value <= ends.get(name, 2**31 - 1)
+    )
+    assert (out_of_range(name, value) is None) == good
 
 
 def test_a_missing_argument_exits_with_2(capsys):

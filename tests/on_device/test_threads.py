@@ -95,6 +95,9 @@ def test_files_that_are_opened_together_leave_standard_error_as_it_was(files):
     paths = [files[name] for name in ASK] * 12
     with ThreadPoolExecutor(8) as pool:
         opened = list(pool.map(open_tflite, paths))
+        flatbuffer = Model(paths[0]).flatbuffer
+        compiled = ["compiled_model"] * 16
+        assert all(pool.map(open_signatures, [flatbuffer] * 16, compiled))
     assert len({type(each) for each in opened}) == 5
     assert os.path.samestat(os.fstat(2), before)
 
