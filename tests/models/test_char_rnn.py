@@ -1,6 +1,5 @@
 """The character model in all its forms, compared with NumPy and Keras's loops."""
 
-import dataclasses
 import doctest
 import json
 import subprocess
@@ -350,26 +349,3 @@ def test_seeds_up_to_the_last_write_texts(module):
 def test_a_vocabulary_that_does_not_fit_is_refused():
     with pytest.raises(ValueError, match="has 3 characters but the model has 11"):
         build_generating_module(build(), Vocabulary.from_text("abc"))
-
-
-@pytest.mark.parametrize(
-    ("changes", "complaint"),
-    [
-        ({"vocabulary_size": 0}, "vocabulary_size=0 must be at least 1"),
-        ({"units": 0}, "units=0 must be at least 1"),
-        ({"num_layers": -2}, "num_layers=-2 must be at least 1"),
-        ({"embedding_size": 0}, "embedding_size=0 must be at least 1"),
-        ({"cell": "rnn"}, "cell='rnn' is none of gru, lstm, simple_rnn"),
-        ({"dropout": -0.1}, r"dropout=-0\.1 is not from 0 to below 1"),
-        ({"dropout": 1.0}, r"dropout=1\.0 is not from 0 to below 1"),
-        ({"dropout": float("nan")}, "dropout=nan is not"),
-    ],
-)
-def test_impossible_sizes_are_refused(changes, complaint):
-    with pytest.raises(ValueError, match=complaint):
-        CharRNNConfig(**{"vocabulary_size": V, **changes})
-
-
-def test_a_configuration_is_fixed():
-    with pytest.raises(dataclasses.FrozenInstanceError):
-        CharRNNConfig(V).units = 7

@@ -1,6 +1,5 @@
 """The Transformer that writes text, compared with NumPy and Keras."""
 
-import dataclasses
 import subprocess
 import sys
 from pathlib import Path
@@ -369,26 +368,3 @@ def test_keras_writes_the_text_that_the_logits_say(model):
 def test_a_card_has_the_sizes(model):
     sizes = {"model_size": C, "heads": H, "blocks": N, "context": W}
     assert describe_sizes(model) == sizes
-
-
-@pytest.mark.parametrize(
-    ("changes", "complaint"),
-    [
-        ({"vocabulary_size": 0}, "vocabulary_size=0 must be at least 1"),
-        ({"num_heads": 0}, "num_heads=0 must be at least 1"),
-        ({"num_blocks": -2}, "num_blocks=-2 must be at least 1"),
-        ({"context": 1}, "context=1 must be at least 2"),
-        ({"model_size": 0}, "model_size=0 must be at least 1"),
-        ({"model_size": 20}, "model_size=20 divided .* a multiple of 8"),
-        ({"dropout": -0.1}, r"dropout=-0\.1 is not from 0 to below 1"),
-        ({"dropout": float("nan")}, "dropout=nan is not"),
-    ],
-)
-def test_impossible_sizes_are_refused(changes, complaint):
-    with pytest.raises(ValueError, match=complaint):
-        CharTransformerConfig(**{"vocabulary_size": V, **changes})
-
-
-def test_a_configuration_is_fixed():
-    with pytest.raises(dataclasses.FrozenInstanceError):
-        CharTransformerConfig(V).context = 7

@@ -237,28 +237,6 @@ def test_layer_configs_round_trip(layer, arguments):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"model_size": 30}, "model_size=30 is not divisible by num_heads=4; choose a"),
-        ({"vocabulary_size": 0}, "vocabulary_size=0 must be at least 1"),
-        ({"num_heads": 0}, "num_heads=0 must be at least 1"),
-        ({"num_blocks": 0}, "num_blocks=0 must be at least 1"),
-        ({"max_length": 0}, "max_length=0 must be at least 1"),
-        ({"feed_forward_size": -2}, "feed_forward_size=-2 must be at least 1"),
-        ({"dropout": 1}, "dropout=1 is not from 0 to below 1"),
-    ],
-)
-def test_config_refuses(arguments, message):
-    with pytest.raises(ValueError, match=message):
-        EncoderConfig(**{"vocabulary_size": 7, **arguments})
-
-
-def test_config_is_frozen():
-    with pytest.raises(dataclasses.FrozenInstanceError):
-        EncoderConfig(7).model_size = 8
-
-
-@pytest.mark.parametrize(
     ("make", "message"),
     [
         (lambda: SinusoidalPositions(0), "max_length=0 must be at least 1"),

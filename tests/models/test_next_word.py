@@ -257,22 +257,6 @@ def test_a_vocabulary_that_does_not_fit_is_refused(plain):
         NextWordOnText(NextWordOnIds(plain), other)
 
 
-@pytest.mark.parametrize(
-    ("changes", "complaint"),
-    [
-        ({"vocabulary_size": 0}, "vocabulary_size=0 must be at least 1"),
-        ({"units": 0}, "units=0 must be at least 1"),
-        ({"num_layers": -2}, "num_layers=-2 must be at least 1"),
-        ({"embedding_size": 0}, "embedding_size=0 must be at least 1"),
-        ({"dropout": 1.0}, r"dropout=1\.0 is not from 0 to below 1"),
-        ({"dropout": float("nan")}, "dropout=nan is not"),
-    ],
-)
-def test_impossible_sizes_are_refused(changes, complaint):
-    with pytest.raises(ValueError, match=complaint):
-        NextWordConfig(**{"vocabulary_size": V, **changes})
-
-
 def test_a_long_text_is_read_whole(plain, module):
     text = "the king of Rome . " * 200 + "k"
     [(word, probability)] = suggest(module, text, 1)

@@ -238,20 +238,6 @@ def test_saved_and_loaded_in_a_fresh_process(model, tmp_path):
     assert load_model(path).output_names == model.output_names
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"kinds": ()}, "kinds is empty"),
-        ({"units": 0}, "units=0 must be at least 1"),
-        ({"num_letters": -1}, "num_letters=-1 must be at least 1"),
-        ({"dropout": 1.0}, "dropout=1.0 is not from 0 to below 1"),
-    ],
-)
-def test_sizes_out_of_range_are_refused(change, message):
-    with pytest.raises(ValueError, match=message):
-        TaggerConfig(**{"vocabulary_size": 9, "kinds": ("x",), **change})
-
-
 def test_names_of_tags_in_a_file(tmp_path):
     path = write_labels(CONFIG.tags, tmp_path / "tags.json")
     assert read_labels(path) == CONFIG.tags == ("O", "B-x", "I-x", "B-y", "I-y")
