@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from kerasseq.files.keras_models import load_model
 from kerasseq.layers import recurrent
 from kerasseq.layers.recurrent import GRU, LSTM, FusedRNN, SimpleRNN
+from tests.support.weights import with_random_weights
 
 LAYERS = {
     "gru": keras.layers.GRU,
@@ -28,8 +29,7 @@ def both(name: str, **arguments) -> tuple[keras.layers.RNN, FusedRNN]:
     keras.utils.set_random_seed(13)
     layer = LAYERS[name](UNITS, return_sequences=True, return_state=True, **arguments)
     layer.build((BATCH, STEPS, SIZE))
-    rng = np.random.default_rng(0)
-    layer.set_weights([rng.normal(0, 0.4, w.shape) for w in layer.get_weights()])
+    with_random_weights(layer, 0, 0.4)
     fused = FusedRNN(layer.cell, return_sequences=True, return_state=True, **ours_only)
     return layer, fused
 

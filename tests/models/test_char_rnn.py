@@ -17,6 +17,7 @@ from kerasseq.models.stateful import build_sampling_model, build_stateful_model
 from kerasseq.signatures.characters import build_generating_module, generate
 from kerasseq.signatures.steps import state_shapes, step_function
 from kerasseq.text.characters import Vocabulary
+from tests.support.weights import with_random_weights
 
 CELLS = ("gru", "lstm", "simple_rnn")
 V, E, H = 11, 3, 5  # characters, embedding, units
@@ -26,9 +27,7 @@ B, T = 2, 28  # texts, characters in each
 def build(cell="gru", num_layers=1, dropout=0.0) -> keras.Model:
     """A tiny model whose random weights, biases too, are large enough to matter."""
     model = build_char_rnn(CharRNNConfig(V, cell, H, num_layers, E, dropout))
-    numbers = np.random.default_rng(17)
-    model.set_weights([numbers.normal(0, 0.7, w.shape) for w in model.get_weights()])
-    return model
+    return with_random_weights(model, 17, 0.7)
 
 
 @pytest.fixture(

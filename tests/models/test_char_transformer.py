@@ -29,6 +29,7 @@ from kerasseq.text.characters import Vocabulary
 from kerasseq.training.callbacks import HeldOutLoss, reset_carried_state
 from kerasseq.training.compiling import compile_for_training
 from kerasseq.training.configuration import TrainingConfig
+from tests.support.weights import with_random_weights
 
 ROOT = Path(__file__).parents[2]
 V, C, H, N = 11, 12, 2, 2  # characters, model, heads, blocks
@@ -41,9 +42,7 @@ def build(context=W, dropout=0.0, num_blocks=N) -> keras.Model:
     model = build_char_transformer(
         CharTransformerConfig(V, C, H, num_blocks, context, dropout)
     )
-    numbers = np.random.default_rng(17)
-    model.set_weights([numbers.normal(0, 0.5, w.shape) for w in model.get_weights()])
-    return model
+    return with_random_weights(model, 17, 0.5)
 
 
 @pytest.fixture(scope="module")

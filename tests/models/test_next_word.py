@@ -23,6 +23,7 @@ from kerasseq.on_device.operators import list_operators
 from kerasseq.signatures.next_word import NextWordOnIds, NextWordOnText, suggest
 from kerasseq.text.keyboard import Caret, TypedVocabulary
 from kerasseq.text.words import SPECIALS
+from tests.support.weights import with_random_weights
 
 WORDS = (*SPECIALS, ".", "3", "a", "I", "I'm", "king", "kin", "Rome", "of", "the", "ß")
 VOCABULARY = TypedVocabulary(WORDS)
@@ -38,9 +39,7 @@ SIZES = {
 def build(name: str) -> keras.Model:
     """Weights so large that each word makes a difference."""
     model = build_next_word_model(NextWordConfig(V, **SIZES[name]))
-    numbers = np.random.default_rng(23)
-    model.set_weights([numbers.normal(0, 0.9, w.shape) for w in model.get_weights()])
-    return model
+    return with_random_weights(model, 23, 0.9)
 
 
 @pytest.fixture(scope="module", params=SIZES)

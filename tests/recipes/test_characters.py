@@ -15,6 +15,7 @@ from kerasseq.recipes.shipping import open_file
 from kerasseq.recipes.stepping import cross_entropy
 from kerasseq.signatures.characters import build_generating_module
 from kerasseq.text.characters import Vocabulary
+from tests.support.weights import with_random_weights
 
 VOCABULARY = Vocabulary.from_text("\n abcdefgh")
 HELD_OUT = np.random.default_rng(2).integers(0, 10, 401).astype(np.int32)
@@ -23,9 +24,7 @@ HELD_OUT = np.random.default_rng(2).integers(0, 10, 401).astype(np.int32)
 def build(scale: float) -> keras.Model:
     """The same model with weights of another scale."""
     model = build_char_rnn(CharRNNConfig(10, units=13, embedding_size=7))
-    rng = np.random.default_rng(4)
-    model.set_weights([rng.normal(0, scale, w.shape) for w in model.get_weights()])
-    return model
+    return with_random_weights(model, 4, scale)
 
 
 def write(path, model, number_format):

@@ -21,6 +21,7 @@ from kerasseq.signatures.characters import (
 )
 from kerasseq.signatures.decoder_step import PAGE, DecoderStep
 from kerasseq.text.characters import Vocabulary
+from tests.support.weights import with_random_weights
 
 CHARACTERS = "\nabcdefghij"
 V, C, H, N = 11, 12, 2, 2  # characters, model, heads, blocks
@@ -31,9 +32,7 @@ def build(context=W, num_heads=H):
     model = build_char_transformer(
         CharTransformerConfig(V, C, num_heads, N, context, 0.3)
     )
-    numbers = np.random.default_rng(29)
-    model.set_weights([numbers.normal(0, 0.5, w.shape) for w in model.get_weights()])
-    return model
+    return with_random_weights(model, 29, 0.5)
 
 
 @pytest.fixture(scope="module")

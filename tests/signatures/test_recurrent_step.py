@@ -11,15 +11,14 @@ from kerasseq.signatures.characters import build_generating_module, generate
 from kerasseq.signatures.recurrent_step import InferenceStep
 from kerasseq.signatures.steps import state_shapes, step_function
 from kerasseq.text.characters import Vocabulary
+from tests.support.weights import with_random_weights
 
 
 def build(cell="gru", num_layers=1, vocabulary_size=11, embedding_size=5, **options):
     model = build_char_rnn(
         CharRNNConfig(vocabulary_size, cell, 7, num_layers, embedding_size, **options)
     )
-    numbers = np.random.default_rng(23)
-    model.set_weights([numbers.normal(0, 0.7, w.shape) for w in model.get_weights()])
-    return model
+    return with_random_weights(model, 23, 0.7)
 
 
 def read(step, model, ids):
