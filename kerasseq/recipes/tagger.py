@@ -1,10 +1,8 @@
 """The recipe of the tagger: SavedModel and `.tflite` files, checked."""
 
-import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import keras
@@ -16,6 +14,7 @@ from kerasseq.data.tagged_batches import encode_tokens
 from kerasseq.files.report import Check
 from kerasseq.models.tagger import TaggerConfig
 from kerasseq.recipes.made_up import RANDOM_WORDS, random_sentences
+from kerasseq.recipes.sentences import run_rows
 from kerasseq.recipes.shipping import Measured, OpenFile, about, ship
 from kerasseq.scores.entities import OVERALL, score_entities
 from kerasseq.signatures.tag_sequences import allowed_transitions, best_sequence
@@ -159,15 +158,10 @@ class Expected:
         figures: dict[str, Any] = {}
         checks = []
         for runtime, signatures in file.runtimes.items():
-            seconds, rows = [], []
-            for word_ids, letters in zip(self._word_ids, self._letters, strict=True):
-                start = time.perf_counter()
-                outputs = signatures["tag"](
-                    word_ids=word_ids[None], letters=letters[None]
-                )
-                seconds.append(time.perf_counter() - start)
-                rows.append(outputs["tags"][0])
-            ids = np.array(rows)
+            outputs, speed = run_rows(
+                signatures["tag"], word_ids=self._word_ids, letters=self._letters
+            )
+            ids = outputs["tags"]
             named = self._named(ids)
             f1 = score_entities(self._actual, named)[OVERALL].f1
             fraction = different_fraction(named, self._expected)
@@ -183,7 +177,7 @@ class Expected:
                 checks.append(Check(file.name, promise, given_up, ALLOWED_SCORE))
             figures[f"tokens with another tag than Keras's, {runtime}"] = fraction
             figures[f"F1, {runtime}"] = f1
-            figures[f"sentences a second, {runtime}"] = round(1 / median(seconds))
+            figures[f"sentences a second, {runtime}"] = speed
         return figures, checks
 
     def _named(self, ids: np.ndarray) -> list[list[str]]:
