@@ -166,9 +166,9 @@ def open_keras(path: Path) -> Callable[[int], str]:
     import keras
     import tensorflow as tf
 
-    from kerasseq.models.stateful import build_sampling_model
+    from kerasseq.models.stateful import build_stateful_model
 
-    model = build_sampling_model(keras.saving.load_model(path))
+    model = build_stateful_model(keras.saving.load_model(path), batch_size=1, length=1)
 
     @tf.function
     def next_token(token: tf.Tensor) -> tf.Tensor:

@@ -19,7 +19,7 @@ from kerasseq.files.runtimes import Runtime, Signature, open_signatures
 from kerasseq.files.saved_model import write_saved_model
 from kerasseq.files.tflite import convert, write_tflite
 from kerasseq.models.char_rnn import CELLS, CharRNNConfig, build_char_rnn
-from kerasseq.models.stateful import build_sampling_model
+from kerasseq.models.stateful import build_stateful_model
 from kerasseq.on_device.generate import uniform_numbers, write_tokens
 from kerasseq.on_device.sampling import choose_token
 from kerasseq.recipes.characters import describe
@@ -225,7 +225,7 @@ def looping(
 
 def keras_writers(model: keras.Model) -> Iterator[Writer]:
     """The stateful Keras model: compiled with sampling, called, and predicting."""
-    sampling_model = build_sampling_model(model)
+    sampling_model = build_stateful_model(model, batch_size=1, length=1)
 
     def reset() -> None:
         for layer in sampling_model.layers:

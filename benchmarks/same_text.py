@@ -37,7 +37,7 @@ from kerasseq.files.runtimes import Runtime, open_signatures
 from kerasseq.files.saved_model import write_saved_model
 from kerasseq.files.tflite import convert, write_tflite
 from kerasseq.models.char_rnn import CELLS, CharRNNConfig, build_char_rnn
-from kerasseq.models.stateful import build_sampling_model
+from kerasseq.models.stateful import build_stateful_model
 from kerasseq.on_device.generate import uniform_numbers, write_tokens
 from kerasseq.recipes.characters import describe
 from kerasseq.recipes.rounding import possible_tokens
@@ -101,7 +101,7 @@ def build(cell: str, vocabulary_size: int) -> tuple[keras.Model, Vocabulary]:
 
 def write_with_keras(model: keras.Model) -> Write:
     """The stateful sampling model, with one call per character."""
-    sampling_model = build_sampling_model(model)
+    sampling_model = build_stateful_model(model, batch_size=1, length=1)
 
     @tf.function
     def run(uniforms: tf.Tensor, settings: Settings) -> tf.Tensor:

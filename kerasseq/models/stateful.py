@@ -86,15 +86,6 @@ def build_stateful_model(
     return keras.models.clone_model(model, inputs, clone_function=twin)
 
 
-def build_sampling_model(model: keras.Model) -> keras.Model:
-    """The stateful twin for one text and one token in each call.
-
-    Returns:
-        A functional model from ids int32 (1, 1) to logits float32 (1, 1, V).
-    """
-    return build_stateful_model(model, batch_size=1, length=1)
-
-
 def logits_along(model: keras.Model, ids: np.ndarray) -> Iterator[np.ndarray]:
     """The logits at each step of one text; the state is carried along.
 

@@ -103,17 +103,6 @@ def sampler(
     return choose_token
 
 
-def choose_token(
-    logits: tf.Tensor, uniform: tf.Tensor, settings: Settings
-) -> tf.Tensor:
-    """Choose one token; see `sampler`."""
-    return tf.cond(
-        filters(settings),
-        lambda: sampler(settings, filtered=True)(logits, uniform),
-        lambda: sampler(settings, filtered=False)(logits, uniform),
-    )
-
-
 def _kept_weights(
     scaled: tf.Tensor, most: tf.Tensor, min_p: tf.Tensor, head: tf.Tensor
 ) -> tf.Tensor:

@@ -13,7 +13,7 @@ import tensorflow as tf
 import kerasseq.signatures.characters
 from kerasseq.files.keras_models import save_model
 from kerasseq.models.char_rnn import CharRNNConfig, build_char_rnn
-from kerasseq.models.stateful import build_sampling_model, build_stateful_model
+from kerasseq.models.stateful import build_stateful_model
 from kerasseq.signatures.characters import build_generating_module, generate
 from kerasseq.signatures.steps import state_shapes, step_function
 from kerasseq.text.characters import Vocabulary
@@ -130,7 +130,7 @@ def test_the_stateful_twin_carries_its_state_inside_predict(model, ids, expected
 
 
 def test_the_sampling_model_reads_character_by_character(model, ids, expected):
-    sampler = build_sampling_model(model)
+    sampler = build_stateful_model(model, batch_size=1, length=1)
     assert sampler.input_shape == (1, 1)
     logits = [sampler(ids[1:, position : position + 1]) for position in range(T)]
     np.testing.assert_allclose(np.concatenate(logits, 1), expected[1:], atol=1e-5)

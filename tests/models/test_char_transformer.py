@@ -19,7 +19,6 @@ from kerasseq.models.char_transformer import (
     build_char_transformer,
 )
 from kerasseq.models.stateful import (
-    build_sampling_model,
     build_stateful_model,
     describe_sizes,
 )
@@ -156,7 +155,7 @@ def test_the_stateful_twin_carries_its_state_inside_predict(model, ids, expected
 
 
 def test_the_sampling_model_reads_character_by_character(model, ids, expected):
-    sampler = build_sampling_model(model)
+    sampler = build_stateful_model(model, batch_size=1, length=1)
     logits = [sampler(ids[1:2, position : position + 1]) for position in range(T)]
     np.testing.assert_allclose(np.concatenate(logits, 1), expected[1:2], atol=1e-5)
 

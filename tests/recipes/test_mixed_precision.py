@@ -15,7 +15,7 @@ from ai_edge_litert.interpreter import Interpreter
 import kerasseq as ks
 from kerasseq.models.encoder import build_masked_word_model
 from kerasseq.models.precision import as_float32
-from kerasseq.models.stateful import build_sampling_model
+from kerasseq.models.stateful import build_stateful_model
 from kerasseq.on_device.model_file import Model
 from kerasseq.signatures.states import zero_states
 from kerasseq.signatures.steps import state_shapes, step_function
@@ -196,7 +196,7 @@ def test_step_by_step_it_reads_what_it_reads_at_once(kind, policy):
     model = trained(kind, policy)[0]
     ids = some_inputs(model, 1)[0]
     expected = np.asarray(model(ids))[0]
-    sampling = build_sampling_model(model)
+    sampling = build_stateful_model(model, batch_size=1, length=1)
     by_twin = [sampling(ids[:, step, None])[0, 0] for step in range(T)]
     tolerance = 25 * ROUNDING[policy]
     np.testing.assert_allclose(by_twin, expected, atol=tolerance)

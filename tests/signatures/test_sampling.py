@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kerasseq.on_device import generate as on_device
-from kerasseq.signatures.sampling import Settings, choose_token, uniform_numbers
+from kerasseq.signatures.sampling import Settings, uniform_numbers
+from tests.support.sampling import choose_token
 
 LARGEST_UNIFORM = 1 - 2**-24
 
