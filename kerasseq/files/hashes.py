@@ -1,4 +1,4 @@
-"""The SHA-256 of a run's files, by which an export tells if they still are its own."""
+"""The SHA-256 of a run's files, with which an export recognizes other files."""
 
 import hashlib
 import os
@@ -21,7 +21,7 @@ def hashes(folder: Path, *names: str) -> dict[str, dict[str, str]]:
 
 
 def require_same(folder: Path, names: Iterable[str], report: Mapping[str, Any]) -> None:
-    """Check that files are those that a training wrote and put into its report.
+    """Check that files are the ones that a training wrote, by the hashes in its report.
 
     Args:
         folder: of the files.
@@ -30,7 +30,7 @@ def require_same(folder: Path, names: Iterable[str], report: Mapping[str, Any]) 
             version or of none, allows any files.
 
     Raises:
-        ValueError: a file is another.
+        ValueError: a file has another hash.
     """
     if SECTION not in report:
         return

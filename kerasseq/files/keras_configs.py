@@ -25,8 +25,8 @@ KINDS = (
     keras.losses.Loss,
     keras.metrics.Mean,
 )
-# Keras's own classes, and what inherits from them, that run code or read files which a
-# configuration names. What else may be built only computes: a test goes through it all.
+# Classes of Keras, with their subclasses, that run code or read files named in a
+# configuration. All other classes only compute, as a test of all of them shows.
 REFUSED = {
     **dict.fromkeys(("Lambda", "function", "__lambda__"), "is code"),
     **dict.fromkeys(("JaxLayer", "TorchModuleWrapper", "TFSMLayer"), "runs code"),
@@ -37,7 +37,7 @@ VALUES = {"__keras_tensor__", "__slice__", "__ellipsis__"}
 
 
 def check_config(config: Any) -> None:
-    """Check that Keras builds nothing from a configuration but what may be built.
+    """Check that a configuration makes Keras build only what is allowed.
 
     A configuration names classes by `class_name`, and what is registered with Keras by
     plain text too, so other packages' objects are looked for in all of its text.
@@ -46,7 +46,7 @@ def check_config(config: Any) -> None:
         config: the JSON value of a `config.json`.
 
     Raises:
-        ValueError: it names code, files, or a class that is not of Keras or ours.
+        ValueError: it names code, files, or a class of another package.
     """
     for node in _dictionaries(config):
         for text in (*node, *_texts(node.values())):
@@ -117,7 +117,7 @@ def check_sizes(config: Mapping[str, Any], weights: bytes) -> None:
 
 
 def count_bytes(config: Mapping[str, Any]) -> int:
-    """The bytes of a model's weights and states in float32, of which none are made."""
+    """The bytes of a model's weights and states in float32, without making them."""
     found: list[int] = []
     failure: list[BaseException] = []
 
@@ -151,7 +151,7 @@ def count_bytes(config: Mapping[str, Any]) -> int:
 
 
 def _without_values(config: Any) -> Any:
-    """A configuration without what begins with values: optimizers and kept states."""
+    """A configuration without what holds values: optimizers and kept states."""
     if isinstance(config, list):
         return [_without_values(value) for value in config]
     if isinstance(config, dict):

@@ -24,8 +24,8 @@ def locked(directory: str | os.PathLike) -> Iterator[None]:
     is, with a line that says so. Readers need no lock, since files appear whole.
 
     Raises:
-        ValueError: another run holds the folder, or it cannot be written to; it is as
-            it was.
+        ValueError: another run holds the folder, or it cannot be written to; nothing
+            was changed.
     """
     directory = Path(directory)
     is_new = not directory.exists()
@@ -76,7 +76,7 @@ def _open(path: Path) -> int:
                 break
         # The run that held the lock ended, and removed the file, just now.
         os.close(descriptor)
-    with contextlib.suppress(OSError):  # a full disk, of which the first file tells
+    with contextlib.suppress(OSError):  # a full disk shows at the first file
         os.ftruncate(descriptor, 0)
         os.write(descriptor, f"{os.getpid()} {socket.gethostname()}".encode())
     remove_unfinished(path.parent)

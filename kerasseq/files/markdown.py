@@ -5,7 +5,7 @@ import re
 from kerasseq.files.showing import on_one_line
 
 # Underscores within words and most punctuation mean nothing in Markdown. The last two
-# begin an address, of which GitHub makes a link.
+# start an address, which GitHub would make a link.
 _MARKUP = re.compile(
     r"[\\`*\[\]<>&|~#$@]|(?<![^\W_])_|_(?![^\W_])|:(?=//)|\.(?<=www\.)", re.I
 )

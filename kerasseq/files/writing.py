@@ -108,7 +108,7 @@ def recover_directory(path: str | os.PathLike) -> None:
 def remove_unfinished(directory: Path) -> None:
     """Remove what killed runs left in a folder, and in those in it.
 
-    Only for who holds the folder, since what others write now has such names too.
+    Only for the holder of the folder: unfinished files of others have such names, too.
     """
     for pattern in (UNFINISHED, f"*/{UNFINISHED}"):
         for left in directory.glob(pattern):
@@ -119,7 +119,7 @@ def remove_unfinished(directory: Path) -> None:
 
 
 def _unfinished(path: Path) -> Path:
-    # A name that no other process has, nor anybody could have made a link of before.
+    # No other process has this name, and nobody can have made a link of it before.
     return path.with_name(f".partial-{secrets.token_hex(4)}-{path.name}")
 
 

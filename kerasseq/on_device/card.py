@@ -30,7 +30,7 @@ class Rule(NamedTuple):
 
 
 def whole(low: int, high: int = 2**31 - 1) -> Rule:
-    """A whole number; 128.0 and true are none."""
+    """A whole number; 128.0 and true are not."""
     words = f"a whole number from {low} to {high}"
     return Rule(lambda value: type(value) is int and low <= value <= high, words)
 

@@ -1,4 +1,4 @@
-"""What serve.py is asked for: requests are read by a strict grammar, and judged."""
+"""Requests to serve.py, parsed by a strict grammar and checked."""
 
 import re
 from collections.abc import Collection
@@ -25,7 +25,7 @@ class Refusal(Exception):
 
 
 class Request(NamedTuple):
-    """What a request asks for.
+    """A request that can be answered.
 
     Attributes:
         path: without the query.
@@ -39,7 +39,7 @@ class Request(NamedTuple):
 
 
 def read_request(head: bytes, hosts: Collection[str]) -> Request:
-    """Read and judge a request, without its body.
+    """Parse and check a request, without its body.
 
     Args:
         head: all of it, up to and with the empty line.

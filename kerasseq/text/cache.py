@@ -131,7 +131,7 @@ def store_ids(
 ) -> np.ndarray:
     """Write the ids of a text to the cache, whole or not at all.
 
-    Texts that were not used for longest are removed to keep to `cache_limit`. A run
+    The least recently used texts are removed to stay within `cache_limit`. A run
     that has one mapped keeps it: its memory stays when the file's name goes.
 
     Args:

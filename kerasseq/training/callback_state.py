@@ -1,4 +1,4 @@
-"""The state of callbacks in a checkpoint: what each says of itself, and no more."""
+"""The state of callbacks in a checkpoint: only what each of them declares."""
 
 import json
 import re
