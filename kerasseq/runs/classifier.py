@@ -21,11 +21,8 @@ from kerasseq.files.labels import write_labels
 from kerasseq.files.report import record
 from kerasseq.files.writing import write_file
 from kerasseq.models.classifier import ClassifierConfig, build_classifier, predict
-from kerasseq.pictures.classifier import (
-    WeightedWords,
-    plot_confusion,
-    plot_weighted_words,
-)
+from kerasseq.pictures.answers import Answer, answer_table, draw_answers
+from kerasseq.pictures.classifier import plot_confusion
 from kerasseq.pictures.losses import plot_losses
 from kerasseq.runs.bookkeeping import describe_training
 from kerasseq.runs.options import Options
@@ -41,7 +38,6 @@ from kerasseq.training.presets import (
     classifier_training,
 )
 
-DRAWN_SENTENCES = 8
 HOW_TO = """
 To classify a text, or each line of standard input:
   kerasseq classify {file} "a line of text\""""
@@ -142,11 +138,11 @@ def train(
         )
         for index, prediction in zip(held_out, predictions, strict=True)
     ]
-    write_file(folder / "held_out.tsv", table(answers))
+    write_file(folder / "held_out.tsv", answer_table(answers))
 
     plot_losses(history.history, folder / "loss.png", unit="nats a sentence")
     plot_confusion(matrix, labels, folder / "confusion.png")
-    draw(answers, folder / "attention.png")
+    draw_answers(answers, folder / "attention.png")
     known = {data.sentences[index] for index in training}
     section = {
         "file": name,
@@ -206,47 +202,3 @@ def learn(
         verbose=verbose,
     )
     return classifier
-
-
-class Answer(NamedTuple):
-    """A classifier's answer for a sentence, and the correct one."""
-
-    sentence: str
-    label: str
-    predicted: str
-    probability: float
-    weights: np.ndarray
-
-    @property
-    def heading(self) -> str:
-        """The answer in words."""
-        answer = f"{self.predicted}, {self.probability:.0%}"
-        if self.predicted == self.label:
-            return f"right: {answer}"
-        return f"wrong: {answer}; it is {self.label}"
-
-
-def table(answers: Sequence[Answer]) -> str:
-    """Answers as a table of tab-separated columns with a line of names."""
-    rows = [("label", "predicted", "probability", "sentence")]
-    rows += [
-        (each.label, each.predicted, f"{each.probability:.4f}", each.sentence)
-        for each in answers
-    ]
-    return "".join("\t".join(row) + "\n" for row in rows)
-
-
-def draw(answers: Sequence[Answer], path: Path) -> None:
-    """Draw what the model attends to in some right and some wrong answers."""
-    chosen = []
-    for right in (True, False):
-        group = [each for each in answers if (each.predicted == each.label) == right]
-        # At even distances, since a file may be in the order of its classes.
-        chosen += group[:: -(-len(group) // (DRAWN_SENTENCES // 2)) or 1]
-    texts = [
-        WeightedWords(
-            each.heading, split_words(each.sentence)[: len(each.weights)], each.weights
-        )
-        for each in chosen
-    ]
-    plot_weighted_words(texts, path, "What the model attends to")
