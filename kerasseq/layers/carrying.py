@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import keras
 
 from kerasseq.layers.attention import Shape, Tensor
-from kerasseq.layers.checks import check_chance
+from kerasseq.layers.checks import check_probability
 
 
 class Memory(NamedTuple):
@@ -54,7 +54,7 @@ class CarryingBlock(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        check_chance(reset_rate=reset_rate)
+        check_probability(reset_rate=reset_rate)
         self.block = block
         self.reset_rate = reset_rate
         self.seed = seed

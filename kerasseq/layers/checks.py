@@ -26,10 +26,10 @@ def check_fraction(**fractions: float) -> None:
             raise ValueError(f"{name}={fraction} is not from 0 to below 1")
 
 
-def check_chance(**chances: float) -> None:
-    for name, chance in chances.items():
-        if not 0 <= chance <= 1:
-            raise ValueError(f"{name}={chance} is not from 0 to 1")
+def check_probability(**probabilities: float) -> None:
+    for name, probability in probabilities.items():
+        if not 0 <= probability <= 1:
+            raise ValueError(f"{name}={probability} is not from 0 to 1")
 
 
 def check_divisible(model_size: int, num_heads: int) -> None:

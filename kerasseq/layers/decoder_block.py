@@ -157,7 +157,7 @@ class DecoderBlock(keras.layers.Layer):
         x, memory = self.call_with_memory(x[:, None], Memory(*states))
         return x[:, 0], list(memory)
 
-    def carrying(self, reset_rate: float, seed: int) -> CarryingBlock:
+    def stateful_twin(self, reset_rate: float, seed: int) -> CarryingBlock:
         """A twin that shares the weights and keeps its state between calls."""
         return CarryingBlock(
             self, reset_rate, seed, name=self.name, dtype=self.dtype_policy

@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 
 from kerasseq.layers.cells import EQUATIONS, cell_weights, why_not_covered
-from kerasseq.layers.checks import check_chance
+from kerasseq.layers.checks import check_probability
 from kerasseq.layers.recurrent_loop import run_steps
 
 logger = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ class FastLoop(keras.layers.RNN):
         output, states = self.cell(x, list(states))
         return output, keras.tree.flatten(states)
 
-    def carrying(self, reset_rate: float, seed: int) -> "FusedRNN":
+    def stateful_twin(self, reset_rate: float, seed: int) -> "FusedRNN":
         """A twin that shares the weights and keeps its state between calls."""
         return FusedRNN(
             self.cell,
@@ -118,7 +118,7 @@ class FusedRNN(FastLoop):
         self, cell: keras.Layer, reset_rate: float = 0.0, seed: int = 0, **kwargs: Any
     ) -> None:
         super().__init__(cell, **kwargs)
-        check_chance(reset_rate=reset_rate)
+        check_probability(reset_rate=reset_rate)
         self.reset_rate = reset_rate
         self.seed = seed
         if reset_rate:

@@ -21,7 +21,7 @@ class StatefulLayer(Protocol):
     def step(self, x: Tensor, states: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
         """Read one step (B, C); return the output (B, C) and the new states."""
 
-    def carrying(self, reset_rate: float, seed: int) -> keras.layers.Layer:
+    def stateful_twin(self, reset_rate: float, seed: int) -> keras.layers.Layer:
         """A twin that shares the weights and keeps its state between calls."""
 
     def describe(self, count: int) -> dict[str, Any]:
@@ -41,7 +41,7 @@ def stateful_layer(layer: keras.layers.Layer) -> StatefulLayer | None:
             name=layer.name,
             dtype=layer.dtype_policy,
         )
-    return layer if hasattr(layer, "carrying") else None
+    return layer if hasattr(layer, "stateful_twin") else None
 
 
 def stateful_layers(model: keras.Model) -> list[StatefulLayer]:
@@ -80,7 +80,7 @@ def build_stateful_model(
 
     def twin(layer: keras.Layer) -> keras.Layer:
         found = stateful_layer(layer)
-        return found.carrying(reset_rate, seed) if found else layer
+        return found.stateful_twin(reset_rate, seed) if found else layer
 
     inputs = keras.Input(batch_shape=(batch_size, length), dtype="int32")
     return keras.models.clone_model(model, inputs, clone_function=twin)
