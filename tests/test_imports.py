@@ -12,22 +12,25 @@ ROOT = Path(__file__).parents[1]
 
 # Which folders of the package each folder may import, apart from itself.
 ARROWS = {
-    "files": set(),
+    "files": {"on_device"},
     "layers": set(),
     "on_device": set(),
-    "text": {"files"},
+    "text": {"files", "on_device"},
     "data": {"files", "text"},
     "models": {"layers", "text"},
     "training": {"data", "files", "layers", "models"},
     "signatures": {"data", "layers", "models", "text"},
     "scores": {"data", "layers", "models", "signatures", "text", "training"},
-    "pictures": {"data", "files", "layers", "models", "scores", "signatures", "text"},
+    "pictures": {
+        *("data", "files", "layers", "models", "on_device", "scores", "signatures"),
+        "text",
+    },
     "recipes": {
         *("data", "files", "models", "on_device", "scores", "signatures", "text"),
     },
     "runs": {
-        *("data", "files", "layers", "models", "pictures", "scores", "signatures"),
-        *("text", "training"),
+        *("data", "files", "layers", "models", "on_device", "pictures", "scores"),
+        *("signatures", "text", "training"),
     },
 }
 EVERYTHING = set(ARROWS)

@@ -10,8 +10,8 @@ import keras
 
 from kerasseq.files.keras_configs import check_config, check_sizes
 from kerasseq.files.reading import check_expansion, parse_json, shortened
-from kerasseq.files.showing import on_one_line
 from kerasseq.files.writing import replacing
+from kerasseq.on_device.command import visible
 
 MOST_SHOWN = 300  # characters of Keras's messages
 # All that Keras writes to the file of a model.
@@ -69,7 +69,7 @@ def load_model(path: str | os.PathLike, compile: bool = False) -> keras.Model:
     except Exception as error:  # a manipulated file can raise anything
         # Keras says the cause last, after configurations of any length.
         cause = str(error).rpartition("Exception encountered: ")[2].strip()
-        line = on_one_line(cause.partition("\n")[0][:MOST_SHOWN])
+        line = visible(cause.partition("\n")[0][:MOST_SHOWN])
         raise ValueError(f"{path} cannot be loaded: {line}") from error
 
 

@@ -2,7 +2,7 @@
 
 import re
 
-from kerasseq.files.showing import on_one_line
+from kerasseq.on_device.command import visible
 
 # Underscores within words and most punctuation mean nothing in Markdown. The last two
 # start an address, which GitHub would make a link.
@@ -15,14 +15,13 @@ _BACKTICKS = re.compile("`+")
 def plain(text: str) -> str:
     r"""Text for a cell or a heading, which shows as itself and on one line.
 
-    Characters that are not shown, such as newlines, escape sequences and those that
-    change the direction of writing, become Python's escapes of them.
+    What `visible` hides becomes an escape.
 
     Example:
         >>> print(plain("a_b|c <i>\n"))
         a_b\|c \<i\>\\n
     """
-    return _MARKUP.sub(r"\\\g<0>", on_one_line(text))
+    return _MARKUP.sub(r"\\\g<0>", visible(text))
 
 
 def code_block(text: str) -> list[str]:

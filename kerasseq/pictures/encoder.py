@@ -1,14 +1,15 @@
 """An encoder's vectors and attention weights for some sentences."""
 
 import os
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import keras
 import numpy as np
 
+from kerasseq.files.markdown import plain
 from kerasseq.files.writing import write_file
+from kerasseq.on_device.command import visible
 from kerasseq.pictures.heatmap import plot_attention
 from kerasseq.text.words import WordVocabulary
 
@@ -56,10 +57,11 @@ def write_demo(
         lines += _section(sentence, tokens, vectors)
         if index >= DRAWN_SENTENCES:
             continue
-        print(f"\n{sentence.strip()}\n  tokens: {' | '.join(tokens)}")
+        print(f"\n{visible(sentence.strip())}")
+        print(f"  tokens: {visible(' | '.join(tokens))}")
         for token, vector in zip(tokens, vectors, strict=True):
             first = " ".join(f"{value:+.2f}" for value in vector[:PRINTED_ELEMENTS])
-            print(f"  {token:<12} {first} ... ({len(vector)} elements)")
+            print(f"  {visible(token):<12} {first} ... ({len(vector)} elements)")
         for name, weights in outputs.items():
             block = int(name.removeprefix("attention_")) + 1
             picture = f"heatmap_{index + 1}_block_{block}.png"
@@ -76,19 +78,14 @@ def write_demo(
 
 def _section(sentence: str, tokens: Sequence[str], vectors: np.ndarray) -> list[str]:
     rows = [
-        f"| {_escaped(token)} | {', '.join(f'{value:.2f}' for value in vector)} |"
+        f"| {plain(token)} | {', '.join(f'{value:.2f}' for value in vector)} |"
         for token, vector in zip(tokens, vectors, strict=True)
     ]
     return [
-        f"## {_escaped(sentence.strip())}",
+        f"## {plain(sentence.strip())}",
         "",
         "| token | vector |",
         "| --- | --- |",
         *rows,
         "",
     ]
-
-
-def _escaped(text: str) -> str:
-    """The text with Markdown's special characters escaped."""
-    return re.sub(r"[\\`*_{}\[\]<>#|~&]", r"\\\g<0>", text)

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from kerasseq.data.tagged import TaggedSentence
 from kerasseq.files.writing import write_file
+from kerasseq.on_device.command import visible
 from kerasseq.pictures.drawing import (
     BLUE,
     GREY,
@@ -82,14 +83,14 @@ def colour_entities(
         >>> colour_entities(sentence, ["city"], terminal=False)
         'in [New York city]'
     """
-    words = list(sentence.tokens)
+    words = list(map(visible, sentence.tokens))
     for start, end, kind in reversed(find_entities(sentence.tags)):
-        name = " ".join(words[start:end])
+        name, shown = " ".join(words[start:end]), visible(kind)
         if terminal and not os.environ.get("NO_COLOR"):
             colour = COLOURS[kinds.index(kind) % len(COLOURS)]
-            words[start:end] = [f"\x1b[{colour};1m{name}\x1b[22m {kind}\x1b[0m"]
+            words[start:end] = [f"\x1b[{colour};1m{name}\x1b[22m {shown}\x1b[0m"]
         else:
-            words[start:end] = [f"[{name} {kind}]"]
+            words[start:end] = [f"[{name} {shown}]"]
     return " ".join(words)
 
 
@@ -122,7 +123,7 @@ def write_entity_page(
     return write_file(
         path,
         PAGE.format(
-            title=html.escape(title),
+            title=_escaped(title),
             about=f"{len(rows)} held-out sentences. In {wrong} of them the entities "
             "differ from the file's, which are listed below.",
             hues="\n".join(
@@ -134,7 +135,7 @@ def write_entity_page(
 
 
 def _marked(sentence: TaggedSentence, kinds: Sequence[str]) -> str:
-    words = [html.escape(token) for token in sentence.tokens]
+    words = [_escaped(token) for token in sentence.tokens]
     for start, end, kind in reversed(find_entities(sentence.tags)):
         name = " ".join(sentence.tokens[start:end])
         words[start:end] = [_mark(name, kind, kinds)]
@@ -143,7 +144,11 @@ def _marked(sentence: TaggedSentence, kinds: Sequence[str]) -> str:
 
 def _mark(name: str, kind: str, kinds: Sequence[str]) -> str:
     hue = kinds.index(kind) % len(HUES)
-    return f'<mark class="k{hue}">{html.escape(name)}<b>{html.escape(kind)}</b></mark>'
+    return f'<mark class="k{hue}">{_escaped(name)}<b>{_escaped(kind)}</b></mark>'
+
+
+def _escaped(text: str) -> str:
+    return html.escape(visible(text))
 
 
 def score_rows(scores: Mapping[str, EntityScore]) -> list[dict[str, str | int]]:

@@ -1,6 +1,7 @@
 """The model that writes text: plan -> train -> save -> measure -> draw."""
 
 import math
+import sys
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -22,6 +23,7 @@ from kerasseq.models.char_transformer import (
     build_char_transformer,
     read_char_transformer_config,
 )
+from kerasseq.on_device.command import is_terminal, visible
 from kerasseq.pictures.losses import plot_losses
 from kerasseq.runs.bookkeeping import describe_training, open_checkpoint
 from kerasseq.runs.fine_tuning import Start, known_characters, load_start
@@ -183,7 +185,11 @@ def train(
         history,
         checkpoint,
         [
-            SampleTexts(lambda: generate(module, options.prompt, 200, temperature=0.5)),
+            SampleTexts(
+                lambda: _for_terminal(
+                    generate(module, options.prompt, 200, temperature=0.5)
+                )
+            ),
             keras.callbacks.EarlyStopping(
                 patience=training.patience, restore_best_weights=True
             ),
@@ -236,6 +242,11 @@ def sample_texts(options: Options, module: GeneratingModule) -> str:
             top_p=options.top_p,
             seed=options.seed,
         )
-        print(f"\n--- temperature {temperature} ---\n{text}")
+        print(f"\n--- temperature {temperature} ---\n{_for_terminal(text)}")
         lines += [f"## Temperature {temperature}", "", *code_block(text), ""]
     return "\n".join(lines)
+
+
+def _for_terminal(text: str) -> str:
+    """A text as it is for a file or a pipe, and safe to show on a terminal."""
+    return visible(text, "\n\t") if is_terminal(sys.stdout) else text

@@ -21,6 +21,7 @@ from kerasseq.files.labels import write_labels
 from kerasseq.files.report import record
 from kerasseq.files.writing import write_file
 from kerasseq.models.classifier import ClassifierConfig, build_classifier, predict
+from kerasseq.on_device.command import visible
 from kerasseq.pictures.answers import Answer, answer_table, draw_answers
 from kerasseq.pictures.classifier import plot_confusion
 from kerasseq.pictures.losses import plot_losses
@@ -73,7 +74,9 @@ def plan(options: Options) -> Plan:
         vocabulary = choose_words([data.sentences[index] for index in training])
     except ValueError as error:
         raise ValueError(f"{options.labels}: {error}") from None
-    return Plan(Path(options.labels).name, data, training, held_out, vocabulary)
+    return Plan(
+        visible(Path(options.labels).name), data, training, held_out, vocabulary
+    )
 
 
 def choose_words(sentences: Sequence[str]) -> WordVocabulary:

@@ -19,6 +19,7 @@ from kerasseq.models.next_word import (
     read_next_word_config,
 )
 from kerasseq.models.stateful import logits_along
+from kerasseq.on_device.command import visible
 from kerasseq.pictures.losses import plot_losses
 from kerasseq.pictures.next_word import plot_savings, plot_typing
 from kerasseq.runs.bookkeeping import describe_training, open_checkpoint
@@ -87,7 +88,7 @@ def plan(options: Options) -> Plan:
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
     if start:
-        name_unknown_words(path.name, text, vocabulary, options.strict)
+        name_unknown_words(visible(path.name), text, vocabulary, options.strict)
     if len(vocabulary) - vocabulary.first < 2:
         raise ValueError(
             f"{path} holds only one word more than once, {vocabulary.words[-1]!r}; "
@@ -104,7 +105,14 @@ def plan(options: Options) -> Plan:
     sha256 = hashlib.sha256(content.encode()).hexdigest()
     checkpoint = open_checkpoint(options, "next_word", sha256, config, training, start)
     return Plan(
-        path.name, sha256, text, vocabulary, config, training, checkpoint, start
+        visible(path.name),
+        sha256,
+        text,
+        vocabulary,
+        config,
+        training,
+        checkpoint,
+        start,
     )
 
 

@@ -20,6 +20,7 @@ from kerasseq.files.keras_models import save_model
 from kerasseq.files.labels import write_labels
 from kerasseq.files.report import record
 from kerasseq.models.tagger import TaggerConfig, build_tagger
+from kerasseq.on_device.command import visible
 from kerasseq.pictures.losses import plot_losses
 from kerasseq.pictures.tagger import (
     colour_entities,
@@ -73,7 +74,7 @@ def plan(options: Options) -> Plan:
                 f"{options.tags} has no entity in its {name}, which a tagger cannot "
                 "learn from or be measured on; shuffle the sentences"
             )
-    return Plan(Path(options.tags).name, learned, held_out)
+    return Plan(visible(Path(options.tags).name), learned, held_out)
 
 
 def train(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from kerasseq.on_device.command import visible
 from kerasseq.text.cache import cache_folder, find_ids, store_ids
 from kerasseq.text.characters import Vocabulary
 from kerasseq.text.manual import read_manual
@@ -85,13 +86,14 @@ def file_corpus(path: str | os.PathLike) -> Corpus:
         ValueError: as `read_text`, or the file changes while it is read.
     """
     path = Path(path)
+    name = visible(path.name)
     if not is_file(path):
         # A pipe can be read only once; a missing file or a directory is refused.
-        return Corpus.from_text(path.name, read_text(path))
+        return Corpus.from_text(name, read_text(path))
     sha256 = hash_text(path)
     found = find_ids(sha256)
     if found:
-        return Corpus(path.name, *found, sha256)
+        return Corpus(name, *found, sha256)
     # Hashed in each pass, since the file may change in between.
     pieces = partial(read_characters, path, sha256=sha256)
     vocabulary = Vocabulary.from_pieces(pieces("finding characters in"))
@@ -106,17 +108,17 @@ def file_corpus(path: str | os.PathLike) -> Corpus:
     try:
         ids = store_ids(sha256, vocabulary, encoded())
         note = (
-            f"ids of {path.name}, which hold its text, are kept in {cache_folder()}; "
+            f"ids of {name}, which hold its text, are kept in {cache_folder()}; "
             "`kerasseq cache` shows them and --empty removes them"
         )
     except OSError as error:
         note = (
-            f"{path.name} is held in memory, since its ids cannot be cached ({error}); "
+            f"{name} is held in memory, since its ids cannot be cached ({error}); "
             "KERASSEQ_CACHE names another folder for them"
         )
         ids = np.concatenate(list(encoded()))
     print(note, file=sys.stderr)
-    return Corpus(path.name, vocabulary, ids, sha256)
+    return Corpus(name, vocabulary, ids, sha256)
 
 
 def pydoc_corpus() -> Corpus:

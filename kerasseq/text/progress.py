@@ -8,6 +8,8 @@ from typing import BinaryIO
 
 from tqdm import tqdm
 
+from kerasseq.on_device.command import visible
+
 # Bytes. A piece and everything made from it fit in a processor's cache.
 PIECE = 1 << 20
 
@@ -39,7 +41,7 @@ def watched_pieces(file: BinaryIO, title: str, size: int = PIECE) -> Iterator[by
         file,
         "read",
         total=os.fstat(file.fileno()).st_size or None,  # a pipe has no size
-        desc=title,
+        desc=visible(title),
         delay=1.0,
         miniters=1,
         mininterval=0.2 if terminal else 10.0,

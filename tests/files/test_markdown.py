@@ -3,14 +3,8 @@
 from hypothesis import example, given
 
 from kerasseq.files.markdown import code_block, plain
+from kerasseq.on_device.command import visible
 from tests.support.markdown import MARKUP, OURS, tokens
-
-
-def shown(text: str) -> str:
-    """What `plain` promises to show."""
-    return "".join(
-        letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text
-    )
 
 
 @given(MARKUP)
@@ -25,7 +19,7 @@ def test_text_in_a_cell_and_in_a_heading_shows_as_itself(text):
     lines = [token for token in found if token.type == "inline"]
     assert [
         "".join(inner.content for inner in line.children) for line in lines
-    ] == 3 * [shown(text).strip(" ")]
+    ] == 3 * [visible(text).strip()]
 
 
 @given(MARKUP)

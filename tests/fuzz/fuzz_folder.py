@@ -27,6 +27,7 @@ import keras
 from kerasseq.files.keras_models import load_model
 from kerasseq.files.labels import read_labels, write_labels
 from kerasseq.files.report import as_markdown, read_report
+from kerasseq.on_device.command import visible
 from kerasseq.text.characters import Vocabulary
 from kerasseq.text.keyboard import TypedVocabulary
 from kerasseq.text.words import SPECIALS, WordVocabulary
@@ -225,7 +226,9 @@ def judge(kind: str, seed: int, folder: Path) -> str:
         verdict = "read"
     except ValueError as error:
         line = str(error)
-        whole = str(path) in line and len(line.splitlines()) == 1 and line.isprintable()
+        whole = (
+            str(path) in line and len(line.splitlines()) == 1 and line == visible(line)
+        )
         verdict = "refused" if whole else f"REFUSED BADLY: {line!r}"
     except BaseException as error:
         verdict = f"TRACEBACK: {error!r}"

@@ -2,10 +2,14 @@
 
 import re
 from html.parser import HTMLParser
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from kerasseq.data.tagged import TaggedSentence
+from kerasseq.on_device.command import visible
 from kerasseq.pictures.tagger import (
     COLOURS,
     HUES,
@@ -14,12 +18,26 @@ from kerasseq.pictures.tagger import (
     write_entity_page,
 )
 from kerasseq.scores.entities import EntityScore
+from tests.support.markdown import MARKUP
 
 SENTENCE = TaggedSentence(
     ("<in>", "New", "York", "<b>Ada</b>", "sang"),
     ("O", "B-city", "I-city", "B-person", "O"),
 )
 KINDS = ["city", "person"]
+ELEMENTS = {
+    "html",
+    "head",
+    "meta",
+    "title",
+    "style",
+    "body",
+    "h1",
+    "p",
+    "mark",
+    "b",
+    "small",
+}
 
 
 def test_a_terminal_gets_colours(monkeypatch):
@@ -50,12 +68,14 @@ class Page(HTMLParser):
     def __init__(self, text: str) -> None:
         super().__init__()
         self.open: list[str] = []
+        self.elements: list[str] = []
         self.marks: list[str] = []
         self.links: list[str] = []
         self.feed(text)
 
     def handle_starttag(self, tag, attributes):
         self.open.append(tag)
+        self.elements.append(tag)
         if tag == "mark":
             self.marks.append("")
         self.links += [value for name, value in attributes if name in ("src", "href")]
@@ -130,3 +150,24 @@ def test_rows_of_scores():
         "found": 2,
         "right": 1,
     }
+
+
+@settings(max_examples=10)
+@given(st.lists(MARKUP.filter(bool), min_size=3, max_size=3), MARKUP)
+def test_no_text_forges_lines_colours_or_elements(tokens, kind):
+    sentence = TaggedSentence(tuple(tokens), ("O", f"B-{kind}", "O"))
+    plain = colour_entities(sentence, [kind], terminal=False)
+    assert plain == visible(plain)
+    coloured = colour_entities(sentence, [kind], terminal=True)
+    ours = re.sub("\x1b\\[(36;1|22|0)m", "", coloured)
+    assert ours == visible(ours)
+    with TemporaryDirectory() as folder:
+        path = write_entity_page(
+            f"{folder}/page.html", [(sentence, ["O", "O", "O"])], [kind], kind
+        )
+        page = path.read_text(encoding="utf-8")
+    assert visible(page, "\n") == page
+    found = Page(page)
+    assert found.elements.count("mark") == found.elements.count("p") == 1
+    assert set(found.elements) <= ELEMENTS
+    assert not found.links
