@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from kerasseq.starting import interruptible, own_process
+from kerasseq.starting import own_process
 
 # The programs for devices need numpy and ai-edge-litert alone, and start at once.
 PROGRAMS = {
@@ -31,8 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     name, *others = (sys.argv[1:] if arguments is None else arguments) or [""]
     if name in PROGRAMS:
         program = import_module(f"kerasseq.on_device.{PROGRAMS[name]}")
-        with interruptible():
-            return program.main(others, f"kerasseq {name}")
+        return program.main(others, f"kerasseq {name}")
     try:
         from kerasseq import commands
     except ModuleNotFoundError as error:

@@ -118,7 +118,10 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.meta_path.insert(0, Interrupt())
 wanted, *sys.argv = sys.argv[1:]
 sys.path.insert(0, sys.argv[0].rpartition("/")[0])
-runpy.run_path(sys.argv[0], run_name="__main__")
+if sys.argv[0].endswith(".py"):
+    runpy.run_path(sys.argv[0], run_name="__main__")
+else:
+    runpy.run_module("kerasseq", run_name="__main__", alter_sys=True)
 """
 
 
@@ -133,6 +136,18 @@ def test_ctrl_c_while_a_module_is_imported(name, module, files):
         timeout=120,
     )
     assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
+
+
+@pytest.mark.parametrize("module", ["numpy", "ai_edge_litert.interpreter"])
+def test_ctrl_c_while_the_command_imports_a_module(module, files):
+    command = [f"{FOLDER.parents[1]}/", "write", files["generate"], "--prompt=a"]
+    done = subprocess.run(
+        [sys.executable, "-E", "-s", "-c", INTERRUPTED, module, *command],
+        capture_output=True,
+        cwd="/",
+        timeout=120,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"stopped\n")
 
 
 @pytest.mark.parametrize("name", EACH[:-1])
