@@ -9,11 +9,11 @@ import sys
 from collections.abc import Iterator, Sequence
 
 if __package__:
-    from .command import Command
+    from .command import Command, visible
     from .model_file import Model
     from .operators import list_operators
 else:  # copied: beside one another
-    from command import Command  # type: ignore[no-redef]
+    from command import Command, visible  # type: ignore[no-redef]
     from model_file import Model  # type: ignore[no-redef]
     from operators import list_operators  # type: ignore[no-redef]
 
@@ -22,15 +22,15 @@ WIDTH = 76
 
 def describe(model: Model) -> str:
     """Card, vocabulary, signatures and operators of a model, for people."""
-    card = json.dumps(model.card, indent=1, ensure_ascii=False)
+    card = json.dumps(model.card, indent=1, ensure_ascii=False).split("\n")
     (name, entries), *_ = model.vocabulary.items()
-    lines = ["card.json", card, "", f"vocabulary.json: {len(entries)} {name}"]
+    lines = ["card.json", *card, "", f"vocabulary.json: {len(entries)} {name}"]
     lines += _wrapped(" ".join(json.dumps(e, ensure_ascii=False) for e in entries))
     for signature, tensors in _signatures(model).items():
         lines += ["", f"signature {signature}"]
         lines += [f"  {row}" for row in tensors]
     lines += ["", "operators", *_wrapped(" ".join(list_operators(model.flatbuffer)))]
-    return "\n".join(lines)
+    return "\n".join(map(visible, lines))
 
 
 def _signatures(model: Model) -> dict[str, list[str]]:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from kerasseq.on_device import classify, encode, generate, suggest, tag
+from kerasseq.on_device import classify, encode, generate, show, suggest, tag
 from kerasseq.on_device.command import Command, visible
 from tests.support.terminals import check_lines, harmful
 
@@ -184,6 +184,21 @@ def test_written_text_is_raw_in_a_pipe_and_safe_on_a_terminal(characters, data):
     (line,) = output(generate, file, "--json", *arguments, terminal=True).splitlines()
     assert json.loads(line) == {"text": text}
     assert line.isascii()
+
+
+@given(st.dictionaries(HOSTILE, HOSTILE, max_size=3), st.lists(HOSTILE, max_size=3))
+@example({"licence": "\x1b[2J\u2028\x9b"}, ["\x85", "\n", " "])
+def test_what_a_file_says_is_shown_on_its_lines(card, words):
+    file = SimpleNamespace(card=card, vocabulary={"words": words}, flatbuffer=b"")
+    with (
+        mock.patch.object(show, "_signatures", lambda model: {}),
+        mock.patch.object(show, "list_operators", lambda flatbuffer: []),
+    ):
+        found = show.describe(file)
+    lines = found.split("\n")
+    check_lines(found + "\n", len(lines))
+    assert lines.index("") == json.dumps(card, indent=1).count("\n") + 2
+    assert lines[lines.index("") + 1] == f"vocabulary.json: {len(words)} words"
 
 
 @given(HOSTILE, st.sampled_from(["say", "error", "raise"]))
