@@ -23,7 +23,8 @@ if __package__:
         check_vocabulary,
         read_object,
     )
-    from .shapes import Tensor, check_signatures
+    from .shapes import Ends, check_answer, check_signatures
+    from .verify import verify
 else:  # copied: beside one another
     from card import (  # type: ignore[no-redef]
         CONTRACT_VERSION,
@@ -32,7 +33,8 @@ else:  # copied: beside one another
         check_vocabulary,
         read_object,
     )
-    from shapes import Tensor, check_signatures  # type: ignore[no-redef]
+    from shapes import Ends, check_answer, check_signatures  # type: ignore[no-redef]
+    from verify import verify  # type: ignore[no-redef]
 
 LARGEST_FILE = 2**31  # bytes, which the offsets in a flatbuffer can reach
 
@@ -100,6 +102,21 @@ class Model:
                 "`kerasseq show` (show.py) describes it"
             )
 
+    def tensors(self) -> dict[str, Ends]:
+        """Inputs and outputs of the model's functions, with their types and shapes.
+
+        Raises:
+            ValueError: the model is not as an export makes it, or not as its card says.
+        """
+        try:
+            found = verify(self.flatbuffer)
+            check_signatures(found, self.card)
+        except ValueError as error:
+            raise ValueError(
+                f"{self.path} holds no model of this project ({error}); export it again"
+            ) from None
+        return found
+
     def signatures(self) -> dict[str, Callable[..., dict[str, Any]]]:
         """The model's functions on arrays, by name, run by LiteRT's Interpreter.
 
@@ -110,6 +127,7 @@ class Model:
             ValueError: LiteRT is missing or cannot open the model, or the model does
                 not match its card.
         """
+        tensors = self.tensors()
         # Imported here, so that a bad file is refused before a runtime is loaded.
         try:
             from ai_edge_litert.interpreter import Interpreter
@@ -121,21 +139,20 @@ class Model:
         with _quiet(), _in_one_line("LiteRT cannot open the model"):
             interpreter = Interpreter(model_content=self.flatbuffer, num_threads=1)
             interpreter.allocate_tensors()  # what prints
-            runners = {
-                name: interpreter.get_signature_runner(name)
-                for name in interpreter.get_signature_list()
-            }
-            self.ends = {
-                name: (
-                    _tensors(runner.get_input_details()),
-                    _tensors(runner.get_output_details()),
-                )
-                for name, runner in runners.items()
-            }
-        check_signatures(self.ends, self.card)
+            runners = {name: interpreter.get_signature_runner(name) for name in tensors}
         # All signatures of an interpreter share the memory of inputs and outputs.
         lock = threading.Lock()
-        return {name: _in_turn(runner, lock) for name, runner in runners.items()}
+
+        def in_turn(name: str) -> Callable[..., dict[str, Any]]:
+            def call(**arrays: Any) -> dict[str, Any]:
+                with lock, _in_one_line("LiteRT cannot run the model"):
+                    outputs = runners[name](**arrays)
+                    check_answer(outputs, tensors[name][1], self.card)
+                    return outputs
+
+            return call
+
+        return {name: in_turn(name) for name in runners}
 
     def state_shapes(self) -> dict[str, list[int]]:
         """Shape of each state by its name."""
@@ -143,18 +160,6 @@ class Model:
             f"state_{index}": shape
             for index, shape in enumerate(self.card["state_shapes"])
         }
-
-
-def _in_turn(
-    runner: Callable[..., dict[str, Any]], lock: threading.Lock
-) -> Callable[..., dict[str, Any]]:
-    """A signature that sets inputs, runs and copies outputs while it has the lock."""
-
-    def call(**arrays: Any) -> dict[str, Any]:
-        with lock, _in_one_line("LiteRT cannot run the model"):
-            return runner(**arrays)
-
-    return call
 
 
 # Standard error is the process's, so one thread at a time exchanges it.
@@ -187,13 +192,6 @@ def _in_one_line(complaint: str) -> Iterator[None]:
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ValueError(f"{complaint}: {reason[:300]}") from None
-
-
-def _tensors(details: dict[str, Any]) -> dict[str, Tensor]:
-    return {
-        key: (detail["dtype"].__name__, tuple(detail["shape"].tolist()))
-        for key, detail in details.items()
-    }
 
 
 def _read_file(path: str | Path) -> bytes:

@@ -33,6 +33,9 @@ Opened: TypeAlias = Writer | Keyboard | Classifier | Tagger | Encoder
 def open_tflite(path: str | Path) -> Opened:
     """Open an exported file, without TensorFlow and Keras.
 
+    The file is checked before it is run, but a runtime can still be misled: open a file
+    from somebody else as you would run their program.
+
     Args:
         path: a `.tflite` of this project.
 

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
+import numpy as np
+
 if __package__:
     from .card import CHARACTERS, CLASSIFIER, ENCODER, TAGGER, WORDS
 else:  # copied: beside one another
@@ -81,14 +83,32 @@ def check_signatures(found: Mapping[str, Ends], card: Mapping[str, Any]) -> None
             if set(tensors) != set(there):
                 raise ValueError(
                     f"{name} has the {way}s {sorted(there)}, where the card promises "
-                    f"{sorted(tensors)}; export it again"
+                    f"{sorted(tensors)}"
                 )
             for key, tensor in tensors.items():
                 if not _fits(there[key], tensor):
                     raise ValueError(
                         f"{way} {key} of {name} is {_shown(there[key])}, where the "
-                        f"card promises {_shown(tensor)}; export it again"
+                        f"card promises {_shown(tensor)}"
                     )
+
+
+def check_answer(
+    outputs: Mapping[str, np.ndarray], tensors: Mapping[str, Tensor], card: Mapping
+) -> None:
+    """Check the shapes of outputs, and the ids among them.
+
+    Raises:
+        ValueError: a runtime found another shape than the file says, or the model
+            answers with an id that stands for nothing.
+    """
+    count = len(card["tags"]) if card["kind"] == TAGGER else card["vocabulary_size"]
+    for name, (kind, shape) in tensors.items():
+        found = outputs[name]
+        if found.shape != shape:
+            raise ValueError(f"{name} has the shape {found.shape}, not {shape}")
+        if kind == "int32" and not (found.min() >= 0 and found.max() < count):
+            raise ValueError(f"{name} has an id that is not one of {count}")
 
 
 def _int32(*shape: int | None) -> Tensor:

@@ -34,14 +34,13 @@ def describe(model: Model) -> str:
 
 
 def _signatures(model: Model) -> dict[str, list[str]]:
-    model.signatures()
     return {
         name: [
             f"{way:<6} {key:<14} {dtype}{list(shape)}"
             for way, tensors in zip(("input", "output"), ends, strict=True)
             for key, (dtype, shape) in sorted(tensors.items())
         ]
-        for name, ends in model.ends.items()
+        for name, ends in model.tensors().items()
     }
 
 

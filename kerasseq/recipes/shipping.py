@@ -111,6 +111,7 @@ def ship(
 def open_file(path: Path, number_format: str) -> OpenFile:
     """Open a `.tflite` file in both runtimes."""
     model = Model(path)
+    model.tensors()  # refuses what the programs would refuse
     runtimes = {
         runtime: open_signatures(model.flatbuffer, runtime)
         for runtime in get_args(Runtime)

@@ -1,0 +1,108 @@
+"""Small exported files of every kind: `python -m tests.support.small_files DIR`."""
+
+import json
+import string
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from kerasseq.files.formats import FORMATS
+from kerasseq.files.tflite import convert_all, write_tflite
+from kerasseq.models.char_rnn import CharRNNConfig, build_char_rnn
+from kerasseq.models.char_transformer import (
+    CharTransformerConfig,
+    build_char_transformer,
+)
+from kerasseq.models.classifier import ClassifierConfig, build_classifier
+from kerasseq.models.encoder import EncoderConfig, build_encoder
+from kerasseq.models.next_word import NextWordConfig, build_next_word_model
+from kerasseq.models.tagger import TaggerConfig, build_tagger
+from kerasseq.on_device.card import CONTRACT_VERSION
+from kerasseq.signatures.characters import build_generating_module
+from kerasseq.signatures.classifier import ClassifierOnIds
+from kerasseq.signatures.encoder import EncoderOnIds
+from kerasseq.signatures.next_word import NextWordOnIds
+from kerasseq.signatures.tagger import TaggerOnIds
+from kerasseq.text.characters import Vocabulary
+from kerasseq.text.keyboard import TypedVocabulary
+from kerasseq.text.words import SPECIALS, WordVocabulary
+
+CHARACTERS = Vocabulary.from_text("\n " + string.ascii_letters)
+WORDS = WordVocabulary.from_sentences(["the cat sat on a mat b", "dog"])
+KEYBOARD = TypedVocabulary((*SPECIALS, ".", *string.ascii_lowercase, "the"))
+SETTINGS = {"length": 37, "temperature": 0.9, "top_k": 6, "top_p": 0.95, "min_p": 0.01}
+LENGTH = 7
+
+
+def with_weights(model: keras.Model) -> keras.Model:
+    numbers = np.random.default_rng(17)
+    model.set_weights([numbers.normal(0, 0.5, w.shape) for w in model.get_weights()])
+    return model
+
+
+def modules() -> Iterable[tuple[str, object, dict, dict, object]]:
+    """For each file a name, what it is made from, signatures, its card and words."""
+    for name, model in {
+        "gru": build_char_rnn(CharRNNConfig(54, "gru", 48, 1, 24)),
+        "lstm": build_char_rnn(CharRNNConfig(54, "lstm", 48, 2, 24)),
+        "transformer": build_char_transformer(
+            CharTransformerConfig(54, 32, 2, 2, context=19)
+        ),
+    }.items():
+        module = build_generating_module(with_weights(model), CHARACTERS, frozen=True)
+        card = {
+            "kind": "character model",
+            "state_shapes": module.state_shapes,
+            "sampling_defaults": SETTINGS,
+        }
+        yield name, module, module.device_signatures(), card, CHARACTERS
+    next_word = with_weights(
+        build_next_word_model(NextWordConfig(len(KEYBOARD.words), 48, 48))
+    )
+    module = NextWordOnIds(next_word)
+    card = {
+        "kind": "next-word model",
+        "state_shapes": module.state_shapes,
+        "first_word": KEYBOARD.first,
+    }
+    yield "next_word", module, module.device_signatures(), card, KEYBOARD
+    size = len(WORDS)
+    classifier = with_weights(build_classifier(ClassifierConfig(size, 3, 32)))
+    tagger = with_weights(build_tagger(TaggerConfig(size, ("x",), num_letters=5)))
+    encoder = with_weights(build_encoder(EncoderConfig(size, 32, 2, 2, 48, 13)))
+    for module, card in (
+        (
+            ClassifierOnIds(classifier),
+            {"kind": "classifier", "labels": ["γ", "a b", "c"]},
+        ),
+        (
+            TaggerOnIds(tagger, ["O", "B-x", "I-x"]),
+            {"kind": "tagger", "num_letters": 5, "tags": ["O", "B-x", "I-x"]},
+        ),
+        (EncoderOnIds(encoder), {"kind": "encoder"}),
+    ):
+        signatures = module.device_signatures(LENGTH)
+        yield card["kind"], module, signatures, card | {"length": LENGTH}, WORDS
+
+
+def main() -> None:
+    """Write them."""
+    folder = Path(sys.argv[1])
+    for name, module, signatures, card, vocabulary in modules():
+        text = vocabulary.to_json()
+        ((_, entries),) = json.loads(text).items()
+        size = {"contract": CONTRACT_VERSION, "vocabulary_size": len(entries)}
+        # Four bits are for matrices that multiply a state.
+        formats = [
+            each for each in FORMATS if each != "int4" or name in ("gru", "lstm")
+        ]
+        for number_format, flatbuffer in convert_all(module, signatures, formats):
+            path = folder / f"{name}_{number_format}.tflite"
+            write_tflite(path, flatbuffer, size | card, {"vocabulary.json": text})
+
+
+if __name__ == "__main__":
+    main()
