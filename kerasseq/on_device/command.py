@@ -90,35 +90,39 @@ class Command(argparse.ArgumentParser):
 
         Returns:
             The exit code: 0, also where the reader closes the pipe early; 1 where
-            standard output cannot be written or memory is short; 2 where `texts`
-            raises a ValueError; 130 after Ctrl-C.
+            standard output cannot be written, or the machine fails or is short of
+            memory; 2 where `texts` raises a ValueError; 130 after Ctrl-C.
         """
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, "reconfigure"):
                 stream.reconfigure(encoding="utf-8", errors="replace", newline="")
         try:
             for text in texts:
-                if sys.stdout is None:
-                    raise OSError(errno.EBADF, "it is closed")
-                sys.stdout.write(text)
-                sys.stdout.flush()
+                try:
+                    _write(text)
+                except OSError as error:
+                    # Nothing more can be written, not even when Python exits.
+                    sys.stdout = None
+                    if isinstance(error, BrokenPipeError):
+                        return 0
+                    self.say(f"standard output cannot be written: {error.strerror}")
+                    return 1
             return 0
         except ValueError as error:
             self.say(str(error))
             return 2
         except KeyboardInterrupt:
             return 130
-        except MemoryError:
-            self.say("there is not enough memory")
+        except (MemoryError, OSError) as error:
+            self.say(str(error) or "there is not enough memory")
             return 1
-        except BrokenPipeError:
-            code = 0
-        except OSError as error:
-            self.say(f"standard output cannot be written: {error.strerror}")
-            code = 1
-        # Nothing more can be written, not even when Python exits.
-        sys.stdout = None
-        return code
+
+
+def _write(text: str) -> None:
+    if sys.stdout is None:
+        raise OSError(errno.EBADF, "it is closed")
+    sys.stdout.write(text)
+    sys.stdout.flush()
 
 
 def read_lines() -> Iterator[str]:

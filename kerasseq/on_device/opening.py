@@ -43,7 +43,7 @@ def open_tflite(path: str | Path) -> Opened:
         What the model is for: a character model has
         `write(prompt, length, temperature=..., seed=...)`, a next-word model
         `suggest(text)`, a classifier `classify(text)`, a tagger `tag(text)` and an
-        encoder `encode(text)`.
+        encoder `encode(text)`. Several threads may use it; its calls take turns.
 
     Raises:
         ValueError: the file is missing or damaged, or holds another kind of model.

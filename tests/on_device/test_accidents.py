@@ -11,6 +11,7 @@ from typing import IO
 
 import pytest
 
+from kerasseq.on_device.command import Command
 from tests.fuzz import fuzz_commands
 from tests.support.programs import FOLDER, run_program
 
@@ -161,6 +162,24 @@ def test_warnings_that_are_errors(name, files):
     )
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout
+
+
+@pytest.mark.parametrize(
+    ("accident", "code", "line"),
+    [
+        (MemoryError(), 1, "p: there is not enough memory\n"),
+        (OSError(errno.EMFILE, "too many files"), 1, "p: [Errno 24] too many files\n"),
+        (ValueError("bad\nfile"), 2, "p: bad\\nfile\n"),
+        (KeyboardInterrupt(), 130, ""),
+    ],
+)
+def test_what_a_program_may_raise(accident, code, line, capsys):
+    def texts():
+        yield "a text\n"
+        raise accident
+
+    assert Command(prog="p").run(texts()) == code
+    assert capsys.readouterr() == ("a text\n", line)
 
 
 def test_as_a_module_a_program_leaves_ctrl_c_to_python():

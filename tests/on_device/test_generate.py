@@ -6,6 +6,7 @@ import math
 import os
 import subprocess
 import sys
+import time
 import zipfile
 
 import numpy as np
@@ -336,6 +337,21 @@ def test_a_prompt_of_any_length_is_read_whole_in_calls_of_256(size):
     assert signature.calls[-1][1] == 1
     assert all(count <= 256 for count, _ in signature.calls)
     assert len(signature.calls) == max(1, -(-(size - 1) // 255))
+
+
+def test_the_time_of_a_prompt_grows_as_its_length():
+    outputs = {"tokens": np.zeros(256, np.int32), "state_0": np.zeros((1, 1))}
+    calls = []
+
+    def signature(**inputs):
+        calls.append(inputs["prompt_length"])
+        return outputs
+
+    start = time.process_time()
+    list(write_tokens(signature, {"state_0": [1, 1]}, range(1_000_000), 1))
+    # A copy of what is left at each call took seven seconds.
+    assert time.process_time() - start < 4
+    assert len(calls) == 1_000_000 // 255 + 1
 
 
 def test_tokens_are_yielded_as_they_are_computed():
