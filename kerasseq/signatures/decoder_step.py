@@ -18,8 +18,8 @@ from kerasseq.layers.rotary import rotary_turns
 from kerasseq.signatures.generation import Step
 from kerasseq.signatures.states import States
 
-# An iteration copies P positions, and a page W positions five times: P = 16 is near
-# the minimum of both.
+# An iteration copies P positions, and a full page W positions five times: with this P,
+# the sum is near its minimum.
 PAGE = 16
 EXCLUDED = -1e30
 
