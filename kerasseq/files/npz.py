@@ -24,6 +24,9 @@ def read_arrays(path: str | os.PathLike) -> dict[str, np.ndarray]:
         Exception: of any kind, if the file is damaged or made by something else.
     """
     path = Path(path)
+    # Opening a pipe would wait for whoever writes to it.
+    if path.exists() and not path.is_file():
+        raise ValueError("it is not an ordinary file")
     with zipfile.ZipFile(path) as archive:
         entries = archive.infolist()
         stored = all(

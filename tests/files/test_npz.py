@@ -1,6 +1,7 @@
 """Arrays come back as numpy wrote them, and a file cannot ask for more memory."""
 
 import io
+import os
 import tracemalloc
 import zipfile
 
@@ -70,3 +71,9 @@ def test_entries_that_share_their_bytes_are_refused(tmp_path):
         archive._didModify = True
     with pytest.raises(ValueError, match="and holds fewer"):
         read_arrays(path)
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.npz")
+    with pytest.raises(ValueError, match="not an ordinary file"):
+        read_arrays(tmp_path / "a.npz")

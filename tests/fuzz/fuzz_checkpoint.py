@@ -321,14 +321,17 @@ KINDS: tuple[Callable[[random.Random, Target], bytes], ...] = (
 
 def judge(target: Target, content: bytes) -> str:
     """How a case ends: "refused" or "restored"; AssertionError if it is neither."""
+    output = io.StringIO()
     try:
-        with contextlib.redirect_stdout(io.StringIO()):
+        with contextlib.redirect_stdout(output):
             target.restore(content)
         verdict = "restored"
     except ValueError as error:
         line = str(error)
         assert line.isprintable() and len(line) < 1500, ascii(line)
         verdict = "refused"
+    for line in output.getvalue().splitlines():
+        assert line.isprintable() and len(line) < 500, ascii(line)
     assert target.victim.read_text() == "innocent"
     outside = sorted(path.name for path in target.folder.parent.iterdir())
     assert outside == ["run", "victim"], outside
