@@ -162,9 +162,9 @@ def _check(
             elif name != "best":
                 fits = isinstance(value, int) and value >= 0
         if not fits:
+            what = "arrays" if _kind(value) == "arrays" else shortened(value)
             raise ValueError(
-                f"{shortened(name)}, {shortened(value)}, is not of the state of "
-                f"{_name(callback)}"
+                f"{shortened(name)}, {what}, does not fit {_name(callback)}"
             )
 
 
