@@ -4,7 +4,7 @@ import io
 import math
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import h5py
@@ -117,7 +117,30 @@ def check_sizes(config: Mapping[str, Any], weights: bytes) -> None:
 
 
 def count_bytes(config: Mapping[str, Any]) -> int:
-    """The bytes of a model's weights and states in float32, without making them."""
+    """The bytes of a model's weights and states in float32, of which none are made."""
+    bare = _without_values(config)
+    count = count_weights(lambda: keras.saving.deserialize_keras_object(bare))
+    units = sum(
+        each.get("units", 0)
+        for node in _dictionaries(config)
+        if node.get("stateful")
+        for each in _dictionaries(node)
+    )
+    shapes = [
+        node.get(key)
+        for node in _dictionaries(config)
+        for key in ("batch_shape", "build_config")
+    ]
+    # A recurrent layer has one state, or two, for each sequence of a batch.
+    return 4 * (count + 2 * units * max(_numbers(shapes), default=1))
+
+
+def count_weights(build: Callable[[], keras.Model]) -> int:
+    """The number of a model's weights, of which none are made.
+
+    Args:
+        build: makes the model.
+    """
     found: list[int] = []
     failure: list[BaseException] = []
 
@@ -125,8 +148,7 @@ def count_bytes(config: Mapping[str, Any]) -> int:
         try:
             # In this scope variables have shapes and no values.
             with keras.StatelessScope(initialize_variables=False):
-                model = keras.saving.deserialize_keras_object(_without_values(config))
-            found.append(sum(math.prod(each.shape) for each in model.variables))
+                found.append(sum(math.prod(each.shape) for each in build().weights))
         except BaseException as error:
             failure.append(error)
 
@@ -136,18 +158,7 @@ def count_bytes(config: Mapping[str, Any]) -> int:
     thread.join()
     if failure:
         raise failure[0]
-    nodes = list(_dictionaries(config))
-    units = sum(
-        each.get("units", 0)
-        for node in nodes
-        if node.get("stateful")
-        for each in _dictionaries(node)
-    )
-    shapes = [
-        node.get(key) for node in nodes for key in ("batch_shape", "build_config")
-    ]
-    # A recurrent layer has one state, or two, for each sequence of a batch.
-    return 4 * (found[0] + 2 * units * max(_numbers(shapes), default=1))
+    return found[0]
 
 
 def _without_values(config: Any) -> Any:

@@ -3,6 +3,7 @@
 import math
 import sys
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import keras
@@ -26,6 +27,7 @@ from kerasseq.models.char_transformer import (
 from kerasseq.on_device.command import is_terminal, visible
 from kerasseq.pictures.losses import plot_losses
 from kerasseq.runs.bookkeeping import describe_training, open_checkpoint
+from kerasseq.runs.demand import foresee
 from kerasseq.runs.fine_tuning import Start, known_characters, load_start
 from kerasseq.runs.options import Options
 from kerasseq.scores.windows import window_loss
@@ -141,6 +143,8 @@ def plan(options: Options) -> Plan:
         optimizer="muon" if transformer else "adam",
     )
     name = "char_transformer" if transformer else "char_rnn"
+    logits = training.batch_size * training.length * len(vocabulary)
+    foresee(name, partial(_build, config), 12 * logits, "give smaller --units")
     checkpoint = open_checkpoint(options, name, corpus.sha256, config, training, start)
     return Plan(name, corpus, config, training, checkpoint, start)
 
@@ -169,10 +173,7 @@ def train(
         print(f"characters of the prompt that the text lacks are left out: {unknown}")
 
     keras.utils.set_random_seed(options.seed)
-    if isinstance(config, CharTransformerConfig):
-        model = build_char_transformer(config)
-    else:
-        model = build_char_rnn(config)
+    model = _build(config)
     if start:
         model.set_weights(start.model.get_weights())
     module = build_generating_module(model, vocabulary)
@@ -250,3 +251,9 @@ def sample_texts(options: Options, module: GeneratingModule) -> str:
 def _for_terminal(text: str) -> str:
     """A text as it is for a file or a pipe, and safe to show on a terminal."""
     return visible(text, "\n\t") if is_terminal(sys.stdout) else text
+
+
+def _build(config: CharRNNConfig | CharTransformerConfig) -> keras.Model:
+    if isinstance(config, CharTransformerConfig):
+        return build_char_transformer(config)
+    return build_char_rnn(config)

@@ -26,6 +26,7 @@ from kerasseq.pictures.answers import Answer, answer_table, draw_answers
 from kerasseq.pictures.classifier import plot_confusion
 from kerasseq.pictures.losses import plot_losses
 from kerasseq.runs.bookkeeping import describe_training
+from kerasseq.runs.demand import foresee
 from kerasseq.runs.options import Options
 from kerasseq.scores.classes import accuracy, macro_f1
 from kerasseq.text.words import WordVocabulary, split_words
@@ -74,6 +75,14 @@ def plan(options: Options) -> Plan:
         vocabulary = choose_words([data.sentences[index] for index in training])
     except ValueError as error:
         raise ValueError(f"{options.labels}: {error}") from None
+    classes = len(data.classes)
+    foresee(
+        "classifier",
+        lambda: build_classifier(ClassifierConfig(len(vocabulary), classes)),
+        # Confusions, their fractions and colours.
+        40 * classes**2,
+        "give fewer labels",
+    )
     return Plan(
         visible(Path(options.labels).name), data, training, held_out, vocabulary
     )

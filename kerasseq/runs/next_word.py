@@ -23,6 +23,7 @@ from kerasseq.on_device.command import visible
 from kerasseq.pictures.losses import plot_losses
 from kerasseq.pictures.next_word import plot_savings, plot_typing
 from kerasseq.runs.bookkeeping import describe_training, open_checkpoint
+from kerasseq.runs.demand import foresee
 from kerasseq.runs.fine_tuning import Start, load_start, name_unknown_words
 from kerasseq.runs.options import Options
 from kerasseq.scores.keystrokes import measure_keystrokes, typical_passage
@@ -102,6 +103,13 @@ def plan(options: Options) -> Plan:
     else:
         config = NextWordConfig(len(vocabulary), preset.units, dropout=dropout)
     training = next_word_training(preset, num_words)
+    logits = training.batch_size * training.length * len(vocabulary)
+    foresee(
+        "next_word",
+        lambda: build_next_word_model(config),
+        12 * logits,
+        "give less text",
+    )
     sha256 = hashlib.sha256(content.encode()).hexdigest()
     checkpoint = open_checkpoint(options, "next_word", sha256, config, training, start)
     return Plan(

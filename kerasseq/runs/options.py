@@ -142,7 +142,7 @@ class Options:
         None,
         "N",
         "Number of recurrent layers or blocks.",
-        number(int, 1),
+        number(int, 1, 100),
         default_text="the preset's",
     )
     dropout: float | None = about_training(
@@ -168,7 +168,9 @@ class Options:
     prompt: str = about_samples(
         "\n", "TEXT", "Text to continue.", default_text="a newline"
     )
-    length: int = about_samples(500, "N", "Number of characters.", number(int, 0))
+    length: int = about_samples(
+        500, "N", "Number of characters.", number(int, 0, 10_000_000)
+    )
     temperature: tuple[float, ...] | None = about_samples(
         None,
         "X",

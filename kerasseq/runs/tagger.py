@@ -29,9 +29,10 @@ from kerasseq.pictures.tagger import (
     write_entity_page,
 )
 from kerasseq.runs.bookkeeping import describe_training
+from kerasseq.runs.demand import foresee
 from kerasseq.runs.options import Options
 from kerasseq.scores.entities import OVERALL, EntityLookup, EntityScore, score_entities
-from kerasseq.signatures.tagger import TaggerOnIds, tag_sentences
+from kerasseq.signatures.tagger import BATCH_SIZE, TaggerOnIds, tag_sentences
 from kerasseq.text.tags import find_entities
 from kerasseq.text.words import WordVocabulary
 from kerasseq.training.callbacks import HistoryFile, verbosity
@@ -74,6 +75,16 @@ def plan(options: Options) -> Plan:
                 f"{options.tags} has no entity in its {name}, which a tagger cannot "
                 "learn from or be measured on; shuffle the sentences"
             )
+    kinds = find_kinds(sentences)
+    tags = len(TaggerConfig(1, kinds).tags)
+    longest = max(len(sentence.tokens) for sentence in held_out)
+    foresee(
+        "tagger",
+        lambda: build_tagger(TaggerConfig(MOST_WORDS["tagger"], kinds)),
+        # The best sequence of tags is looked for in all pairs at all tokens.
+        4 * BATCH_SIZE * longest * tags**2,
+        "give fewer kinds of entities",
+    )
     return Plan(visible(Path(options.tags).name), learned, held_out)
 
 
