@@ -15,7 +15,7 @@ from tests.support.options import parse_options
         (["--temperature", "-0.1"], "'-0.1' is not a number from 0 up"),
         (["--temperature", "nan"], "'nan' is not a number from 0 up"),
         (["--temperature", "inf"], "'inf' is not a number from 0 up"),
-        (["--length", "-1"], "'-1' is not a whole number from 0 up"),
+        (["--length", "-1"], "'-1' is not a whole number from 0 to 10000000"),
         (["--top-p", "1.1"], "'1.1' is not a number from 0 to 1"),
         (["--top-p", "-0.5"], "'-0.5' is not a number from 0 to 1"),
         (["--dropout", "1"], "'1' is not a number from 0 to 0.95"),
