@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from kerasseq.files.reading import shortened
 from kerasseq.text.reading import read_lines
 from kerasseq.text.words import PAD, split_words
 
@@ -60,12 +61,12 @@ def read_labelled_sentences(path: str | os.PathLike) -> LabelledSentences:
         if len(rest) != 1:
             raise ValueError(
                 f"{where} has {1 + len(rest)} columns; give two, a label and a "
-                f"sentence, with one tab between them: {text[:40]!r}"
+                f"sentence, with one tab between them: {shortened(text)}"
             )
         if not label.strip():
-            raise ValueError(f"{where} has no label before the tab: {text[:40]!r}")
+            raise ValueError(f"{where} has no label before the tab: {shortened(text)}")
         if not split_words(rest[0]):
-            raise ValueError(f"{where} has no word after the tab: {text[:40]!r}")
+            raise ValueError(f"{where} has no word after the tab: {shortened(text)}")
         labels.append(label.strip())
         sentences.append(rest[0].strip())
         lines.append(number)
@@ -73,15 +74,15 @@ def read_labelled_sentences(path: str | os.PathLike) -> LabelledSentences:
     for label, number in zip(labels, lines, strict=True):
         if counts[label] == 1:
             raise ValueError(
-                f"{path}:{number} is the only example of {label!r}; give at least "
-                "two, one to learn from and one to hold out, or correct the label"
+                f"{path}:{number} is the only example of {shortened(label)}; give at "
+                "least two, one to learn from and one to hold out, or correct the label"
             )
     if len(counts) < 2:
         (label,) = counts or ("",)
         raise ValueError(
             f"{path}:{lines[-1] if lines else 1} ends a file whose {len(labels)} "
-            f"sentences all have the label {label!r}; a classifier needs at least two "
-            "labels"
+            f"sentences all have the label {shortened(label)}; a classifier needs at "
+            "least two labels"
         )
     return LabelledSentences(tuple(labels), tuple(sentences))
 

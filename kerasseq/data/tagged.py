@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from kerasseq.files.reading import shortened
 from kerasseq.files.writing import write_file
 from kerasseq.text.reading import read_lines
 from kerasseq.text.tags import OUTSIDE, may_follow
@@ -72,8 +73,8 @@ def read_tagged_sentences(
         )
     if len(found) == 1:
         raise ValueError(
-            f"{path}: each token is tagged {found.pop()}, so there is nothing to tell "
-            f"apart; tag tokens outside entities with {OUTSIDE}"
+            f"{path}: each token is tagged {shortened(found.pop())}, so there is "
+            f"nothing to tell apart; tag tokens outside entities with {OUTSIDE}"
         )
     return sentences
 
@@ -83,40 +84,36 @@ def _read_line(line: str, before: str, kinds: Sequence[str] | None) -> tuple[str
     columns = line.split("\t")
     if len(columns) != 2:
         raise ValueError(
-            f"{len(columns)} columns, not 2, in {_shortened(line)}; a line is a token, "
+            f"{len(columns)} columns, not 2, in {shortened(line)}; a line is a token, "
             "a tab and its tag"
         )
     token, tag = columns
     if not token or re.search("[ \n\v\f\r]", token):
         raise ValueError(
-            f"the token {_shortened(token)} is empty or holds whitespace; give each "
+            f"the token {shortened(token)} is empty or holds whitespace; give each "
             "word a line of its own"
         )
     if len(token) > LONGEST_TOKEN:
         raise ValueError(
-            f"a token of {len(token):,} characters, {_shortened(token)}; the longest "
+            f"a token of {len(token):,} characters, {shortened(token)}; the longest "
             f"has {LONGEST_TOKEN:,}: cut it, or give each word a line of its own"
         )
     if tag != OUTSIDE and not re.fullmatch(r"[BI]-\S+", tag):
         raise ValueError(
-            f"{_shortened(tag)} is not a BIO tag; write O, B-kind at an entity's first "
+            f"{shortened(tag)} is not a BIO tag; write O, B-kind at an entity's first "
             "token or I-kind at its others"
         )
     if kinds is not None and tag != OUTSIDE and tag[2:] not in kinds:
         raise ValueError(
-            f"the kind of {_shortened(tag)} is none of {', '.join(kinds)}, those of "
-            "the file to learn from"
+            f"the kind of {shortened(tag)} is none of {shortened(tuple(kinds))}, those "
+            "of the file to learn from"
         )
     if not may_follow(before, tag):
         raise ValueError(
-            f"{tag} may not follow {before}; an entity's first token is tagged "
-            f"B{tag[1:]}"
+            f"{shortened(tag)} may not follow {shortened(before)}; an entity's first "
+            f"token is tagged {shortened('B' + tag[1:])}"
         )
     return token, tag
-
-
-def _shortened(text: str) -> str:
-    return repr(text if len(text) <= 40 else f"{text[:40]}…")
 
 
 def write_tagged_sentences(

@@ -58,17 +58,17 @@ def test_blank_lines_and_line_ends_do_not_matter(file, content):
         ("a\tO\nb\tS-x\n", "line 2: 'S-x' is not a BIO tag"),
         ("a\tO\nb\tB- x\n", "line 2: 'B- x' is not a BIO tag"),
         ("a\tO\nb\to\n", "line 2: 'o' is not a BIO tag"),
-        ("a\tB-x\n\nb\tI-x\n", "line 3: I-x may not follow O; an entity's first token "
-         "is tagged B-x"),
-        ("a\tB-x\nb\tI-y\n", "line 2: I-y may not follow B-x"),
-        ("a\tO\nb\tB-z\n", "line 2: the kind of 'B-z' is none of x, y"),
+        ("a\tB-x\n\nb\tI-x\n", "line 3: 'I-x' may not follow 'O'; an entity's first "
+         "token is tagged 'B-x'"),
+        ("a\tB-x\nb\tI-y\n",  "line 2: 'I-y' may not follow 'B-x'"),
+        ("a\tO\nb\tB-z\n", "line 2: the kind of 'B-z' is none of ('x', 'y')"),
         (f"a\tB-x\n{'w' * 99_998}\tO\n", "line 2: a token of 99,998 characters, 'www"),
         ("w" * 100_000, "line 1: 1 columns, not 2, in 'w"),
         ("a\tB-x\ncaf\xe9\tO\n".encode("latin1"), ":2 is not UTF-8: its byte 3 is "
          "0xe9"),
         ("a\tB-x\n".encode("utf-16"), "NUL"),
         ("a\tO\nb\tO\n", "marks no entity (each of its tokens is tagged O)"),
-        ("a\tB-x\nb\tB-x\n", "each token is tagged B-x, so there is nothing"),
+        ("a\tB-x\nb\tB-x\n",  "each token is tagged 'B-x', so there is nothing"),
         ("\n\t\n", "marks no entity (no line in it)"),
         ("", "is empty"),
     ],

@@ -181,7 +181,10 @@ REFUSED = {
         "no entity in its first nine tenths",
     ),
     "early.conll": ("a\tB-x\n\n" * 27 + "a\tO\n\n" * 3, "no entity in its last tenth"),
-    "illegal.conll": ("a\tB-x\n\n" * 27 + "a\tI-x\n", "line 55: I-x may not follow O"),
+    "illegal.conll": (
+        "a\tB-x\n\n" * 27 + "a\tI-x\n",
+        "line 55: 'I-x' may not follow 'O'",
+    ),
 }
 
 
