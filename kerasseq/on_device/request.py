@@ -17,10 +17,11 @@ class Refusal(Exception):
 
     Args:
         status: of the answer.
+        reason: how to ask, where it is not obvious.
     """
 
-    def __init__(self, status: HTTPStatus) -> None:
-        super().__init__(status.phrase)
+    def __init__(self, status: HTTPStatus, reason: str = "") -> None:
+        super().__init__(f"{status} {status.phrase}{reason}")
         self.status = status
 
 
@@ -62,7 +63,8 @@ def read_request(head: bytes, hosts: Collection[str]) -> Request:
     # A page elsewhere can let its own name mean this machine, but sends that name.
     (host,) = fields["host"]
     if host not in hosts:
-        raise Refusal(HTTPStatus.MISDIRECTED_REQUEST)
+        names = " or ".join(sorted(hosts))
+        raise Refusal(HTTPStatus.MISDIRECTED_REQUEST, f": this is {names}")
     if method not in (b"GET", b"HEAD"):
         raise Refusal(HTTPStatus.METHOD_NOT_ALLOWED)
     body = "transfer-encoding" in fields or set(fields.get("content-length", ())) - {

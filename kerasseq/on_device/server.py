@@ -141,7 +141,7 @@ class Server:
             except (KeyError, OSError):
                 raise Refusal(HTTPStatus.NOT_FOUND) from None
         except Refusal as refusal:
-            text = f"{refusal.status} {refusal}\n".encode()
+            text = f"{refusal}\n".encode()
             headers = _headers(refusal.status, Path("error.txt"), len(text), last=True)
             await _send(writer, headers + text)
             return True

@@ -36,6 +36,13 @@ def test_bad_input_to_the_page(built_page):
     assert len({kind for kind, _ in counts}) == 9
 
 
+@pytest.mark.slow
+def test_hostile_models_in_the_page(built_page):
+    counts = fuzz_page.fuzz_models(60)
+    assert sum(counts.values()) == 60
+    assert counts["refused by the runtime"] > 20
+
+
 @pytest.mark.parametrize(
     ("kind", "outcome", "verdict"),
     [

@@ -138,6 +138,25 @@ def test_the_password_in_an_address_is_not_shown(fresh_page):
         assert not any("secret" in text for text in (*shown, page.page.url))
 
 
+def test_a_long_prompt_is_read_without_a_change_of_the_page(page, module):
+    prompt = "abcd\n" * 6000
+    page.fill(length=5)
+    page.page.evaluate(
+        """(prompt) => {
+          document.getElementById("prompt").value = prompt;
+          window.changes = 0;
+          new MutationObserver((records) => (window.changes += records.length)).observe(
+            document.body,
+            { childList: true, subtree: true, characterData: true, attributes: true },
+          );
+        }""",
+        prompt,
+    )
+    assert page.write() == prompt + keras_text(module, prompt, length=5)
+    changes = page.page.evaluate("window.changes")
+    assert changes < 60, "each costs a layout of the prompt; 118 calls read it"
+
+
 def test_a_file_too_large_is_refused_before_it_is_read(fresh_page, tmp_path):
     page = fresh_page.go(fresh_page.served.root)
     path = tmp_path / "large.tflite"

@@ -169,6 +169,13 @@ def test_a_file_is_sent_whole_with_its_headers(serving, model):
         assert "Access-Control-Allow-Origin" not in headers
 
 
+def test_a_refusal_says_how_to_ask(serving):
+    reply = get(serving, Host="evil.example")
+    assert reply.status == 421
+    assert f"this is 127.0.0.1:{serving.port} or " in reply.content.decode()
+    assert get(serving, "/none").content == b"404 Not Found\n"
+
+
 def test_a_connection_answers_one_request_after_the_other(serving, model):
     with socket.create_connection(("127.0.0.1", serving.port), timeout=10) as one:
         request = head("HEAD /model/a%20model.tflite HTTP/1.1", serving.host)

@@ -46,7 +46,8 @@ function start() {
   };
   started.onerror = (event) => {
     event.preventDefault();
-    endWorker(`The model's worker failed (${event.message}); open the model again.`);
+    const reason = event.message ?? "it cannot be loaded";
+    endWorker(`The model's worker failed (${reason}); load the page again.`);
   };
   return started;
 }

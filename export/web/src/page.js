@@ -107,6 +107,7 @@ async function write() {
   );
   complain("writing-error", "");
   say("Writing ...");
+  $("progress").textContent = "Reading the prompt ...";
   const mine = opening;
   writing = true;
   stopping = false;
@@ -119,8 +120,9 @@ async function write() {
     while (!stopping) {
       const piece = await ask("more");
       if (piece.done) break;
-      // The time to read the prompt does not count.
+      // It reads the prompt. Each change of the page would lay out a long one again.
       if (!piece.count) began = performance.now();
+      if (!piece.count) continue;
       count += piece.count;
       paper.add(piece.text);
       $("progress").textContent =

@@ -19,13 +19,14 @@ export class Paper {
   /** Start again, with the prompt. */
   begin(prompt) {
     this.finish();
-    const before = document.createElement("span");
-    before.className = "prompt";
-    before.textContent = prompt;
-    this.block = newBlock();
-    this.block.append(before);
-    this.size = prompt.length;
-    this.box.replaceChildren(this.block);
+    this.box.replaceChildren();
+    this.startBlock();
+    this.append(prompt, (text) => {
+      const span = document.createElement("span");
+      span.className = "prompt";
+      span.textContent = text;
+      return span;
+    });
     this.follows = true;
   }
 
@@ -40,23 +41,26 @@ export class Paper {
     cancelAnimationFrame(this.frame);
     this.frame = 0;
     if (!this.waiting) return;
-    // A block may end only after a newline, where the break cannot be seen.
-    for (const line of this.waiting.split(/(?<=\n)/)) {
-      this.block.append(line);
-      this.size += line.length;
-      if (this.size > BLOCK && line.endsWith("\n")) {
-        this.block = newBlock();
-        this.box.append(this.block);
-        this.size = 0;
-      }
-    }
+    this.append(this.waiting);
     this.waiting = "";
     if (this.follows) this.box.scrollTop = this.box.scrollHeight;
   }
-}
 
-function newBlock() {
-  const block = document.createElement("div");
-  block.className = "block";
-  return block;
+  append(text, element = (piece) => piece) {
+    for (let start = 0, end; start < text.length; start = end) {
+      // A block may end only after a newline, where the break cannot be seen.
+      const full = start + Math.max(0, BLOCK - this.size);
+      end = text.indexOf("\n", full) + 1 || text.length;
+      this.block.append(element(text.slice(start, end)));
+      this.size += end - start;
+      if (this.size > BLOCK && text[end - 1] === "\n") this.startBlock();
+    }
+  }
+
+  startBlock() {
+    this.block = document.createElement("div");
+    this.block.className = "block";
+    this.box.append(this.block);
+    this.size = 0;
+  }
 }
