@@ -23,8 +23,8 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.same_text import PAGE, browser, serving
-from kerasseq.on_device.generate import encode_prompt
 from kerasseq.on_device.model_file import Model
+from kerasseq.on_device.tokens import encode_prompt
 from kerasseq.recipes.characters import ALLOWED_BETWEEN_RUNTIMES
 from kerasseq.recipes.stepping import cross_entropy, step_logits, zeros
 from kerasseq.text.reading import read_text

@@ -22,8 +22,8 @@ from benchmarks.generation_runtimes import (
     Logits,
     Writer,
 )
-from kerasseq.on_device.generate import uniform_numbers
 from kerasseq.on_device.sampling import choose_token
+from kerasseq.on_device.tokens import uniform_numbers
 
 with contextlib.suppress(ImportError):
     import torch

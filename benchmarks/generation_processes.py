@@ -221,8 +221,8 @@ def open_onnxruntime(path: Path) -> Callable[[int], str]:
 
 def open_tflite(path: Path) -> Callable[[int], str]:
     """What generate.py does, except printing."""
-    from kerasseq.on_device.generate import write_tokens
     from kerasseq.on_device.model_file import Model
+    from kerasseq.on_device.tokens import write_tokens
 
     model = Model(path)
     loop, shapes = model.signatures()["generate"], model.state_shapes()

@@ -20,8 +20,8 @@ from kerasseq.files.saved_model import write_saved_model
 from kerasseq.files.tflite import convert, write_tflite
 from kerasseq.models.char_rnn import CELLS, CharRNNConfig, build_char_rnn
 from kerasseq.models.stateful import build_stateful_model
-from kerasseq.on_device.generate import uniform_numbers, write_tokens
 from kerasseq.on_device.sampling import choose_token
+from kerasseq.on_device.tokens import uniform_numbers, write_tokens
 from kerasseq.recipes.characters import describe
 from kerasseq.recipes.stepping import step_logits, zeros
 from kerasseq.signatures.characters import build_generating_module, generate

@@ -38,7 +38,7 @@ from kerasseq.files.saved_model import write_saved_model
 from kerasseq.files.tflite import convert, write_tflite
 from kerasseq.models.char_rnn import CELLS, CharRNNConfig, build_char_rnn
 from kerasseq.models.stateful import build_stateful_model
-from kerasseq.on_device.generate import uniform_numbers, write_tokens
+from kerasseq.on_device.tokens import uniform_numbers, write_tokens
 from kerasseq.recipes.characters import describe
 from kerasseq.recipes.rounding import possible_tokens
 from kerasseq.recipes.stepping import keras_logits

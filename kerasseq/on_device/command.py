@@ -20,7 +20,7 @@ if _program and Path(_program).resolve().parent == Path(__file__).resolve().pare
     # programs import this file before numpy.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, lambda number, frame: os._exit(130))
-# Characters: no model of sentences reads further, and more would fill the memory.
+# Characters, so that no input fills the memory.
 LONGEST_LINE, LONGEST_PROMPT = 2**20, 2**24
 # What moves a terminal's cursor, ends a line, turns the direction of writing or cannot
 # be seen: control characters, bidirectional controls, separators of lines and

@@ -24,7 +24,7 @@ def choose_token(
 
     Args:
         logits: float32 (V,); NaN counts as the lowest.
-        uniform: from 0 to below 1; see `uniform_numbers` in generate.py.
+        uniform: from 0 to below 1; see `uniform_numbers` in tokens.py.
         temperature, top_k, top_p, min_p: as README.md has them.
 
     Returns:

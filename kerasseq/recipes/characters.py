@@ -17,7 +17,7 @@ from kerasseq.files.formats import FORMATS
 from kerasseq.files.report import Check
 from kerasseq.files.runtimes import Signature
 from kerasseq.models.stateful import describe_sizes
-from kerasseq.on_device.generate import write_tokens
+from kerasseq.on_device.tokens import write_tokens
 from kerasseq.recipes.device_command import run_command
 from kerasseq.recipes.made_up import OWN_TEXT
 from kerasseq.recipes.rounding import common_length, text_difference

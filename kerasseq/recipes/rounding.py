@@ -6,8 +6,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerasseq.on_device.generate import uniform_numbers
 from kerasseq.on_device.sampling import choose_token
+from kerasseq.on_device.tokens import uniform_numbers
 from kerasseq.recipes.stepping import ALLOWED_LOGITS_DIFFERENCE, keras_logits
 from kerasseq.text.characters import Vocabulary
 

@@ -20,9 +20,9 @@ from kerasseq.files.saved_model import write_saved_model
 from kerasseq.files.tflite import convert, convert_all, write_tflite
 from kerasseq.models.char_rnn import CharRNNConfig, build_char_rnn
 from kerasseq.on_device.card import CONTRACT_VERSION
-from kerasseq.on_device.generate import uniform_numbers, write_tokens
 from kerasseq.on_device.model_file import Model
 from kerasseq.on_device.operators import list_operators
+from kerasseq.on_device.tokens import uniform_numbers, write_tokens
 from kerasseq.signatures.characters import build_generating_module, generate
 from kerasseq.signatures.steps import state_shapes
 from kerasseq.text.characters import Vocabulary

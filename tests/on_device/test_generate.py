@@ -18,17 +18,19 @@ from kerasseq.files.tflite import convert, write_tflite
 from kerasseq.models.char_rnn import CharRNNConfig, build_char_rnn
 from kerasseq.on_device.card import CONTRACT_VERSION
 from kerasseq.on_device.generate import (
-    CHUNK,
     RANGES,
-    encode_prompt,
     main,
     out_of_range,
     parse_arguments,
-    unknown_characters,
     until_stop,
-    write_tokens,
 )
 from kerasseq.on_device.model_file import Model
+from kerasseq.on_device.tokens import (
+    CHUNK,
+    encode_prompt,
+    unknown_characters,
+    write_tokens,
+)
 from kerasseq.signatures.characters import build_generating_module, generate
 from kerasseq.signatures.steps import state_shapes
 from kerasseq.text.characters import Vocabulary

@@ -10,7 +10,7 @@ from kerasseq.files.runtimes import open_signatures
 from kerasseq.files.tflite import convert
 from kerasseq.on_device import sampling as device_sampling
 from kerasseq.on_device.card import CONTRACT_VERSION
-from kerasseq.on_device.generate import uniform_numbers as device_uniform_numbers
+from kerasseq.on_device.tokens import uniform_numbers as device_uniform_numbers
 from kerasseq.signatures.sampling import Settings, uniform_numbers
 from tests.support.make_test_vectors import NEUTRAL, VECTORS, choose, make
 from tests.support.sampling import choose_token

@@ -13,8 +13,8 @@ from kerasseq.models.char_transformer import (
     CharTransformerConfig,
     build_char_transformer,
 )
-from kerasseq.on_device.generate import write_tokens
 from kerasseq.on_device.operators import list_operators
+from kerasseq.on_device.tokens import write_tokens
 from kerasseq.signatures.characters import (
     build_generating_module,
     generate,

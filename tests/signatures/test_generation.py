@@ -11,7 +11,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kerasseq.on_device.generate import uniform_numbers
+from kerasseq.on_device.tokens import uniform_numbers
 from kerasseq.signatures.characters import GeneratingModule
 from kerasseq.signatures.generation import CHUNK, generate_chunk, generate_tokens
 from kerasseq.signatures.sampling import Settings

@@ -12,7 +12,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kerasseq.on_device import generate as on_device
+from kerasseq.on_device import tokens as on_device
 from kerasseq.signatures.sampling import Settings, uniform_numbers
 from tests.support.sampling import choose_token
 

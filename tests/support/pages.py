@@ -8,8 +8,8 @@ import sys
 import urllib.request
 from pathlib import Path
 
-from kerasseq.on_device.generate import encode_prompt, write_tokens
 from kerasseq.on_device.model_file import Model
+from kerasseq.on_device.tokens import encode_prompt, write_tokens
 from kerasseq.signatures.characters import generate
 from tests.support.programs import FOLDER
 
