@@ -8,6 +8,7 @@ names, classifier (--labels) classifies sentences. Models become SavedModel and 
 files, which are checked against the Keras models.
 """
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -50,8 +51,19 @@ PARTS: dict[str, Part] = {
 }
 
 
+# Ids of processes: this one's and, where it was forked, also of those before it.
+_TRAINED_IN: set[int] = set()
+
+
 def train_all(options: Options, callbacks: Sequence[keras.callbacks.Callback]) -> None:
     """Plan all parts, then train and export each."""
+    if _TRAINED_IN - {os.getpid()}:
+        raise RuntimeError(
+            "this process was forked from one that has trained, and TensorFlow's "
+            "threads are not in it: it would wait for ever; start processes with "
+            'multiprocessing.get_context("spawn")'
+        )
+    _TRAINED_IN.add(os.getpid())
     # All plans come first, so that errors show before anything is written.
     plans = {name: PARTS[name].plan(options) for name in options.only}
     if options.tensorboard:
@@ -121,6 +133,7 @@ def train(
         FloatingPointError: training fails.
         ChecksFailed: a file fails its checks.
         OSError: a file cannot be written.
+        RuntimeError: this process was forked from one that has trained.
 
     Example:
         >>> import kerasseq

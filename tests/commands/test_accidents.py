@@ -185,6 +185,31 @@ def test_ctrl_c_while_importing_is_one_line():
     assert process.returncode == 130
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_fork_of_what_has_trained_is_told_so(tmp_path, monkeypatch):
+    from kerasseq import parts
+
+    monkeypatch.setattr(parts, "_TRAINED_IN", {os.getppid()})
+    with pytest.raises(RuntimeError, match="spawn"):
+        parts.train("toy", tmp_path / "out", only=["attention"])
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_fork_of_what_has_trained_does_not_wait(tmp_path):
+    code = (
+        "import os, sys, kerasseq\n"
+        "def train(out): kerasseq.train('toy', out, only=['encoder'], preset='fast')\n"
+        "train(sys.argv[1])\n"
+        "if not os.fork():\n"
+        "    try: train(sys.argv[1] + '-2')\n"
+        "    except RuntimeError as error: os._exit(7)\n"
+        "sys.exit(os.waitstatus_to_exitcode(os.wait()[1]))"
+    )
+    assert run([sys.executable, "-c", code, str(tmp_path / "out")]).returncode == 7
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "program", [[*KERASSEQ, "train"], [sys.executable, "train_all.py"]]
