@@ -128,22 +128,6 @@ def test_a_home_that_cannot_be_used_holds_a_text_in_memory(home, tmp_path):
     assert done.stderr.count("\n") == 1
 
 
-def interrupted(command: list[str], seconds: float) -> subprocess.CompletedProcess:
-    """What a command and its children leave after Ctrl-C."""
-    process = subprocess.Popen(
-        command,
-        cwd=ROOT,
-        start_new_session=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    time.sleep(seconds)
-    os.killpg(process.pid, signal.SIGINT)  # a terminal sends it to all
-    output, errors = process.communicate(timeout=60)
-    return subprocess.CompletedProcess(command, process.returncode, output, errors)
-
-
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 def test_a_pipe_is_announced_and_ctrl_c_ends_the_wait(tmp_path):
     pipe = tmp_path / "pipe"
@@ -210,19 +194,40 @@ def test_a_fork_of_what_has_trained_does_not_wait(tmp_path):
     assert run([sys.executable, "-c", code, str(tmp_path / "out")]).returncode == 7
 
 
+# The command as in a process of its own, which says when it begins: before that,
+# Python itself is being started.
+BEGUN = """
+import runpy, sys
+from kerasseq.starting import own_process
+own_process()
+print("begun", flush=True)
+del sys.argv[0]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "program", [[*KERASSEQ, "train"], [sys.executable, "train_all.py"]]
-)
+@pytest.mark.parametrize("program", ["kerasseq/__main__.py train", "train_all.py"])
 def test_ctrl_c_at_any_moment_is_one_line(program, tmp_path):
-    """From when Python has started, which no program can change."""
-    for tenth in range(3, 80, 4):
-        done = interrupted([*program, "toy", "--out", str(tmp_path)], tenth / 10)
-        assert done.returncode == 130, (tenth, done)
-        assert re.fullmatch(r"(\S+ train: |train_all.py: )?stopped.*\n", done.stderr), (
-            tenth,
-            done.stderr,
+    path, *arguments = program.split()
+    command = [sys.executable, "-c", BEGUN, path, *arguments, "toy", "--only"]
+    command += ["encoder", "--out", str(tmp_path)]
+    for half in range(20):
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            start_new_session=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
+        assert process.stdout.readline() == "begun\n"
+        time.sleep(half / 2)
+        os.killpg(process.pid, signal.SIGINT)  # a terminal sends it to all
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == 130, (half, errors)
+        stopped = r"(\S+( train)?: )?stopped(; continue with --resume)?\n"
+        assert re.fullmatch(stopped, errors), (half, errors)
 
 
 @pytest.mark.slow
