@@ -16,6 +16,7 @@ from http import HTTPStatus
 from io import FileIO
 from pathlib import Path
 from types import FrameType
+from typing import Any
 from urllib.parse import quote
 
 if __package__:
@@ -102,6 +103,12 @@ class Server:
             if not loop.is_closed():
                 loop.call_soon_threadsafe(ending.set)
 
+        def complain(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+            # The system may lack room for another connection, which is lost.
+            if not isinstance(context.get("exception"), OSError):
+                loop.default_exception_handler(context)
+
+        loop.set_exception_handler(complain)
         for number in numbers:
             signal.signal(number, end)
         await asyncio.start_server(self._talk, sock=self.socket, limit=REQUEST_SIZE)

@@ -270,6 +270,22 @@ def test_slow_readers_of_a_large_file_take_little_memory(dist, tmp_path):
     assert serving.said == ""
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="no prlimit")
+def test_without_room_for_connections_it_waits_in_silence(dist, model):
+    import resource
+
+    with Serving(dist, model, seconds=0.2) as serving:
+        limit = resource.RLIMIT_NOFILE
+        _, most = resource.prlimit(serving.process.pid, limit)
+        resource.prlimit(serving.process.pid, limit, (16, most))
+        place = "127.0.0.1", serving.port
+        many = [socket.create_connection(place) for _ in range(40)]
+        for each in many:
+            each.close()
+        assert get(serving).content == b"// index.html"
+    assert serving.said == ""
+
+
 def test_names_of_any_bytes_are_served(dist, tmp_path):
     for name in (b"\xff\n.tflite", "é?#%2f&\u202e.tflite".encode()):
         path = tmp_path / os.fsdecode(name)

@@ -1,7 +1,8 @@
 /** Text from elsewhere, which shows what it is and moves nothing around it. */
 
-// Controls, formatting such as right-to-left overrides, halves of pairs, line ends.
-const HIDDEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
+// Controls, formatting such as right-to-left overrides, halves of pairs, line ends; but
+// not the two joiners, which words and emoji need.
+const HIDDEN = /(?![\u200c\u200d])[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
 const MOST = 2000;
 
 /**

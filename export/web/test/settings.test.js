@@ -83,7 +83,7 @@ test("a card whose entries are anything is told", () => {
 test("foreign text shows what it is", () => {
   for (const [text, shown] of [
     ["a model.tflite", "a model.tflite"],
-    ["é 𝄞 שלום", "é 𝄞 שלום"],
+    ["é 𝄞 שלום 👩\u200d💻", "é 𝄞 שלום 👩\u200d💻"],
     ["x\u202efdp.exe", "x[U+202E]fdp.exe"],
     ["a\n\r\tb\u2028c", "a b[U+2028]c"],
     ["\u001b[31m\u0000\u007f\u009b", "[U+001B][31m[U+0000][U+007F][U+009B]"],
