@@ -1,6 +1,7 @@
 """Whatever goes wrong around a program ends it in one line, without a traceback."""
 
 import errno
+import io
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ from typing import IO
 
 import pytest
 
+from kerasseq.on_device import classify, generate
 from kerasseq.on_device.command import Command
 from tests.fuzz import fuzz_commands
 from tests.support.programs import FOLDER, run_program
@@ -91,20 +93,19 @@ def test_help_that_cannot_be_written(name):
 
 
 @pytest.mark.parametrize("name", EACH)
-def test_a_message_that_cannot_be_written(name, tmp_path):
-    for arguments in (["--colour"], [tmp_path / "none"]):
-        done = run_program(name, *arguments, preexec_fn=lambda: os.close(2))
-        assert (done.returncode, done.stdout) == (2, b"")
-        with Path("/dev/full").open("wb") as full, closed_pipe() as pipe:
-            for stream in (full, pipe):
-                done = run_program(
-                    name,
-                    *arguments,
-                    capture_output=False,
-                    stdout=subprocess.PIPE,
-                    stderr=stream,
-                )
-                assert (done.returncode, done.stdout) == (2, b"")
+def test_a_message_that_cannot_be_written(name):
+    done = run_program(name, "--colour", preexec_fn=lambda: os.close(2))
+    assert (done.returncode, done.stdout) == (2, b"")
+    with Path("/dev/full").open("wb") as full, closed_pipe() as pipe:
+        for stream in (full, pipe):
+            done = run_program(
+                name,
+                "--colour",
+                capture_output=False,
+                stdout=subprocess.PIPE,
+                stderr=stream,
+            )
+            assert (done.returncode, done.stdout) == (2, b"")
 
 
 # Presses Ctrl-C when a module is imported, then runs a program.
@@ -186,21 +187,27 @@ def test_as_a_module_a_program_leaves_ctrl_c_to_python():
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_a_line_or_a_prompt_beyond_all_measure_is_refused(files):
-    line = b"the " * 2**18
-    done = run_program("classify", files["classify"], input=b"the\n" + line + b"x\n")
-    assert done.returncode == 2
-    assert len(done.stdout.splitlines()) == 1, "the first line has its answer"
-    assert done.stderr.decode() == (
+def test_a_line_or_a_prompt_beyond_all_measure_is_refused(files, monkeypatch, capsys):
+    def answered(program, text: str) -> tuple[int, int, str]:
+        monkeypatch.setattr(sys, "stdin", io.StringIO(text))
+        code = program.main([str(files[program.__name__.rpartition(".")[2]])])
+        found = capsys.readouterr()
+        return code, found.out.count("\n"), found.err
+
+    line = "the " * 2**18
+    assert answered(classify, f"the\n{line}x\n") == (
+        2,
+        1,  # the first line has its answer
         "classify.py: line 2 of standard input has more than 1,048,576 characters; "
-        "give less\n"
+        "give less\n",
     )
-    done = run_program("classify", files["classify"], input=line)
-    assert done.returncode == 0
-    done = run_program("generate", files["generate"], input=b"a" * (2**24 + 1))
-    assert (done.returncode, done.stdout) == (2, b"")
-    assert b"standard input has more than 16,777,216 characters" in done.stderr
+    assert answered(classify, f"{line}\nthe\n")[:2] == (0, 2)
+    assert answered(generate, "a" * (2**24 + 1)) == (
+        2,
+        0,
+        "generate.py: standard input has more than 16,777,216 characters; give less\n",
+    )
 
 
 def test_any_command_line_ends_in_answers_or_one_line(files):
-    assert sum(fuzz_commands.fuzz(files, 200).values()) == 200
+    assert sum(fuzz_commands.fuzz(files, 100).values()) == 100
