@@ -8,6 +8,23 @@ from pathlib import Path
 from kerasseq.files.reading import check_names, read_names
 from kerasseq.files.writing import write_file
 
+# Half of what the card of a `.tflite` may have, as `on_device.card` reads it.
+MOST_BYTES = 2**19
+
+
+def check_room(names: Sequence[str]) -> None:
+    """Check that the card of a `.tflite` has room for the names of its outputs.
+
+    Raises:
+        ValueError: it has not.
+    """
+    size = len(json.dumps(list(names)))
+    if size > MOST_BYTES:
+        raise ValueError(
+            f"its {len(names):,} labels or tags take {size:,} bytes in a file, which "
+            f"has room for {MOST_BYTES:,}; give fewer or shorter ones"
+        )
+
 
 def write_labels(labels: Sequence[str], path: str | os.PathLike) -> Path:
     """Write a `labels.json` or `tags.json`; the list has the file's name as its key."""

@@ -17,7 +17,7 @@ from kerasseq.data.labelled import (
 )
 from kerasseq.files.hashes import hashes
 from kerasseq.files.keras_models import save_model
-from kerasseq.files.labels import write_labels
+from kerasseq.files.labels import check_room, write_labels
 from kerasseq.files.report import record
 from kerasseq.files.writing import write_file
 from kerasseq.models.classifier import ClassifierConfig, build_classifier, predict
@@ -72,6 +72,7 @@ def plan(options: Options) -> Plan:
     data = read_labelled_sentences(options.labels)
     training, held_out = split_by_class(data.class_ids, seed=options.seed)
     try:
+        check_room(data.classes)
         vocabulary = choose_words([data.sentences[index] for index in training])
     except ValueError as error:
         raise ValueError(f"{options.labels}: {error}") from None

@@ -29,20 +29,21 @@ def foresee(
     """
     parameters = count_weights(build)
     needed = BYTES_A_PARAMETER * parameters + tables
-    line = (
-        f"{name}: {parameters:,} parameters, about {needed / 2**30:,.1f} GiB of memory "
-        "in training"
-    )
+    line = f"{name}: {parameters:,} parameters, training takes about {_size(needed)}"
     memory = physical_memory()
     if needed > memory:
-        raise ValueError(
-            f"{line}, and this machine has {memory / 2**30:,.1f} GiB; {smaller}"
-        )
+        raise ValueError(f"{line}, and this machine has {_size(memory)}; {smaller}")
     if parameters > MOST_PARAMETERS:
         raise ValueError(
             f"{line}; a .tflite file has room for {MOST_PARAMETERS:,}; {smaller}"
         )
-    print(line)
+    print(f"{line} of memory")
+
+
+def _size(count: float) -> str:
+    if count < 2**30:
+        return f"{count / 2**20:,.0f} MiB"
+    return f"{count / 2**30:,.1f} GiB"
 
 
 def physical_memory() -> float:

@@ -17,7 +17,7 @@ from kerasseq.data.tagged import (
 from kerasseq.data.tagged_batches import tagged_batches
 from kerasseq.files.hashes import hashes
 from kerasseq.files.keras_models import save_model
-from kerasseq.files.labels import write_labels
+from kerasseq.files.labels import check_room, write_labels
 from kerasseq.files.report import record
 from kerasseq.models.tagger import TaggerConfig, build_tagger
 from kerasseq.on_device.command import visible
@@ -76,13 +76,17 @@ def plan(options: Options) -> Plan:
                 "learn from or be measured on; shuffle the sentences"
             )
     kinds = find_kinds(sentences)
-    tags = len(TaggerConfig(1, kinds).tags)
+    tags = TaggerConfig(1, kinds).tags
+    try:
+        check_room(tags)
+    except ValueError as error:
+        raise ValueError(f"{options.tags}: {error}") from None
     longest = max(len(sentence.tokens) for sentence in held_out)
     foresee(
         "tagger",
         lambda: build_tagger(TaggerConfig(MOST_WORDS["tagger"], kinds)),
         # The best sequence of tags is looked for in all pairs at all tokens.
-        4 * BATCH_SIZE * longest * tags**2,
+        4 * BATCH_SIZE * longest * len(tags) ** 2,
         "give fewer kinds of entities",
     )
     return Plan(visible(Path(options.tags).name), learned, held_out)

@@ -19,6 +19,8 @@ from kerasseq.text.reading import read_text
 # In upper case, so that no sentence contains them: its words are lower-cased.
 SPECIALS = ("<PAD>", "<UNK>", "<MASK>")
 PAD, UNKNOWN, MASK = range(len(SPECIALS))
+# Characters. What is longer is not a word, and would fill the vocabulary of a file.
+LONGEST_WORD = 60
 
 
 def read_sentences(path: str | os.PathLike) -> tuple[str, ...]:
@@ -149,6 +151,7 @@ class WordVocabulary(WordList):
         """The vocabulary of the words of sentences.
 
         The most frequent words come first, equally frequent ones in code point order.
+        Those of more than 60 characters are left out.
 
         Args:
             sentences: text.
@@ -160,7 +163,10 @@ class WordVocabulary(WordList):
                 cannot be written as UTF-8.
         """
         counts = collections.Counter(
-            word for sentence in sentences for word in split_words(sentence)
+            word
+            for sentence in sentences
+            for word in split_words(sentence)
+            if len(word) <= LONGEST_WORD
         )
         words = sorted(
             (word for word in counts if counts[word] >= least),

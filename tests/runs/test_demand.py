@@ -37,7 +37,7 @@ def lines_of(tmp_path, *arguments):
     [
         (
             "toy --units 1000000",
-            r"about [\d,.]+ GiB of memory .*; give smaller --units",
+            r"about [\d,.]+ GiB, .*; give smaller --units",
         ),
         ("toy --units 1000000000", "give smaller --units"),
         ("toy --model transformer --units 1000000", "give smaller --units"),
@@ -65,7 +65,26 @@ def test_thousands_of_labels_are_said_before_they_begin(tmp_path, capsys, monkey
     path.write_text("".join(f"label {i % 10_000}\ta b c\n" for i in range(20_000)))
     monkeypatch.setattr(demand, "physical_memory", lambda: 2**30)
     lines_of(tmp_path, "--only", "classifier", "--labels", str(path))
-    assert "about 3.7 GiB of memory" in capsys.readouterr().err
+    assert "about 3.7 GiB, and this machine has 1.0 GiB" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("option", "part", "line"),
+    [
+        ("--labels", "classifier", "{0} {1}\ta b c\n"),
+        ("--tags", "tagger", "a\tB-{0}{1}\n\n"),
+    ],
+)
+def test_names_that_no_card_has_room_for_are_refused(
+    option, part, line, tmp_path, capsys
+):
+    path = tmp_path / "data"
+    names = [(index % 60, "好" * 9000) for index in range(120)]
+    if part == "tagger":
+        names = [(index % 999, "好" * 90) for index in range(2000)]
+    path.write_text("".join(line.format(*name) for name in names) + "b\tO\n" * 9)
+    lines_of(tmp_path, "--only", part, option, str(path))
+    assert "give fewer or shorter ones" in capsys.readouterr().err
 
 
 def test_a_training_that_fits_is_announced(capsys):
@@ -73,8 +92,8 @@ def test_a_training_that_fits_is_announced(capsys):
     foresee("char_rnn", build, 2**29, "")
     line = capsys.readouterr().out
     assert line == (
-        f"char_rnn: {build().count_params():,} parameters, about 0.5 GiB of memory in "
-        "training\n"
+        f"char_rnn: {build().count_params():,} parameters, training takes about "
+        "512 MiB of memory\n"
     )
     assert 2**28 < physical_memory() < 2**45
 

@@ -221,3 +221,8 @@ def test_read_sentences_refuses(tmp_path, content, message):
     path.write_bytes(content)
     with pytest.raises(ValueError, match=message):
         read_sentences(path)
+
+
+def test_what_is_too_long_for_a_word_is_left_out():
+    vocabulary = WordVocabulary.from_sentences([f"a {'b' * 60} {'c' * 61}"])
+    assert vocabulary.words[len(SPECIALS) :] == ("a", "b" * 60)
