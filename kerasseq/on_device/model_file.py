@@ -109,7 +109,7 @@ class Model:
             ValueError: the model is not as an export makes it, or not as its card says.
         """
         try:
-            found = verify(self.flatbuffer)
+            found = verify(self.flatbuffer, self.card["vocabulary_size"])
             check_signatures(found, self.card)
         except ValueError as error:
             raise ValueError(

@@ -94,7 +94,7 @@ _OPERATIONS = """
 128 CUMSUM            102 fI>f
 150 GELU              116 f>f
 """
-IF, WHILE = 118, 119
+GATHER, IF, WHILE = 36, 118, 119
 
 
 def _activation(source: Any, at: int) -> int:

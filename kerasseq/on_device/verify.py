@@ -6,11 +6,12 @@ from typing import Any
 
 if __package__:
     from .flatbuffer import Graph, Operator, read
-    from .operators import IF, OPERATIONS, OPTIONS, TYPES, WHILE
+    from .operators import GATHER, IF, OPERATIONS, OPTIONS, TYPES, WHILE
     from .shapes import Ends, Tensor
 else:  # copied: beside one another
     from flatbuffer import Graph, Operator, read  # type: ignore[no-redef]
     from operators import (  # type: ignore[no-redef]
+        GATHER,
         IF,
         OPERATIONS,
         OPTIONS,
@@ -23,8 +24,12 @@ QUANTIZED = 9, 17
 MOST_BYTES = 2**28  # of one tensor; of all together four times as many
 
 
-def verify(flatbuffer: bytes) -> dict[str, Ends]:
+def verify(flatbuffer: bytes, vocabulary_size: int) -> dict[str, Ends]:
     """The signatures of a model that a runtime may see.
+
+    Args:
+        flatbuffer: the model.
+        vocabulary_size: how many rows its embedding must have.
 
     Raises:
         ValueError: it is not as an export makes it; the message says what is wrong.
@@ -39,6 +44,14 @@ def verify(flatbuffer: bytes) -> dict[str, Ends]:
     if size > 4 * MOST_BYTES:
         raise ValueError(f"its tensors take {size:,} bytes")
     _check_calls(model.graphs)
+    gathered = {
+        graph.tensors[operator.inputs[0]].shape[:1]
+        for graph in model.graphs
+        for operator in graph.operators
+        if operator.code == GATHER
+    }
+    if (vocabulary_size,) not in gathered:
+        raise ValueError(f"it has no embedding of {vocabulary_size} rows")
     return {
         name: _signature(name, model.graphs[index], inputs, outputs)
         for name, (index, inputs, outputs) in model.signatures.items()

@@ -20,6 +20,7 @@ from kerasseq.signatures.characters import build_generating_module
 from kerasseq.text.characters import Vocabulary
 from tests.fuzz.hostile import Sample, change_bytes, change_objects
 
+SIZE = 7  # of the vocabulary
 FUZZER = Path(__file__).parents[1] / "fuzz" / "fuzz_model.py"
 
 
@@ -38,7 +39,7 @@ def changed(flatbuffer, change):
 
 
 def test_an_export_passes_with_the_signatures_that_the_runtime_gives(flatbuffer):
-    found = verify(flatbuffer)
+    found = verify(flatbuffer, SIZE)
     expected = open_signatures(flatbuffer)
     assert set(found) == set(expected) == {"step", "generate"}
     inputs, outputs = found["step"]
@@ -162,19 +163,24 @@ INT = np.int32
 )
 def test_what_no_export_writes_is_refused(flatbuffer, change, complaint):
     with pytest.raises(ValueError) as caught:
-        verify(changed(flatbuffer, change))
+        verify(changed(flatbuffer, change), SIZE)
     assert complaint in str(caught.value)
+
+
+def test_a_vocabulary_that_the_embedding_does_not_have_is_refused(flatbuffer):
+    with pytest.raises(ValueError, match="no embedding of 6 rows"):
+        verify(flatbuffer, 6)
 
 
 def test_every_offset_is_followed_inside(flatbuffer):
     for length in range(0, len(flatbuffer), 997):
         with pytest.raises(ValueError, match=r"outside|no TFLite|missing"):
-            verify(flatbuffer[:length])
+            verify(flatbuffer[:length], SIZE)
     for number in (1, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF):
         content = bytearray(flatbuffer)
         struct.pack_into("<I", content, 0, number)
         with pytest.raises(ValueError, match=r"outside|missing|before|is not"):
-            verify(bytes(content))
+            verify(bytes(content), SIZE)
 
 
 def test_one_table_cannot_stand_for_millions(flatbuffer):
@@ -191,7 +197,7 @@ def test_one_table_cannot_stand_for_millions(flatbuffer):
 
     model.buffers += [Once()] * 2**18
     with pytest.raises(ValueError, match="has more than 262,144 tables"):
-        verify(pack(model))
+        verify(pack(model), SIZE)
 
 
 def test_any_flatbuffer_is_refused_in_a_line_or_passes(flatbuffer):
@@ -204,7 +210,7 @@ def test_any_flatbuffer_is_refused_in_a_line_or_passes(flatbuffer):
         except Exception:  # it cannot even be packed
             continue
         try:
-            verify(hostile)
+            verify(hostile, SIZE)
         except ValueError as error:
             assert len(str(error).splitlines()) == 1
             counts[False] += 1
