@@ -1,7 +1,10 @@
 """suggest.py, as a command and as a class."""
 
+import contextlib
+import functools
 import re
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -10,6 +13,7 @@ from hypothesis import strategies as st
 
 from kerasseq.files.tflite import convert, write_tflite
 from kerasseq.models.next_word import NextWordConfig, build_next_word_model
+from kerasseq.on_device import suggest as suggest_program
 from kerasseq.on_device.card import CONTRACT_VERSION
 from kerasseq.on_device.card import WORDS as KIND
 from kerasseq.on_device.model_file import Model
@@ -85,12 +89,44 @@ def keyboard(exported) -> Keyboard:
     return Keyboard(Model(exported))
 
 
+@pytest.fixture(scope="module")
+def exported_model(exported) -> Model:
+    model = Model(exported)
+    model.signatures = functools.cache(model.signatures)
+    return model
+
+
 @given(TEXTS, st.integers(1, len(WORDS)))
 def test_it_suggests_what_keras_does_whatever_it_read_before(
     keyboard, module, texts, k
 ):
     for text in texts:
         same(keyboard.suggest(text, k), suggest(module, text, k))
+
+
+@given(st.lists(st.tuples(TEXTS.map("".join), st.booleans()), min_size=1, max_size=4))
+def test_neither_forgotten_words_nor_an_interruption_change_a_suggestion(
+    keyboard, exported_model, texts
+):
+    step = keyboard._step
+
+    def interrupted(**arrays):
+        step(**arrays)
+        raise KeyboardInterrupt
+
+    with mock.patch.object(suggest_program, "REMEMBERED", 2):
+        for text, interrupt in texts:
+            if interrupt:
+                with mock.patch.object(keyboard, "_step", interrupted):
+                    with contextlib.suppress(KeyboardInterrupt):
+                        keyboard.suggest(text + "the king ")
+            assert keyboard.suggest(text) == Keyboard(exported_model).suggest(text)
+            assert len(keyboard._memory[1]) <= 3  # the last two, and the beginning
+
+
+def test_k_must_be_positive(keyboard):
+    with pytest.raises(ValueError, match="k=0: give 1 or more"):
+        keyboard.suggest("the ", 0)
 
 
 def test_a_character_costs_no_step_and_a_word_one(exported):
