@@ -9,6 +9,8 @@ import numpy as np
 from kerasseq.layers.attention import Shape, Tensor, known_size
 from kerasseq.layers.checks import check_at_least
 
+MOST_ELEMENTS = 2**22
+
 
 def sinusoidal_positions(length: int, size: int) -> np.ndarray:
     """A table of positions: sines in even columns, cosines of the same angles in odd.
@@ -23,7 +25,8 @@ def sinusoidal_positions(length: int, size: int) -> np.ndarray:
         float32 (T, C).
 
     Raises:
-        ValueError: length is negative or size below 1.
+        ValueError: length is negative, size below 1, or the table larger than any model
+            needs.
 
     Example:
         >>> sinusoidal_positions(2, 2).round(3).tolist()
@@ -31,6 +34,11 @@ def sinusoidal_positions(length: int, size: int) -> np.ndarray:
     """
     check_at_least(0, length=length)
     check_at_least(1, size=size)
+    if length * size > MOST_ELEMENTS:  # a forged file would fill the memory
+        raise ValueError(
+            f"a table of {length:,} positions of {size:,} elements has more than "
+            f"{MOST_ELEMENTS:,}; choose a smaller max_length"
+        )
     column = np.arange(size)
     rates = 10000.0 ** (-2 * (column // 2) / size)
     # In float64: in float32, the angles of far positions are far off.

@@ -262,6 +262,15 @@ def test_sizes_beyond_the_weights_are_refused_before_they_are_made(
     assert most_memory() - before < 2e8
 
 
+def test_a_table_of_positions_beyond_reason_is_refused(tmp_path):
+    change = layer_sizes(max_length=10**9)
+    path = forged(SAVED / "encoder.keras", tmp_path / "model.keras", change)
+    before = most_memory()
+    with pytest.raises(ValueError, match=r"a table of 1,000,000,000 positions"):
+        load_model(path)
+    assert most_memory() - before < 2e8
+
+
 def test_the_states_of_a_forged_batch_count_too(tmp_path):
     model = build_stateful_model(build_char_rnn(CharRNNConfig(5, units=7)), 3, 4)
     model.save(tmp_path / "saved.keras")
