@@ -16,7 +16,7 @@ import pytest
 import kerasseq
 import kerasseq.runs.characters as story
 import train_all
-from kerasseq.commands import export_again
+from kerasseq.commands import export_again, train
 from kerasseq.files.formats import FORMATS
 from kerasseq.files.keras_models import load_model
 from kerasseq.files.lock import locked
@@ -51,8 +51,7 @@ def run(tmp_path_factory) -> Path:
             seen.append(dict(logs))
 
     arguments = ["--quick", "--corpus", str(corpus), "--out", str(folder / "out")]
-    code = train_all.main([*arguments, "--units", "24", "--epochs", "30"], [Counts()])
-    assert code == 0
+    assert train([*arguments, "--units", "24", "--epochs", "30"], [Counts()]) == 0
     # The encoder trains first, and holds nothing out.
     assert {"loss", "val_loss", "perplexity", "val_perplexity"} <= set(seen[-1])
     return folder / "out"
