@@ -35,8 +35,7 @@ def read_state(callback: keras.callbacks.Callback) -> dict[str, Any]:
     if _decides_itself(callback):
         return dict(callback.get_state())
     state = {}
-    for name in _names(callback):
-        value = vars(callback).get(name)
+    for name, value in _attributes(callback).items():
         if isinstance(value, np.generic | np.ndarray) and value.ndim == 0:
             value = value.item()
         if _kind(value):
@@ -72,8 +71,8 @@ def to_arrays(states: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
             for number, array in enumerate(values):
                 arrays[f"callback_{index}/{name}/{number}"] = array
         if state:
-            plain = {name: state[name] for name in state.keys() - lists.keys()}
-            text = json.dumps(plain, sort_keys=True)
+            plain = {name: each for name, each in state.items() if name not in lists}
+            text = json.dumps(plain)
             arrays[f"callback_{index}/plain"] = np.array(text)
     return arrays
 
@@ -196,11 +195,20 @@ def _keras_names(callback: keras.callbacks.Callback) -> tuple[str, ...]:
     return ()
 
 
-def _names(callback: keras.callbacks.Callback) -> list[str]:
+def _attributes(callback: keras.callbacks.Callback) -> dict[str, Any]:
     """The attributes of a callback that can be its state."""
-    if type(callback).__module__.partition(".")[0] == "keras":
-        return [name for name in _keras_names(callback) if name in vars(callback)]
-    return [name for name in vars(callback) if not name.startswith("_")]
+    if _is_keras(type(callback)):
+        names = _keras_names(callback)
+        return {name: value for name, value in vars(callback).items() if name in names}
+    attributes: dict[str, Any] = {}
+    for kind in reversed(type(callback).__mro__):  # a class may hold the first values
+        attributes |= {} if _is_keras(kind) else vars(kind)
+    attributes |= vars(callback)
+    return {name: attributes[name] for name in attributes if not name.startswith("_")}
+
+
+def _is_keras(kind: type) -> bool:
+    return kind.__module__.partition(".")[0] == "keras"
 
 
 def _kind(value: Any) -> str:

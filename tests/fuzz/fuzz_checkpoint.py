@@ -31,7 +31,8 @@ from kerasseq.training.callbacks import HistoryFile
 from kerasseq.training.checkpoint import Checkpoint
 
 RUN = {"seed": 7, "units": 3, "text's SHA-256": "ab", "epochs": 9, "rate": 0.5}
-LOGS = {"loss": 1.5, "val_loss": 2.5}
+LOGS = {"loss": 1.5, "val_loss": 2.5, "perplexity": 4.5}
+HEADER = "epoch,loss,val_loss,perplexity"
 # What may differ after a forgery, by class; written down here once more, on purpose.
 DECLARED = {
     "HistoryFile": {"_rows"},
@@ -126,7 +127,7 @@ class Target:
         for variable in self.model.variables:
             assert np.isfinite(variable.numpy()).all()
         header = (self.folder / "history.csv").read_text().partition("\n")[0]
-        assert header == "epoch,loss,val_loss", header
+        assert header == HEADER, header
 
     @staticmethod
     def state(callback: keras.callbacks.Callback) -> dict[str, Any]:
@@ -349,7 +350,7 @@ def fuzz(cases: int, seed: int = 0) -> Counter[tuple[str, str]]:
             kind = KINDS[number % len(KINDS)]
             chance = random.Random(f"{seed} {number}")
             before.write_bytes(old)
-            (target.folder / "history.csv").write_text("epoch,loss,val_loss\n")
+            (target.folder / "history.csv").write_text(f"{HEADER}\n")
             try:
                 verdict = judge(target, kind(chance, target))
             except Exception as error:

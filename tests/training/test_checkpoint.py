@@ -308,6 +308,8 @@ def resumed(folder, model, one, other) -> None:
 
 
 class Remembers(keras.callbacks.Callback):
+    epochs = 0  # of the class, until the first epoch ends
+
     def __init__(self):
         super().__init__()
         self.count, self.least, self.text, self.seen = 0, float("inf"), "", False
@@ -319,7 +321,7 @@ class Remembers(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         self.count, self.least, self.text, self.seen = 3, np.float32(0.5), "ab", True
         self.best, self._private = [np.arange(2.0), np.arange(3)], "changed"
-        self.added_later = 7
+        self.epochs, self.added_later = 1, 7
 
 
 def test_a_users_callback_gets_its_numbers_and_arrays_back(tmp_path, model):
@@ -327,6 +329,7 @@ def test_a_users_callback_gets_its_numbers_and_arrays_back(tmp_path, model):
     other = Remembers()
     resumed(tmp_path, model, Remembers(), other)
     assert (other.count, other.least, other.seen) == (3, 0.5, True)
+    assert (other.epochs, Remembers.epochs) == (1, 0)
     assert (other.text, other._private) == ("", "not kept")
     assert not hasattr(other, "added_later")
     np.testing.assert_array_equal(other.best[1], [0, 1, 2])
