@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from kerasseq.on_device.serve import check_file
-from kerasseq.text.cache import cache_folder
+from kerasseq.text.cache import private_folder
 
 HERE = Path(__file__).resolve().parent
 # Its sources: in a checkout, and in the installed package.
@@ -57,7 +57,7 @@ def build_page(cache: Path | None = None) -> Path:
     # One that is older than a source is of a version before.
     if built.is_file() and built.stat().st_mtime >= _newest(sources):
         return sources / "dist"
-    cache = cache or cache_folder()
+    cache = cache or private_folder()
     built = cache / f"page-{_hash(sources)[:16]}"
     if built.is_dir():
         return built

@@ -55,10 +55,17 @@ def hush() -> None:
     # It ends with the last process that can write to the pipe, and Ctrl-C is for the
     # command: what is ignored here is ignored there from the start.
     usual = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    reader = subprocess.Popen(
-        [sys.executable, "-I", "-S", __file__], stdin=subprocess.PIPE, stdout=screen
-    )
-    signal.signal(signal.SIGINT, usual)
+    try:
+        reader = subprocess.Popen(
+            [sys.executable, "-I", "-S", __file__],
+            stdin=subprocess.PIPE,
+            stdout=screen,
+        )
+    except OSError:  # no process can be started: then the screen shows more
+        os.close(screen)
+        return
+    finally:
+        signal.signal(signal.SIGINT, usual)
     assert reader.stdin  # a pipe was asked for
     os.dup2(reader.stdin.fileno(), 2)
     reader.stdin.close()

@@ -68,3 +68,12 @@ def test_standard_error_may_be_closed():
         text=True,
     )
     assert (done.returncode, done.stdout) == (0, "done\n")
+
+
+def test_a_process_that_cannot_be_started_is_not_needed():
+    program = (
+        "import sys; from kerasseq.quiet import hush\n"
+        "sys.executable = '/none'; hush(); print('shown', file=sys.stderr)"
+    )
+    done = errors_of(program)
+    assert (done.returncode, done.stderr) == (0, "shown\n")
