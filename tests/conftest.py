@@ -43,6 +43,23 @@ def cache(tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def without_xla(request):
+    """The module's models are not compiled by XLA, which takes seconds for each.
+
+    Where the slow tests are asked for they are, as they are for users.
+    """
+    if request.config.option.markexpr != "not slow":
+        yield
+        return
+    import keras
+
+    with pytest.MonkeyPatch.context() as patch:
+        off = property(lambda model: False, lambda model, value: None)
+        patch.setattr(keras.Model, "jit_compile", off)
+        yield
+
+
 @pytest.fixture(scope="session")
 def built_page():
     """Skip the test unless a browser and the built page are here."""

@@ -55,7 +55,7 @@ def test_tokens_by_numpy():
 
 
 def signature(size):
-    """A function of the sampler for a vocabulary, and its types."""
+    """The sampler as a graph, for a vocabulary of this size."""
     number, integer = tf.TensorSpec((1,)), tf.TensorSpec((1,), tf.int32)
 
     @tf.function
@@ -74,17 +74,25 @@ def signature(size):
     )
 
 
+@pytest.fixture(scope="module")
+def graphs():
+    """The sampler for each size of a vocabulary, by the size."""
+    return {str(size): signature(size) for size in {len(row) for _, row, _ in cases()}}
+
+
+@pytest.fixture(scope="module")
+def flatbuffer(graphs):
+    return convert(tf.Module(), graphs)
+
+
 @pytest.mark.parametrize("runtime", ["tensorflow", "interpreter", "compiled_model"])
-def test_tokens_by_the_graph(runtime):
-    functions = {}
+def test_tokens_by_the_graph(runtime, graphs, request):
+    functions = graphs
+    if runtime != "tensorflow":
+        flatbuffer = request.getfixturevalue("flatbuffer")
+        functions = open_signatures(flatbuffer, runtime)
     for name, logits, case in cases():
-        size = len(logits)
-        if size not in functions:
-            function = signature(size)
-            if runtime != "tensorflow":
-                flatbuffer = convert(tf.Module(), {"choose": function})
-                function = open_signatures(flatbuffer, runtime)["choose"]
-            functions[size] = function
+        function = functions[str(len(logits))]
         arrays = {
             key: np.array([case[key]], np.int32 if key == "top_k" else np.float32)
             for key in ("uniform", *SETTINGS)
@@ -92,5 +100,5 @@ def test_tokens_by_the_graph(runtime):
         if runtime == "tensorflow":
             arrays = {key: tf.constant(value) for key, value in arrays.items()}
             logits = tf.constant(logits)
-        found = functions[size](logits=logits, **arrays)["token"]
+        found = function(logits=logits, **arrays)["token"]
         assert int(found) == case["token"], name

@@ -68,6 +68,7 @@ def test_it_learns_and_the_report_has_the_scores(run):
     assert section["sentences longer than the model reads"] == 1
     assert section["held-out sentences that were also learned from"] > 0
     export = report["classifier_export"]
+    assert export["sentences read by the checks"] == len(answers)
     assert all(check["passed"] for check in export["checks"])
     for figures in export["files"].values():
         assert figures["accuracy, interpreter"] == 1
@@ -130,6 +131,7 @@ def test_the_export_is_repeated_in_a_fresh_process(run):
     assert path.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_failed_check_ends_the_recipe_with_1(run, monkeypatch, capsys):
     from kerasseq.commands import export_again
     from kerasseq.recipes import classifier as recipe

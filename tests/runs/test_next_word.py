@@ -19,6 +19,8 @@ from kerasseq.recipes.next_word import Expected
 from kerasseq.signatures.next_word import suggest
 from kerasseq.text.keyboard import TypedVocabulary
 
+pytestmark = pytest.mark.usefixtures("without_xla")
+
 ROOT = Path(__file__).parents[2]
 VARIANTS = "float32", "float16", "int8"
 

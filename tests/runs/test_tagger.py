@@ -25,6 +25,9 @@ from kerasseq.models.tagger import TaggerConfig
 from kerasseq.on_device.model_file import Model
 from kerasseq.signatures.tagger import TaggerOnIds, tag_sentences
 from kerasseq.text.words import WordVocabulary
+from kerasseq.training.presets import TAGGER_STEPS
+
+pytestmark = pytest.mark.usefixtures("without_xla")
 
 PROGRAM = Path(__file__).parents[2] / "kerasseq" / "on_device" / "tag.py"
 
@@ -66,7 +69,9 @@ def run(tmp_path_factory) -> Path:
     path = folder / "names.conll"
     write_tagged_sentences(path, [*sentences, long])
     arguments = ["--quick", "--only", "tagger", "--tags", str(path)]
-    assert train_all.main([*arguments, "--out", str(folder / "out")]) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(TAGGER_STEPS, "fast", 120)  # enough for made-up sentences
+        assert train_all.main([*arguments, "--out", str(folder / "out")]) == 0
     return folder / "out"
 
 
@@ -79,12 +84,19 @@ def test_it_leaves_the_files_that_it_lists(run):
     assert {path.name for path in (run / "tagger").iterdir()} == set(names.split())
 
 
+@pytest.mark.slow
+def test_xla_compiles_its_training(run):
+    """The fast tests train without it."""
+    assert load_model(run / "tagger" / "tagger.keras").count_params()
+
+
 def test_new_names_are_found(run):
     report = json.loads((run / "report.json").read_text())
     assert report["tagger"]["F1"] > 0.9
     assert report["tagger"]["F1 by lookup of known names"] < 0.2
     assert report["tagger"]["sentences held out"] == 18
     export = report["tagger_export"]
+    assert export["sentences read by the checks"] == 18
     assert len(export["files"]) == 3
     assert all(check["passed"] for check in export["checks"])
     assert export["F1 of Keras on them"] == report["tagger"]["F1"]

@@ -24,6 +24,9 @@ from kerasseq.on_device.model_file import Model
 from kerasseq.on_device.operators import list_operators
 from kerasseq.recipes import shipping
 from kerasseq.training.checkpoint import Checkpoint
+from kerasseq.training.presets import ENCODER_STEPS
+
+pytestmark = pytest.mark.usefixtures("without_xla")
 
 ROOT = Path(__file__).parents[2]
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -34,6 +37,7 @@ PARTS = {
     "char_rnn": "char_rnn.keras vocabulary.json history.csv loss.png samples.md "
     "saved_model char_rnn_float32.tflite char_rnn_float16.tflite char_rnn_int8.tflite",
 }
+SMALL = ["--units", "24", "--epochs", "4"]
 # Several scripts, an emoji of three code points, and the line ends of Windows.
 TEXT = "Γειά σου, κόσμε! 👩‍🚀 好き\r\n" * 120
 
@@ -51,7 +55,9 @@ def run(tmp_path_factory) -> Path:
             seen.append(dict(logs))
 
     arguments = ["--quick", "--corpus", str(corpus), "--out", str(folder / "out")]
-    assert train([*arguments, "--units", "24", "--epochs", "30"], [Counts()]) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(ENCODER_STEPS, "fast", 150)  # enough for its few sentences
+        assert train([*arguments, *SMALL], [Counts()]) == 0
     # The encoder trains first, and holds nothing out.
     assert {"loss", "val_loss", "perplexity", "val_perplexity"} <= set(seen[-1])
     return folder / "out"
@@ -320,7 +326,7 @@ def test_a_resume_with_another_text_is_refused_and_nothing_is_lost(
     corpus.write_text("abc" * 1000)
     before = {path: path.stat().st_mtime_ns for path in run.rglob("*")}
     arguments = ["--corpus", str(corpus), "--out", str(run), "--resume", "--quick"]
-    assert train_all.main([*arguments, "--units", "24", "--epochs", "30"]) == 2
+    assert train_all.main([*arguments, *SMALL]) == 2
     error = the_error(capsys)
     trained = json.loads((run / "report.json").read_text())["char_rnn"]
     hashes = [trained["corpus SHA-256"], hashlib.sha256(b"abc" * 1000).hexdigest()]
@@ -362,7 +368,7 @@ def test_a_full_disk_ends_in_one_line_and_the_resumed_run_in_the_same_weights(
     corpus, out = tmp_path / "chat.txt", tmp_path / "out"
     corpus.write_bytes(TEXT.encode())
     arguments = ["--quick", "--corpus", str(corpus), "--out", str(out), "--resume"]
-    arguments += ["--units", "24", "--epochs", "30", "--only", "char_rnn"]
+    arguments += [*SMALL, "--only", "char_rnn"]
     for owner, function, name in full:
         with monkeypatch.context() as patch:
             patch.setattr(owner, function, Failing(getattr(owner, function), 5000))

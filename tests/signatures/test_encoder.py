@@ -13,6 +13,8 @@ from kerasseq.recipes.encoder import encode_by_keras
 from kerasseq.signatures.encoder import EncoderOnIds, EncoderOnText
 from kerasseq.text.words import WordVocabulary
 
+pytestmark = pytest.mark.usefixtures("without_xla")
+
 SENTENCES = ["the ΟΔΟΣ runs", "A cat\tand the dog and İt", "nothing known here", "dog"]
 VOCABULARY = WordVocabulary.from_sentences(SENTENCES[:2])
 LENGTH = 11
