@@ -28,9 +28,9 @@ def locked(directory: str | os.PathLike) -> Iterator[None]:
             was changed.
     """
     directory = Path(directory)
-    is_new = not directory.exists()
     path = directory / NAME
     try:
+        is_new = not directory.exists()
         directory.mkdir(parents=True, exist_ok=True)
         descriptor = _open(path)
     except OSError as error:

@@ -77,10 +77,11 @@ def test_two_threads_of_one_process_exclude_each_other_too(tmp_path):
         pass
 
 
-def test_a_folder_below_a_file_is_refused(tmp_path):
+@pytest.mark.parametrize("name", ["file/out", "x" * 300])
+def test_a_folder_that_cannot_be_is_refused(tmp_path, name):
     (tmp_path / "file").write_text("x")
     with pytest.raises(ValueError, match="cannot be written to"):
-        locked(tmp_path / "file" / "out").__enter__()
+        locked(tmp_path / name).__enter__()
 
 
 def test_a_new_folder_goes_if_nothing_was_written_into_it(tmp_path):
