@@ -101,7 +101,8 @@ def train(
     folder = options.out / "tagger"
     name, learned, held_out = plan
     kinds = find_kinds([*learned, *held_out])
-    print(f"\n{name}: {len(learned) + len(held_out):,} sentences, {', '.join(kinds)}")
+    named = visible(", ".join(kinds))
+    print(f"\n{name}: {len(learned) + len(held_out):,} sentences, {named}")
     history = HistoryFile(folder / "history.csv")
     start = time.perf_counter()
     model, vocabulary = fit_tagger(

@@ -352,3 +352,53 @@ def test_an_operation_on_constants_is_refused(tmp_path):
     path = forged(SAVED / "tagger.keras", tmp_path / "model.keras", change)
     with pytest.raises(ValueError, match="reads no other layer"):
         load_model(path)
+
+
+def keras_layers():
+    """Each of Keras's layers that simple arguments and an input make a model of."""
+    layers = keras.layers
+    for name in dir(layers):
+        kind = getattr(layers, name)
+        if not isinstance(kind, type) or {base.__name__ for base in kind.__mro__} & set(
+            REFUSED
+        ):
+            continue
+        for shape in ((5, 4), (6, 6, 3), (7,), (4, 4, 4, 2)):
+            for arguments in ((), (3,), (3, 2), (0.5,), ((1, 1),)):
+                try:
+                    x = keras.Input(shape, dtype="int32" if "Emb" in name else None)
+                    layer = kind(*arguments)
+                    merging = kind.__module__.startswith("keras.src.layers.merging")
+                    yield keras.Model(x, layer([x, x] if merging else layer(x)))
+                    break
+                except Exception:  # not the shape or the arguments for this layer
+                    continue
+            else:
+                continue
+            break
+    x = keras.Input((5, 4))
+    cells = [layers.GRUCell(3), layers.LSTMCell(2)]
+    for y in (
+        layers.Bidirectional(layers.LSTM(3))(x),
+        layers.TimeDistributed(layers.Dense(3))(x),
+        layers.MultiHeadAttention(2, 3)(x, x),
+        layers.RNN(cells)(x),
+        layers.SpectralNormalization(layers.Dense(3))(x),
+        layers.Activation("relu")(x),
+    ):
+        yield keras.Model(x, y)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_all_of_keras_s_other_layers_are_loaded(tmp_path):
+    path, count = tmp_path / "model.keras", 0
+    for model in keras_layers():
+        model.save(path)
+        try:
+            keras.models.load_model(path)
+        except Exception:  # a few cannot be read back by Keras
+            continue
+        assert load_model(path).count_params() == model.count_params()
+        count += 1
+    assert count > 100
