@@ -14,19 +14,14 @@ from kerasseq.files.keras_models import save_model
 from kerasseq.files.markdown import code_block
 from kerasseq.files.report import record
 from kerasseq.files.writing import write_file
-from kerasseq.models.char_rnn import (
-    CharRNNConfig,
-    build_char_rnn,
-    read_char_rnn_config,
-)
-from kerasseq.models.char_transformer import (
-    CharTransformerConfig,
-    build_char_transformer,
-    read_char_transformer_config,
-)
 from kerasseq.on_device.command import is_terminal, visible
 from kerasseq.pictures.losses import plot_losses
 from kerasseq.runs.bookkeeping import describe_training, open_checkpoint
+from kerasseq.runs.character_sizes import (
+    CharacterConfig,
+    build_character_model,
+    choose_sizes,
+)
 from kerasseq.runs.demand import foresee
 from kerasseq.runs.fine_tuning import Start, known_characters, load_start
 from kerasseq.runs.options import Options
@@ -42,14 +37,6 @@ from kerasseq.text.held_out import split_text
 from kerasseq.training.callbacks import HistoryFile, SampleTexts
 from kerasseq.training.checkpoint import Checkpoint
 from kerasseq.training.configuration import TrainingConfig
-from kerasseq.training.presets import (
-    PRESETS,
-    TRANSFORMER_HEAD_SIZE,
-    TRANSFORMERS,
-    dropout_for,
-    most_characters,
-    units_for,
-)
 from kerasseq.training.streams import fit_streams
 
 TEMPERATURES = (0.5, 0.8, 1.0)
@@ -64,7 +51,7 @@ class Plan(NamedTuple):
 
     name: str
     corpus: Corpus
-    config: CharRNNConfig | CharTransformerConfig
+    config: CharacterConfig
     training: TrainingConfig
     checkpoint: Checkpoint
     start: Start | None
@@ -95,56 +82,18 @@ def plan(options: Options) -> Plan:
             f"{corpus.name} consists of the single character "
             f"{vocabulary.characters[0]!r}; give a text with at least two"
         )
-    preset = (TRANSFORMERS if transformer else PRESETS)[options.preset]
-    num_layers = options.layers or preset.layers
-    learning_rate = options.learning_rate
-    if learning_rate is None:
-        learning_rate = preset.learning_rate
     num_characters = len(split_text(corpus.ids)[0])
-    units = options.units
-    if start and not transformer:
-        units = read_char_rnn_config(start.model, 0.0).units
-    elif units is None:
-        units = preset.units if transformer else units_for(preset, num_characters)
-    characters = most_characters(preset, num_characters)
-    dropout = options.dropout
-    if dropout is None:
-        passes = options.epochs or characters / num_characters
-        # Up to four passes, dropout costs a Transformer more than it gains.
-        dropout = dropout_for(passes / 4) if transformer else dropout_for(passes, units)
-    config: CharRNNConfig | CharTransformerConfig
-    if start and transformer:
-        config = read_char_transformer_config(start.model, dropout)
-    elif start:
-        config = read_char_rnn_config(start.model, dropout)
-    elif transformer:
-        config = CharTransformerConfig(
-            len(vocabulary),
-            model_size=units,
-            num_heads=max(1, units // TRANSFORMER_HEAD_SIZE),
-            num_blocks=num_layers,
-            context=preset.context,
-            dropout=dropout,
-        )
-    else:
-        config = CharRNNConfig(
-            len(vocabulary),
-            cell=options.cell or preset.cell,
-            units=units,
-            num_layers=num_layers,
-            dropout=dropout,
-        )
-    training = TrainingConfig.for_text(
-        num_characters,
-        budget=characters,
-        passes=options.epochs,
-        learning_rate=learning_rate,
-        weight_decay=preset.weight_decay,
-        optimizer="muon" if transformer else "adam",
+    config, training = choose_sizes(
+        options, transformer, len(vocabulary), num_characters, start and start.model
     )
     name = "char_transformer" if transformer else "char_rnn"
     logits = training.batch_size * training.length * len(vocabulary)
-    foresee(name, partial(_build, config), 12 * logits, "give smaller --units")
+    foresee(
+        name,
+        partial(build_character_model, config),
+        12 * logits,
+        "give smaller --units",
+    )
     checkpoint = open_checkpoint(options, name, corpus.sha256, config, training, start)
     return Plan(name, corpus, config, training, checkpoint, start)
 
@@ -173,7 +122,7 @@ def train(
         print(f"characters of the prompt that the text lacks are left out: {unknown}")
 
     keras.utils.set_random_seed(options.seed)
-    model = _build(config)
+    model = build_character_model(config)
     if start:
         model.set_weights(start.model.get_weights())
     module = build_generating_module(model, vocabulary)
@@ -251,9 +200,3 @@ def sample_texts(options: Options, module: GeneratingModule) -> str:
 def _for_terminal(text: str) -> str:
     """A text as it is for a file or a pipe, and safe to show on a terminal."""
     return visible(text, "\n\t") if is_terminal(sys.stdout) else text
-
-
-def _build(config: CharRNNConfig | CharTransformerConfig) -> keras.Model:
-    if isinstance(config, CharTransformerConfig):
-        return build_char_transformer(config)
-    return build_char_rnn(config)
