@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from kerasseq.on_device.serve import check_file
-from kerasseq.text.cache import private_folder
+from kerasseq.text.cache_folder import private_folder
 
 HERE = Path(__file__).resolve().parent
 # Its sources: in a checkout, and in the installed package.

@@ -12,7 +12,7 @@ from types import FrameType
 def own_process() -> None:
     """Prepare a process for a command, until it ends.
 
-    Ctrl-C ends it at once and in silence, outside `interruptible`: halfway through an
+    Ctrl-C ends it at once, with one word, outside `interruptible`: halfway through an
     import, most libraries would show a traceback or be broken. Where a standard stream
     is closed, no other file takes its number, into which a library would then write.
     """

@@ -40,7 +40,11 @@ def add_tools(app: typer.Typer, make: str, devices: str) -> None:
         empty: Annotated[bool, typer.Option("--empty", help="Remove all.")] = False,
     ) -> int:
         """List the texts that are kept for the next run, or remove them."""
-        from kerasseq.text.cache import cache_folder, cached_texts, empty_cache
+        from kerasseq.text.cache_folder import (
+            cache_folder,
+            cached_texts,
+            empty_cache,
+        )
 
         def work() -> None:
             folder = cache_folder()

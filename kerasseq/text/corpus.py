@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from kerasseq.on_device.command import visible
-from kerasseq.text.cache import cache_folder, find_ids, store_ids
+from kerasseq.text.cache import find_ids, store_ids
+from kerasseq.text.cache_folder import cache_folder
 from kerasseq.text.characters import Vocabulary
 from kerasseq.text.manual import read_manual
 from kerasseq.text.reading import (

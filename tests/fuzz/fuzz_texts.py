@@ -30,7 +30,8 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from kerasseq.data.labelled import read_labelled_sentences
 from kerasseq.data.tagged import read_tagged_sentences, write_tagged_sentences
-from kerasseq.text.cache import cache_folder, find_ids
+from kerasseq.text.cache import find_ids
+from kerasseq.text.cache_folder import cache_folder
 from kerasseq.text.corpus import Corpus, load_corpus
 from kerasseq.text.keyboard import TypedText, TypedVocabulary
 from kerasseq.text.reading import read_text

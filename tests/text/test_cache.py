@@ -10,15 +10,8 @@ import numpy as np
 import pytest
 
 import kerasseq.text.corpus
-from kerasseq.text.cache import (
-    LONGEST_CARD,
-    STALE,
-    cache_folder,
-    cached_texts,
-    empty_cache,
-    find_ids,
-    store_ids,
-)
+from kerasseq.text.cache import LONGEST_CARD, find_ids, store_ids
+from kerasseq.text.cache_folder import STALE, cache_folder, cached_texts, empty_cache
 from kerasseq.text.characters import Vocabulary
 from kerasseq.text.corpus import load_corpus
 
