@@ -65,7 +65,7 @@ def _signature(
     if sorted(inputs.values()) != sorted(graph.inputs) or sorted(
         outputs.values()
     ) != sorted(graph.outputs):
-        raise ValueError(f"the signature {name} is not that of its graph")
+        raise ValueError(f"the signature {name[:60]!r} is not that of its graph")
 
     def tensors(names: Mapping[str, int]) -> dict[str, Tensor]:
         found = ((key, graph.tensors[index]) for key, index in names.items())

@@ -99,6 +99,19 @@ def change_bytes(chance: random.Random, sample: Sample) -> bytes:
     return bytes(content)
 
 
+def change_numbers(chance: random.Random, sample: Sample) -> bytes:
+    """Change small constants: axes, shapes, starts and ends, which kernels follow."""
+    model = schema.ModelT.InitFromPackedBuf(sample.flatbuffer)
+    small = [each for each in model.buffers if each.data is not None]
+    small = [each for each in small if each.data.size % 4 == 0 and each.data.size <= 64]
+    for _ in range(chance.choice([1, 1, 2, 4, 8])):
+        table = chance.choice(small)
+        numbers = table.data.copy().view(np.int32)
+        numbers[chance.randrange(numbers.size)] = chance.choice(NUMBERS)
+        table.data = numbers.view(np.uint8)
+    return pack(model)
+
+
 def objects_in(thing: Any) -> Iterator[Any]:
     """The objects of the schema in a model, one after the other."""
     if isinstance(thing, list):

@@ -18,7 +18,7 @@ from kerasseq.on_device.operators import OPERATIONS, TYPES
 from kerasseq.on_device.verify import verify
 from kerasseq.signatures.characters import build_generating_module
 from kerasseq.text.characters import Vocabulary
-from tests.fuzz.hostile import Sample, change_bytes, change_objects
+from tests.fuzz.hostile import Sample, change_bytes, change_numbers, change_objects
 
 SIZE = 7  # of the vocabulary
 FUZZER = Path(__file__).parents[1] / "fuzz" / "fuzz_model.py"
@@ -204,7 +204,7 @@ def test_any_flatbuffer_is_refused_in_a_line_or_passes(flatbuffer):
     sample = Sample(flatbuffer, {}, list(range(len(flatbuffer))))
     counts = {True: 0, False: 0}
     for index in range(60):
-        change = (change_bytes, change_objects)[index % 2]
+        change = (change_bytes, change_objects, change_numbers)[index % 3]
         try:
             hostile = change(random.Random(index), sample)
         except Exception:  # it cannot even be packed
