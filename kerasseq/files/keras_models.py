@@ -9,7 +9,12 @@ from pathlib import Path
 import keras
 
 from kerasseq.files.keras_configs import check_config, check_sizes
-from kerasseq.files.reading import check_expansion, parse_json, shortened
+from kerasseq.files.reading import (
+    check_expansion,
+    check_ordinary,
+    parse_json,
+    shortened,
+)
 from kerasseq.files.writing import replacing
 from kerasseq.on_device.command import visible
 
@@ -45,6 +50,7 @@ def load_model(path: str | os.PathLike, compile: bool = False) -> keras.Model:
     path = Path(path)
     register_classes()
     try:
+        check_ordinary(path)
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
             names = sorted(member.filename for member in members)

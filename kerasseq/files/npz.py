@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from kerasseq.files.reading import check_ordinary
+
 HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
@@ -24,9 +26,7 @@ def read_arrays(path: str | os.PathLike) -> dict[str, np.ndarray]:
         Exception: of any kind, if the file is damaged or made by something else.
     """
     path = Path(path)
-    # Opening a pipe would wait for whoever writes to it.
-    if path.exists() and not path.is_file():
-        raise ValueError("it is not an ordinary file")
+    check_ordinary(path)
     with zipfile.ZipFile(path) as archive:
         entries = archive.infolist()
         stored = all(

@@ -21,12 +21,19 @@ def read_json(path: str | os.PathLike) -> Any:
         ValueError: it is not an ordinary file of UTF-8 and JSON, has more than 16 MiB,
             is nested more than 32 deep, or holds half of a surrogate pair.
     """
-    path = Path(path)
-    # Opening a pipe would wait for whoever writes to it.
-    if path.exists() and not path.is_file():
-        raise ValueError("it is not an ordinary file")
-    with path.open("rb") as file:
+    check_ordinary(path)
+    with Path(path).open("rb") as file:
         return parse_json(file.read(MOST_BYTES + 1))
+
+
+def check_ordinary(path: str | os.PathLike) -> None:
+    """Check that a file, if it is there, can be opened without waiting for a writer.
+
+    Raises:
+        ValueError: it is a pipe, a directory or a device.
+    """
+    if Path(path).exists() and not Path(path).is_file():
+        raise ValueError("it is not an ordinary file")
 
 
 def parse_json(data: bytes) -> Any:

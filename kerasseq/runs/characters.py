@@ -1,7 +1,6 @@
 """The model that writes text: plan -> train -> save -> measure -> draw."""
 
 import math
-import sys
 from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
@@ -11,10 +10,8 @@ import keras
 from kerasseq.data.streams import frequency_loss
 from kerasseq.files.hashes import hashes
 from kerasseq.files.keras_models import save_model
-from kerasseq.files.markdown import code_block
 from kerasseq.files.report import record
 from kerasseq.files.writing import write_file
-from kerasseq.on_device.command import is_terminal, visible
 from kerasseq.pictures.losses import plot_losses
 from kerasseq.runs.bookkeeping import describe_training, open_checkpoint
 from kerasseq.runs.character_sizes import (
@@ -25,9 +22,9 @@ from kerasseq.runs.character_sizes import (
 from kerasseq.runs.demand import foresee
 from kerasseq.runs.fine_tuning import Start, known_characters, load_start
 from kerasseq.runs.options import Options
+from kerasseq.runs.samples import for_terminal, sample_texts
 from kerasseq.scores.windows import window_loss
 from kerasseq.signatures.characters import (
-    GeneratingModule,
     build_generating_module,
     generate,
 )
@@ -39,7 +36,6 @@ from kerasseq.training.checkpoint import Checkpoint
 from kerasseq.training.configuration import TrainingConfig
 from kerasseq.training.streams import fit_streams
 
-TEMPERATURES = (0.5, 0.8, 1.0)
 HOW_TO = """
 To write with the model, here or in a browser:
   kerasseq write {file} --prompt "The "
@@ -136,7 +132,7 @@ def train(
         checkpoint,
         [
             SampleTexts(
-                lambda: _for_terminal(
+                lambda: for_terminal(
                     generate(module, options.prompt, 200, temperature=0.5)
                 )
             ),
@@ -178,25 +174,3 @@ def train(
     }
     record(options.out, name, section)
     return name
-
-
-def sample_texts(options: Options, module: GeneratingModule) -> str:
-    """Print a sample text for each temperature, and return them as Markdown."""
-    lines = ["# Samples", ""]
-    for temperature in options.temperature or TEMPERATURES:
-        text = generate(
-            module,
-            options.prompt,
-            options.length,
-            temperature=temperature,
-            top_p=options.top_p,
-            seed=options.seed,
-        )
-        print(f"\n--- temperature {temperature} ---\n{_for_terminal(text)}")
-        lines += [f"## Temperature {temperature}", "", *code_block(text), ""]
-    return "\n".join(lines)
-
-
-def _for_terminal(text: str) -> str:
-    """A text as it is for a file or a pipe, and safe to show on a terminal."""
-    return visible(text, "\n\t") if is_terminal(sys.stdout) else text

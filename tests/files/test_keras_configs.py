@@ -4,6 +4,7 @@ import ast
 import functools
 import io
 import json
+import os
 import re
 import resource
 import sys
@@ -340,6 +341,13 @@ def test_other_members_are_refused(saved, tmp_path, change):
     change(files)
     with pytest.raises(ValueError, match=r"not a whole \.keras file \(it holds"):
         load_model(write(tmp_path / "model.keras", files))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "model.keras")
+    with pytest.raises(ValueError, match="it is not an ordinary file"):
+        load_model(tmp_path / "model.keras")
 
 
 def test_an_operation_on_constants_is_refused(tmp_path):
