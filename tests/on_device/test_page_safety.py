@@ -130,8 +130,7 @@ def test_the_password_in_an_address_is_not_shown(fresh_page):
         field.fill(address)
         page.page.get_by_role("button", name="Open").click()
         page.expect(page.complaint).to_contain_text("a user name or a password in it")
-        assert "secret" not in field.input_value()
-        assert field.input_value().endswith("127.0.0.1/m.tflite")
+        assert field.input_value() == f"{start.removesuffix('[')}127.0.0.1/m.tflite"
         page.go(f"{page.served.root}?model={urllib.parse.quote(address)}")
         page.expect(page.complaint).to_contain_text("a user name or a password in it")
         shown = page.page.locator("body").inner_text(), field.input_value()

@@ -71,7 +71,7 @@ function openAddress(text) {
     address = readAddressOf(text);
   } catch (error) {
     // A password must not stay on the screen, nor in the browser's history.
-    $("address").value = text.replace(/(^|\/\/)[^]*@/, "$1");
+    $("address").value = text.replace(/^((?:[a-z]+:)?\/\/)?[^]*@/i, "$1");
     if (text.includes("@")) history.replaceState(null, "", location.pathname);
     complain("opening-error", error.message);
     return;
