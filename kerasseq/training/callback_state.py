@@ -161,7 +161,7 @@ def _check(
             elif name != "best":
                 fits = isinstance(value, int) and value >= 0
         if not fits:
-            what = "arrays" if _kind(value) == "arrays" else shortened(value)
+            what = " ".join(shortened(value).split())  # arrays take several lines
             raise ValueError(
                 f"{shortened(name)}, {what}, does not fit {_name(callback)}"
             )
