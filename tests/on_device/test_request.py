@@ -23,7 +23,7 @@ def status_of(content):
 @pytest.mark.parametrize(
     ("host", "status"),
     [
-        *((host, 200) for host in HOSTS),
+        *((host, 200) for host in sorted(HOSTS)),
         ("LocalHost:8000", 200),
         ("127.0.0.1", 421),
         ("127.0.0.1:8001", 421),
