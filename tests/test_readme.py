@@ -33,6 +33,7 @@ def anchors(path):
     }
 
 
+@pytest.mark.slow
 def test_the_example_runs(capsys, tmp_path, monkeypatch):
     (example,) = re.findall("```python\n(.*?)```", README, re.DOTALL)
     lines = [line for line in example.splitlines() if line.strip()]

@@ -33,6 +33,7 @@ def test_all_runtimes_write_the_same(cell, vocabulary_size):
     assert differing <= (texts if vocabulary_size == 3000 else 2)
 
 
+@pytest.mark.slow
 def test_a_difference_that_is_not_rounding_is_detected(monkeypatch):
     import benchmarks.same_text as module
 

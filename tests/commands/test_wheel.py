@@ -68,6 +68,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel):
     }
 
 
+@pytest.mark.slow
 def test_with_numpy_and_litert_alone_the_command_writes(wheel, bare_python, tmp_path):
     (packages,) = bare_python.parents[1].glob("lib/*/site-packages")
     kerasseq = install(wheel, tmp_path / "venv", packages)

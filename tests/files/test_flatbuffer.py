@@ -106,6 +106,7 @@ def test_a_slim_flatbuffer_stores_a_matrix_s_scales_once(both):
     assert names == {name.encode() for name in ends}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("quantization", "cell"), [("float32", "lstm"), ("int4", "gru")]
 )

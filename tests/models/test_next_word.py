@@ -256,6 +256,7 @@ def test_a_vocabulary_that_does_not_fit_is_refused(plain):
         NextWordOnText(NextWordOnIds(plain), other)
 
 
+@pytest.mark.slow
 def test_a_long_text_is_read_whole(plain, module):
     text = "the king of Rome . " * 200 + "k"
     [(word, probability)] = suggest(module, text, 1)

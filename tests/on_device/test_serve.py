@@ -158,6 +158,7 @@ def test_slow_readers_of_a_large_file_take_little_memory(dist, tmp_path):
     assert serving.said == ""
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="no prlimit")
 def test_without_room_for_connections_it_waits_in_silence(dist, model):
     import resource

@@ -360,6 +360,7 @@ Object.defineProperty(self, "ModuleFactory", {
 """
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_text(fresh_page):
     page = fresh_page
 

@@ -52,6 +52,7 @@ CASES = {
 }
 
 
+@pytest.mark.slow
 def test_the_example_of_the_documentation_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("int8", "int4"):

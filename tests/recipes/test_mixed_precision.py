@@ -230,6 +230,7 @@ def check_export(kind, policy, folder):
     assert section["parameters"] == model.count_params()
 
 
+@pytest.mark.slow
 def test_a_model_becomes_files_that_compute_in_float32(tmp_path, monkeypatch):
     for number_format in ("float16", "int8"):
         monkeypatch.delitem(ALLOWED_DIFFERENCE, number_format)

@@ -26,7 +26,7 @@ from kerasseq.text.in_graph import WordTable
 from kerasseq.text.keyboard import TypedVocabulary
 from kerasseq.text.words import PAD, SPECIALS, UNKNOWN, WordVocabulary
 
-pytestmark = pytest.mark.usefixtures("without_xla")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("without_xla")]
 
 SENTENCES = ["the ΟΔΟΣ runs", "A cat\tand the dog and İt", "nothing known here", "dog"]
 WORDS = WordVocabulary.from_sentences(SENTENCES[:2])

@@ -389,6 +389,7 @@ def test_a_full_disk_ends_in_one_line_and_the_resumed_run_in_the_same_weights(
     assert histories[0] == histories[1]
 
 
+@pytest.mark.slow
 def test_a_failed_check_ends_the_run_with_1(run, monkeypatch, capsys):
     monkeypatch.setitem(FORMATS, "int8", FORMATS["int8"]._replace(loss=-1.0))
     for name in ("float16", "int4"):

@@ -123,6 +123,7 @@ def test_pages_may_be_full(context, ids):
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_values_do_not_drift_after_millions_of_characters(step, ids):
     """The same states come back after each period of the text, bit for bit."""
     _, states = read(step, np.tile(ids[:W], 4))

@@ -103,6 +103,7 @@ def test_a_schedule_halves():
     assert float(halving(30)) == float(schedule(30)) / 4
 
 
+@pytest.mark.slow
 def test_training_that_diverges_ends_as_if_it_had_begun_with_the_halved_rate(
     tmp_path, capsys
 ):
@@ -180,6 +181,7 @@ def test_the_halved_rate_is_in_the_checkpoint(tmp_path):
     resumed.assert_ends_like(unbroken)
 
 
+@pytest.mark.slow
 def test_halving_compiles_nothing_again(tmp_path, monkeypatch):
     calls, traced = HalvingSchedule.__call__, []
 
