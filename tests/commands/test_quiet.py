@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 NATIVE = """
 import os, warnings
 import numpy as np
@@ -35,6 +37,7 @@ def errors_of(program: str, **options) -> subprocess.CompletedProcess:
     )
 
 
+@pytest.mark.slow
 def test_the_libraries_chatter_is_hidden_and_warnings_are_shown():
     program = NATIVE + (
         "warnings.warn('a warning of Python')\n"

@@ -199,6 +199,7 @@ def test_four_bits_are_within_half_a_step_or_what_was_clipped(weights):
     assert packed.size == -(-weights.size // 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("cell", "num_layers"), [("lstm", 2), ("gru", 1)])
 def test_only_the_recurrent_kernels_have_four_bits(cell, num_layers):
     eight, four = flatbuffers_of(cell, num_layers).values()

@@ -4,6 +4,8 @@ import pytest
 
 from tests.fuzz.fuzz_folder import KINDS, fuzz
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "keras"])
 def test_forged_lists_and_reports(kind):
@@ -18,6 +20,5 @@ def test_forged_models():
     assert counts["refused"] > counts["read"] > 0
 
 
-@pytest.mark.slow
 def test_many_forged_models():
     assert sum(fuzz("keras", 1000).values()) == 1000

@@ -277,6 +277,7 @@ def test_the_blocks_of_a_new_model_add_nothing():
     np.testing.assert_allclose(logits[0], embeddings / scale @ embeddings.T, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_training_goes_through_fit_and_lowers_the_loss():
     text = np.tile([1, 2, 3, 1, 2, 4, 0], 100)
     model = build_char_transformer(CharTransformerConfig(5, 16, 2, 1, 6))

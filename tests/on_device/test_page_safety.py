@@ -10,6 +10,8 @@ from tests.fuzz.fuzz_page import hostile_files
 from tests.fuzz.fuzz_runner import assemble
 from tests.support.pages import Page, Serving, keras_text
 
+pytestmark = pytest.mark.slow
+
 
 def choose(page, name, content):
     file = {"name": name, "mimeType": "", "buffer": content}

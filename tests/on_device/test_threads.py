@@ -15,6 +15,8 @@ from kerasseq.files.runtimes import open_signatures
 from kerasseq.on_device.model_file import Model
 from kerasseq.on_device.opening import open_tflite
 
+pytestmark = pytest.mark.slow
+
 THREADS = 4
 TEXTS = ("a bad cab ", "dé", "the cat sat ", "The ΟΔΟΣ a k", "kin a k", "king the ")
 # One question to each kind of file; the answer has all that the file computes.

@@ -539,6 +539,7 @@ def test_a_page_that_is_not_built_is_named_with_the_command(tmp_path):
     assert "is not built; run `npm ci && npm run build` in" in line
 
 
+@pytest.mark.slow
 def test_what_needs_no_browser_passes_in_node(node, packages, exported):
     result = subprocess.run(
         ["npm", "test"],

@@ -37,6 +37,7 @@ def run(tmp_path_factory) -> Path:
     return folder / "out"
 
 
+@pytest.mark.slow
 def test_it_leaves_the_files_that_it_lists(run):
     names = {path.name for path in (run / "next_word").iterdir()}
     assert names >= {
@@ -47,6 +48,7 @@ def test_it_leaves_the_files_that_it_lists(run):
     assert not [name for name in names if name.startswith(".")]
 
 
+@pytest.mark.slow
 def test_the_report_has_model_and_trigram_and_every_check(run):
     report = json.loads((run / "report.json").read_text())
     section, export = report["next_word"], report["next_word_export"]
@@ -62,6 +64,7 @@ def test_the_report_has_model_and_trigram_and_every_check(run):
     assert set(export["files"]) == {f"next_word_{v}.tflite" for v in VARIANTS}
 
 
+@pytest.mark.slow
 def test_the_files_suggest_what_was_learned(run):
     path = run / "next_word" / "next_word_int8.tflite"
     program = ROOT / "kerasseq" / "on_device" / "suggest.py"
@@ -82,6 +85,7 @@ def expected(run) -> Expected:
     return Expected(model, vocabulary, (run / "next_word" / "held_out.txt").read_text())
 
 
+@pytest.mark.slow
 def test_suggestions_that_are_not_keras_s_are_measured_as_far_from_them(run, expected):
     import tensorflow as tf
 
@@ -102,6 +106,7 @@ def test_suggestions_that_are_not_keras_s_are_measured_as_far_from_them(run, exp
         ), wrong
 
 
+@pytest.mark.slow
 def test_the_held_out_words_are_read_again_from_the_file(run, expected):
     figures = json.loads((run / "report.json").read_text())["next_word"]
     assert expected.figures["hit rate at 3"] == figures["hit rate at 3"]
@@ -121,6 +126,7 @@ def test_a_failed_check_ends_the_export_with_1(run, monkeypatch, capsys):
     assert "processor's milliseconds" in error
 
 
+@pytest.mark.slow
 def test_a_vocabulary_that_does_not_fit_is_refused(run, tmp_path, monkeypatch, capsys):
     folder = tmp_path / "next_word"
     folder.mkdir()
@@ -160,6 +166,7 @@ def test_a_text_that_cannot_be_used_is_refused_and_nothing_is_written(
     assert not out.exists()
 
 
+@pytest.mark.slow
 def test_a_resume_with_another_text_is_refused(run, tmp_path, capsys):
     path = tmp_path / "other.txt"
     path.write_text("one two three four " * 500)

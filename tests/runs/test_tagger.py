@@ -75,6 +75,7 @@ def run(tmp_path_factory) -> Path:
     return folder / "out"
 
 
+@pytest.mark.slow
 def test_it_leaves_the_files_that_it_lists(run):
     names = (
         "tagger.keras vocabulary.json tags.json held_out.conll history.csv loss.png "
@@ -90,6 +91,7 @@ def test_xla_compiles_its_training(run):
     assert load_model(run / "tagger" / "tagger.keras").count_params()
 
 
+@pytest.mark.slow
 def test_new_names_are_found(run):
     report = json.loads((run / "report.json").read_text())
     assert report["tagger"]["F1"] > 0.9
@@ -105,6 +107,7 @@ def test_new_names_are_found(run):
     assert card["held_out_f1"] == report["tagger"]["F1"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weights", ["float32", "int8"])
 def test_the_device_s_program_tags_as_python_does(run, runner, weights):
     folder = run / "tagger"
@@ -146,6 +149,7 @@ def call(*arguments: str, text: str = "", **environment: str):
     )
 
 
+@pytest.mark.slow
 def test_the_command_as_a_user_calls_it(run):
     path = str(run / "tagger" / "tagger_float32.tflite")
     done = call(path, "so Aka Molo went to  Tironburg .", "it rains", "")
@@ -158,6 +162,7 @@ def test_the_command_as_a_user_calls_it(run):
     assert done.stdout.decode() == "in [Karonburg town] it rains\n\nit ♥ rains\n"
 
 
+@pytest.mark.slow
 def test_the_command_refuses_in_one_line(run, tmp_path):
     path = str(run / "tagger" / "tagger_float32.tflite")
     damaged = tmp_path / "damaged.tflite"

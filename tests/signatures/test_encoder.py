@@ -88,6 +88,7 @@ def test_a_vocabulary_that_does_not_fit_is_refused(encoder):
         EncoderOnText(EncoderOnIds(encoder), other)
 
 
+@pytest.mark.slow
 def test_blocks_keep_their_order_beyond_the_tenth():
     keras.utils.set_random_seed(6)
     deep = build_encoder(EncoderConfig(len(VOCABULARY), 4, 2, 12, 3, max_length=5))

@@ -172,6 +172,7 @@ def test_a_state_that_fails_twice_goes_on_with_a_quarter(tmp_path):
     assert Run(tmp_path).fit(Breaks(1, times=2)).factor == 0.25
 
 
+@pytest.mark.slow
 def test_the_halved_rate_is_in_the_checkpoint(tmp_path):
     unbroken = Run(folder(tmp_path, "unbroken")).fit(Breaks(1))
     with pytest.raises(KeyboardInterrupt):

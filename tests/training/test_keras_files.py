@@ -172,9 +172,8 @@ def losses(logs: keras.callbacks.History) -> list[float]:
     return logs.history["loss"]
 
 
-@pytest.mark.parametrize(
-    "name", ["gru", pytest.param("char_transformer", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["gru", "char_transformer"])
 def test_keras_callbacks_bring_a_learner_back(name, tmp_path):
     """A run interrupted in its third epoch continues as if undisturbed."""
     whole = learner(name)

@@ -38,6 +38,7 @@ def test_held_out_loss_is_that_of_the_whole_text_with_carried_state():
     )
 
 
+@pytest.mark.slow
 def test_window_loss_is_the_mean_over_windows_that_begin_without_state():
     keras.utils.set_random_seed(5)
     model = build_char_rnn(CharRNNConfig(7, units=11, embedding_size=5))
