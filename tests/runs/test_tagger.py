@@ -25,9 +25,6 @@ from kerasseq.models.tagger import TaggerConfig
 from kerasseq.on_device.model_file import Model
 from kerasseq.signatures.tagger import TaggerOnIds, tag_sentences
 from kerasseq.text.words import WordVocabulary
-from kerasseq.training.presets import TAGGER_STEPS
-
-pytestmark = pytest.mark.usefixtures("without_xla")
 
 PROGRAM = Path(__file__).parents[2] / "kerasseq" / "on_device" / "tag.py"
 
@@ -69,9 +66,7 @@ def run(tmp_path_factory) -> Path:
     path = folder / "names.conll"
     write_tagged_sentences(path, [*sentences, long])
     arguments = ["--quick", "--only", "tagger", "--tags", str(path)]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(TAGGER_STEPS, "fast", 120)  # enough for made-up sentences
-        assert train_all.main([*arguments, "--out", str(folder / "out")]) == 0
+    assert train_all.main([*arguments, "--out", str(folder / "out")]) == 0
     return folder / "out"
 
 
@@ -83,12 +78,6 @@ def test_it_leaves_the_files_that_it_lists(run):
         "tagger_int8.tflite"
     )
     assert {path.name for path in (run / "tagger").iterdir()} == set(names.split())
-
-
-@pytest.mark.slow
-def test_xla_compiles_its_training(run):
-    """The fast tests train without it."""
-    assert load_model(run / "tagger" / "tagger.keras").count_params()
 
 
 @pytest.mark.slow
