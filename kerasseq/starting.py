@@ -7,6 +7,9 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from types import FrameType
+from typing import NoReturn
+
+AGAIN = 5.0  # seconds, enough to leave the block with all that it holds
 
 
 def own_process() -> None:
@@ -28,12 +31,12 @@ def own_process() -> None:
 
 def interruptible() -> AbstractContextManager[None]:
     """Let Ctrl-C raise KeyboardInterrupt in the block."""
-    return _handling(_stop, signal.default_int_handler)
+    return _handling(_stop, _interrupt)
 
 
 def importing() -> AbstractContextManager[None]:
     """Let Ctrl-C end the process in the block, where the command has it for itself."""
-    return _handling(signal.default_int_handler, _stop)
+    return _handling(_interrupt, _stop)
 
 
 @contextlib.contextmanager
@@ -46,6 +49,8 @@ def _handling(before: Callable, handler: Callable) -> Iterator[None]:
     try:
         yield
     finally:
+        if hasattr(signal, "setitimer"):
+            signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGINT, before)
 
 
@@ -55,6 +60,15 @@ def open_streams() -> None:
         if getattr(sys, name) is None:
             stream = open(os.devnull, mode, encoding="utf-8")  # noqa: PTH123
             setattr(sys, name, stream)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    # In a destructor or a callback from C, Python drops an exception, and the work goes
+    # on: the exception is raised again until the block ends.
+    if hasattr(signal, "setitimer"):
+        signal.signal(signal.SIGALRM, _interrupt)
+        signal.setitimer(signal.ITIMER_REAL, AGAIN)
+    raise KeyboardInterrupt
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

@@ -206,6 +206,33 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
+DROPPED = """
+import os, signal, time
+from kerasseq import starting
+from kerasseq.outcome import exit_code
+starting.own_process()
+starting.AGAIN = 0.05
+class Dropped:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.01)
+def work():
+    Dropped()
+    time.sleep(10)
+raise SystemExit(exit_code("program", work, "run this again"))
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timer")
+def test_ctrl_c_that_python_drops_ends_the_work_all_the_same():
+    done = subprocess.run(
+        [sys.executable, "-c", DROPPED], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 130
+    assert "Exception ignored in" in done.stderr
+    assert done.stderr.endswith("program: stopped; run this again\n")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("program", ["kerasseq/__main__.py train", "train_all.py"])
 def test_ctrl_c_at_any_moment_is_one_line(program, tmp_path):
