@@ -103,7 +103,8 @@ def test_the_installed_command_trains_writes_and_exports(wheel, tmp_path):
     (folder / "story.txt").write_text("the cat sat on the mat.\n" * 300)
     train = "train story.txt --quick --only char_rnn --units 16 --epochs 2".split()
     done = run(kerasseq, *train, folder=folder)
-    assert (done.returncode, done.stderr) == (0, "")
+    (note,) = done.stderr.splitlines()
+    assert done.returncode == 0 and note.startswith("ids of story.txt")
     path = "out/char_rnn/char_rnn_int8.tflite"
     assert path in done.stdout
     first = run(kerasseq, "write", path, "--length", "50", folder=folder)
