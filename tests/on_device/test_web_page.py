@@ -411,6 +411,7 @@ def test_everything_can_be_done_with_the_keyboard_alone(fresh_page, module):
     page.expect(page.page.locator("#text")).to_have_text(text)
 
 
+@pytest.mark.slow
 def test_the_page_fits_a_phone_and_keeps_the_rules_of_access(
     chromium, served, packages, tmp_path
 ):

@@ -102,6 +102,7 @@ def test_any_number_of_heads_works(num_heads, ids):
     np.testing.assert_allclose(found, model(ids[None])[0], atol=2e-5)
 
 
+@pytest.mark.slow
 @settings(max_examples=8, deadline=None)
 @given(turns=st.lists(st.integers(1, PAGE), min_size=1, max_size=8))
 def test_pages_of_any_length_are_single_steps(turns):

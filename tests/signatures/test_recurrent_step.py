@@ -76,6 +76,7 @@ def test_a_frozen_module_writes_the_same_text():
     assert len(set(texts[0])) > 5
 
 
+@pytest.mark.slow
 def test_several_layers_can_be_saved_and_read_again(tmp_path):
     model, vocabulary = build("lstm", 3), Vocabulary.from_text("\nabcdefghij")
     module = build_generating_module(model, vocabulary, frozen=True)
