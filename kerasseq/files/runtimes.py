@@ -1,13 +1,9 @@
 """LiteRT's two runtimes, as functions on arrays."""
 
 import atexit
-import contextlib
 import functools
-import os
-import sys
 import threading
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -16,6 +12,8 @@ from ai_edge_litert.environment import Environment, EnvironmentOptions
 from ai_edge_litert.hardware_accelerator import HardwareAccelerator
 from ai_edge_litert.interpreter import Interpreter
 from ai_edge_litert.options import CpuOptions, Options
+
+from kerasseq.on_device.command import native_silence
 
 Runtime: TypeAlias = Literal["interpreter", "compiled_model"]
 
@@ -50,7 +48,7 @@ def open_signatures(
         cpu_options=CpuOptions(num_threads=num_threads),
     )
     environment = _environment()
-    with _quiet():
+    with native_silence():
         model = CompiledModel.from_buffer(
             flatbuffer, environment=environment, options=options
         )
@@ -73,7 +71,7 @@ def _in_turn(run: Signature, lock: threading.Lock) -> Signature:
 @functools.cache
 def _environment() -> Environment:
     """One for all models of the process, since making one takes time and prints."""
-    with _quiet():
+    with native_silence():
         environment = Environment.create(options=EnvironmentOptions())
     atexit.register(_close, environment)
     return environment
@@ -81,27 +79,8 @@ def _environment() -> Environment:
 
 def _close(environment: Environment) -> None:
     _environment.cache_clear()
-    with _quiet():
+    with native_silence():
         environment.close()
-
-
-# Standard error is the process's, so one thread at a time exchanges it.
-_standard_error = threading.Lock()
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Hide what LiteRT prints while it looks for hardware; it has no log level."""
-    with _standard_error:
-        sys.stderr.flush()
-        kept = os.dup(2)
-        try:
-            with Path(os.devnull).open("wb") as nowhere:
-                os.dup2(nowhere.fileno(), 2)
-            yield
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
 
 
 def _compiled(model: CompiledModel, name: str) -> Signature:

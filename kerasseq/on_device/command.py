@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import sys
+import threading
 from collections.abc import Iterable, Iterator
 from itertools import count
 from pathlib import Path
@@ -47,6 +48,30 @@ def visible(text: str, kept: str = "") -> str:
         ),
         text,
     )
+
+
+# Standard error is the process's, so one thread at a time exchanges it.
+_standard_error = threading.Lock()
+
+
+@contextlib.contextmanager
+def native_silence() -> Iterator[None]:
+    """Hold back what LiteRT prints when it opens a model; it has no log level."""
+    with _standard_error:
+        if sys.stderr is not None:
+            sys.stderr.flush()
+        try:
+            kept = os.dup(2)
+        except OSError:  # standard error is closed
+            yield
+            return
+        try:
+            with Path(os.devnull).open("wb") as nowhere:
+                os.dup2(nowhere.fileno(), 2)
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
 
 
 def json_line(answer: dict[str, Any]) -> str:

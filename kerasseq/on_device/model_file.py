@@ -7,7 +7,6 @@ nothing else; README.md beside this file describes the format.
 import contextlib
 import hashlib
 import io
-import os
 import stat
 import threading
 import zipfile
@@ -23,6 +22,7 @@ if __package__:
         check_vocabulary,
         read_object,
     )
+    from .command import native_silence
     from .shapes import Ends, check_answer, check_signatures
     from .verify import verify
 else:  # copied: beside one another
@@ -33,6 +33,7 @@ else:  # copied: beside one another
         check_vocabulary,
         read_object,
     )
+    from command import native_silence  # type: ignore[no-redef]
     from shapes import Ends, check_answer, check_signatures  # type: ignore[no-redef]
     from verify import verify  # type: ignore[no-redef]
 
@@ -136,7 +137,7 @@ class Model:
                 f"LiteRT cannot be loaded ({error}); run `pip install ai-edge-litert`"
             ) from None
 
-        with _quiet(), _in_one_line("LiteRT cannot open the model"):
+        with native_silence(), _in_one_line("LiteRT cannot open the model"):
             interpreter = Interpreter(model_content=self.flatbuffer, num_threads=1)
             interpreter.allocate_tensors()  # what prints
             runners = {name: interpreter.get_signature_runner(name) for name in tensors}
@@ -160,28 +161,6 @@ class Model:
             f"state_{index}": shape
             for index, shape in enumerate(self.card["state_shapes"])
         }
-
-
-# Standard error is the process's, so one thread at a time exchanges it.
-_standard_error = threading.Lock()
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Hold back what LiteRT prints when it opens a model; it has no log level."""
-    with _standard_error:
-        try:
-            kept = os.dup(2)
-        except OSError:  # standard error is closed
-            yield
-            return
-        try:
-            with Path(os.devnull).open("wb") as nowhere:
-                os.dup2(nowhere.fileno(), 2)
-            yield
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ import numpy as np
 
 if __package__:
     from .card import CHARACTERS, CLASSIFIER, ENCODER, TAGGER, WORDS
+    from .tokens import CHUNK
 else:  # copied: beside one another
     from card import (  # type: ignore[no-redef]
         CHARACTERS,
@@ -15,8 +16,8 @@ else:  # copied: beside one another
         TAGGER,
         WORDS,
     )
+    from tokens import CHUNK  # type: ignore[no-redef]
 
-CHUNK = 256
 # A type and a shape, in which None is any size.
 Tensor: TypeAlias = tuple[str, tuple[int | None, ...]]
 # Inputs and outputs by name.

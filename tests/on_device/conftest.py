@@ -5,7 +5,6 @@ import subprocess
 from pathlib import Path
 
 import keras
-import numpy as np
 import pytest
 
 from kerasseq.files.tflite import convert, write_tflite
@@ -24,6 +23,7 @@ from tests.support.pages import (
     Page,
     Serving,
 )
+from tests.support.weights import with_random_weights
 
 
 @pytest.fixture(scope="session")
@@ -48,8 +48,7 @@ def files(models, modules, tmp_path_factory) -> dict[str, Path]:
 def module():
     characters = len(CHARACTERS)
     model = build_char_rnn(CharRNNConfig(characters, units=5, embedding_size=3))
-    numbers = np.random.default_rng(17)
-    model.set_weights([numbers.normal(0, 0.7, w.shape) for w in model.get_weights()])
+    model = with_random_weights(model, seed=17, scale=0.7)
     module = build_generating_module(model, Vocabulary.from_text(CHARACTERS))
     module.shapes = state_shapes(model)
     return module

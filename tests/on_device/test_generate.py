@@ -35,6 +35,7 @@ from kerasseq.signatures.characters import build_generating_module, generate
 from kerasseq.signatures.steps import state_shapes
 from kerasseq.text.characters import Vocabulary
 from tests.support.programs import FOLDER, run_program
+from tests.support.weights import with_random_weights
 
 CHARACTERS = "\n abcdé"
 DEFAULTS = {"length": 37, "temperature": 0.9, "top_k": 6, "top_p": 0.95, "min_p": 0.01}
@@ -43,8 +44,7 @@ DEFAULTS = {"length": 37, "temperature": 0.9, "top_k": 6, "top_p": 0.95, "min_p"
 @pytest.fixture(scope="module")
 def module():
     model = build_char_rnn(CharRNNConfig(7, units=5, embedding_size=3))
-    numbers = np.random.default_rng(17)
-    model.set_weights([numbers.normal(0, 0.7, w.shape) for w in model.get_weights()])
+    model = with_random_weights(model, seed=17, scale=0.7)
     module = build_generating_module(model, Vocabulary.from_text(CHARACTERS))
     module.shapes = state_shapes(model)
     return module

@@ -1,10 +1,10 @@
 """A small file for each program for devices, with random weights."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import keras
-import numpy as np
 
 from kerasseq.files.tflite import convert, write_tflite
 from kerasseq.models.char_rnn import CharRNNConfig, build_char_rnn
@@ -22,6 +22,7 @@ from kerasseq.signatures.tagger import TaggerOnIds
 from kerasseq.text.characters import Vocabulary
 from kerasseq.text.keyboard import TypedVocabulary
 from kerasseq.text.words import SPECIALS, WordVocabulary
+from tests.support.weights import with_random_weights
 
 CHARACTERS = Vocabulary.from_text("\n abcdé")
 WORDS = WordVocabulary.from_sentences(["the cat sat οδοσ", "好 dog"])
@@ -31,11 +32,7 @@ DEFAULTS = {"length": 37, "temperature": 0.9, "top_k": 6, "top_p": 0.95, "min_p"
 LENGTH = 7
 
 
-def with_weights(model: keras.Model) -> keras.Model:
-    """The model with large random weights, so that all outputs differ."""
-    numbers = np.random.default_rng(17)
-    model.set_weights([numbers.normal(0, 0.7, w.shape) for w in model.get_weights()])
-    return model
+with_weights = partial(with_random_weights, seed=17, scale=0.7)
 
 
 def build_models() -> dict[str, keras.Model]:

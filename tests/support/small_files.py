@@ -4,10 +4,8 @@ import json
 import string
 import sys
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
-
-import keras
-import numpy as np
 
 from kerasseq.files.formats import FORMATS
 from kerasseq.files.tflite import convert_all, write_tflite
@@ -29,6 +27,7 @@ from kerasseq.signatures.tagger import TaggerOnIds
 from kerasseq.text.characters import Vocabulary
 from kerasseq.text.keyboard import TypedVocabulary
 from kerasseq.text.words import SPECIALS, WordVocabulary
+from tests.support.weights import with_random_weights
 
 CHARACTERS = Vocabulary.from_text("\n " + string.ascii_letters)
 WORDS = WordVocabulary.from_sentences(["the cat sat on a mat b", "dog"])
@@ -37,10 +36,7 @@ SETTINGS = {"length": 37, "temperature": 0.9, "top_k": 6, "top_p": 0.95, "min_p"
 LENGTH = 7
 
 
-def with_weights(model: keras.Model) -> keras.Model:
-    numbers = np.random.default_rng(17)
-    model.set_weights([numbers.normal(0, 0.5, w.shape) for w in model.get_weights()])
-    return model
+with_weights = partial(with_random_weights, seed=17, scale=0.5)
 
 
 def modules() -> Iterable[tuple[str, object, dict, dict, object]]:
