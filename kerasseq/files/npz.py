@@ -4,11 +4,10 @@ import io
 import math
 import os
 import zipfile
-from pathlib import Path
 
 import numpy as np
 
-from kerasseq.files.reading import check_ordinary
+from kerasseq.on_device.archive import open_regular, open_zip, read_entry
 
 HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
@@ -25,9 +24,7 @@ def read_arrays(path: str | os.PathLike) -> dict[str, np.ndarray]:
     Raises:
         Exception: of any kind, if the file is damaged or made by something else.
     """
-    path = Path(path)
-    check_ordinary(path)
-    with zipfile.ZipFile(path) as archive:
+    with open_regular(path) as file, open_zip(file) as archive:
         entries = archive.infolist()
         stored = all(
             entry.compress_type == zipfile.ZIP_STORED
@@ -35,10 +32,10 @@ def read_arrays(path: str | os.PathLike) -> dict[str, np.ndarray]:
             for entry in entries
         )
         declared = sum(entry.file_size for entry in entries)
-        if not stored or declared > path.stat().st_size:
+        if not stored or declared > os.fstat(file.fileno()).st_size:
             raise ValueError(f"it declares {declared:,} bytes and holds fewer")
         return {
-            entry.filename.removesuffix(".npy"): _read_array(archive.read(entry))
+            entry.filename.removesuffix(".npy"): _read_array(read_entry(archive, entry))
             for entry in entries
         }
 

@@ -3,8 +3,9 @@
 import collections
 import json
 import os
-from pathlib import Path
 from typing import Any
+
+from kerasseq.on_device.archive import open_regular
 
 # Far above any list of words, labels or measurements.
 MOST_BYTES = 1 << 24
@@ -17,23 +18,12 @@ def read_json(path: str | os.PathLike) -> Any:
     """Read a JSON file.
 
     Raises:
-        OSError: the file cannot be opened.
-        ValueError: it is not an ordinary file of UTF-8 and JSON, has more than 16 MiB,
-            is nested more than 32 deep, or holds half of a surrogate pair.
+        OSError: the file cannot be opened, or is not an ordinary one.
+        ValueError: it is not UTF-8 and JSON, has more than 16 MiB, is nested more than
+            32 deep, or holds half of a surrogate pair.
     """
-    check_ordinary(path)
-    with Path(path).open("rb") as file:
+    with open_regular(path) as file:
         return parse_json(file.read(MOST_BYTES + 1))
-
-
-def check_ordinary(path: str | os.PathLike) -> None:
-    """Check that a file, if it is there, can be opened without waiting for a writer.
-
-    Raises:
-        ValueError: it is a pipe, a directory or a device.
-    """
-    if Path(path).exists() and not Path(path).is_file():
-        raise ValueError("it is not an ordinary file")
 
 
 def parse_json(data: bytes) -> Any:

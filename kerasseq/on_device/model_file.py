@@ -7,7 +7,7 @@ nothing else; README.md beside this file describes the format.
 import contextlib
 import hashlib
 import io
-import stat
+import os
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 if __package__:
+    from .archive import open_regular, open_zip, read_entry
     from .card import (
         CONTRACT_VERSION,
         MOST_BYTES,
@@ -26,6 +27,11 @@ if __package__:
     from .shapes import Ends, check_answer, check_signatures
     from .verify import verify
 else:  # copied: beside one another
+    from archive import (  # type: ignore[no-redef]
+        open_regular,
+        open_zip,
+        read_entry,
+    )
     from card import (  # type: ignore[no-redef]
         CONTRACT_VERSION,
         MOST_BYTES,
@@ -60,7 +66,7 @@ class Model:
     def __init__(self, path: str | Path) -> None:
         content = _read_file(path)
         try:
-            with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            with open_zip(io.BytesIO(content)) as archive:
                 start = min(info.header_offset for info in archive.infolist())
                 card, hash_of_card, vocabulary = (
                     _read_attached(archive, name)
@@ -175,15 +181,14 @@ def _in_one_line(complaint: str) -> Iterator[None]:
 
 def _read_file(path: str | Path) -> bytes:
     try:
-        status = Path(path).stat()
-        if stat.S_ISREG(status.st_mode) and status.st_size < LARGEST_FILE:
-            return Path(path).read_bytes()
+        with open_regular(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size >= LARGEST_FILE:
+                raise ValueError(f"it has {size:,} bytes, {LARGEST_FILE:,} or more")
+            return file.read(size)
     except (OSError, ValueError) as error:  # ValueError for NUL in a path
         reason = getattr(error, "strerror", error)
         raise ValueError(f"{path} cannot be read: {reason}") from None
-    raise ValueError(
-        f"{path} cannot be read: it is no file of less than {LARGEST_FILE:,} bytes"
-    )
 
 
 def _read_attached(archive: zipfile.ZipFile, name: str) -> bytes:
@@ -191,16 +196,12 @@ def _read_attached(archive: zipfile.ZipFile, name: str) -> bytes:
     if archive.namelist().count(name) > 1:
         raise ValueError(f"it has {name} twice")
     entry, most = archive.getinfo(name), MOST_BYTES[name]
-    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise ValueError(f"{name} is compressed in another way than DEFLATE")
-    with archive.open(entry) as file:
-        content = file.read(most + 1)
-    if len(content) > most or entry.file_size != len(content):
+    if entry.file_size > most:
         raise ValueError(
             f"{name} of {entry.file_size:,} bytes is out of proportion; "
             f"at most {most:,} are read"
         )
-    return content
+    return read_entry(archive, entry)
 
 
 def _check_hash(what: str, content: bytes, wanted: str) -> None:

@@ -15,11 +15,13 @@ from types import FrameType
 from typing import NoReturn
 
 if __package__:
+    from .archive import open_regular
     from .command import Command
-    from .server import Server, open_regular
+    from .server import Server
 else:  # copied: beside one another
+    from archive import open_regular  # type: ignore[no-redef]
     from command import Command  # type: ignore[no-redef]
-    from server import Server, open_regular  # type: ignore[no-redef]
+    from server import Server  # type: ignore[no-redef]
 
 HERE = Path(__file__).resolve().parent
 # The sources of the page: in a checkout, and in the installed package.

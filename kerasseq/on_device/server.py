@@ -5,23 +5,22 @@ time and size.
 """
 
 import asyncio
-import errno
 import os
 import signal
 import socket
-import stat
 from collections.abc import Sequence
 from email.utils import formatdate
 from http import HTTPStatus
-from io import FileIO
 from pathlib import Path
 from types import FrameType
 from typing import Any
 from urllib.parse import quote
 
 if __package__:
+    from .archive import open_regular
     from .request import Refusal, read_request
 else:  # copied: beside one another
+    from archive import open_regular  # type: ignore[no-redef]
     from request import Refusal, read_request  # type: ignore[no-redef]
 
 HOST = "127.0.0.1"
@@ -163,20 +162,6 @@ class Server:
                 await _send(writer, piece)
                 left -= len(piece)
         return request.last
-
-
-def open_regular(path: Path) -> FileIO:
-    """Open a regular file, and nothing that could block or has no size.
-
-    Raises:
-        OSError: it is something else or cannot be read.
-    """
-    flags = getattr(os, "O_NONBLOCK", 0)  # a pipe would wait for its writer
-    file = FileIO(path, opener=lambda name, mode: os.open(name, mode | flags))
-    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-        file.close()
-        raise OSError(errno.EINVAL, "it is no regular file")
-    return file
 
 
 def _headers(status: HTTPStatus, path: Path, size: int, last: bool) -> bytes:

@@ -75,5 +75,5 @@ def test_entries_that_share_their_bytes_are_refused(tmp_path):
 
 def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "a.npz")
-    with pytest.raises(ValueError, match="not an ordinary file"):
+    with pytest.raises(OSError, match="not an ordinary file"):
         read_arrays(tmp_path / "a.npz")

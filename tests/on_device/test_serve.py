@@ -207,7 +207,7 @@ def test_it_ends_quietly_while_it_sends(dist, model, number):
     [
         (["n" * 300], "cannot be served: File name too long"),
         (["/"], "/ cannot be served: Is a directory"),
-        (["/dev/null"], "/dev/null cannot be served: it is no regular file"),
+        (["/dev/null"], "/dev/null cannot be served: it is not an ordinary file"),
         (["https://user:secret@host/m.tflite"], "an address is no file"),
     ],
 )
