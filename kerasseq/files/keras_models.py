@@ -1,7 +1,9 @@
 """Keras models in `.keras` files, loaded without running code from them."""
 
+import json
 import os
 import pkgutil
+import tempfile
 import zipfile
 from importlib import import_module
 from pathlib import Path
@@ -11,11 +13,11 @@ import keras
 from kerasseq.files.keras_configs import check_config, check_sizes
 from kerasseq.files.reading import (
     check_expansion,
-    check_ordinary,
     parse_json,
     shortened,
 )
 from kerasseq.files.writing import replacing
+from kerasseq.on_device.archive import open_regular, open_zip, read_entry
 from kerasseq.on_device.command import visible
 
 MOST_SHOWN = 300  # characters of Keras's messages
@@ -50,15 +52,14 @@ def load_model(path: str | os.PathLike, compile: bool = False) -> keras.Model:
     path = Path(path)
     register_classes()
     try:
-        check_ordinary(path)
-        with zipfile.ZipFile(path) as archive:
+        with open_regular(path) as file, open_zip(file) as archive:
             members = archive.infolist()
             names = sorted(member.filename for member in members)
             if names != MEMBERS:
                 raise ValueError(f"it holds {shortened(names)}, not {MEMBERS}")
             claimed = sum(member.file_size for member in members)
-            check_expansion(claimed, path.stat().st_size)
-            content = {name: archive.read(name) for name in MEMBERS}
+            check_expansion(claimed, os.fstat(file.fileno()).st_size)
+            content = {each.filename: read_entry(archive, each) for each in members}
         config = parse_json(content["config.json"])
     except FileNotFoundError:
         raise ValueError(f"{path} does not exist; train a model first") from None
@@ -71,7 +72,14 @@ def load_model(path: str | os.PathLike, compile: bool = False) -> keras.Model:
             config["compile_config"] = None
         check_config(config)
         check_sizes(config, content["model.weights.h5"])
-        return keras.models.load_model(path, compile=compile, safe_mode=True)
+        # Keras gets what was checked: the file itself may be another by now.
+        content["config.json"] = json.dumps(config).encode()
+        with tempfile.TemporaryDirectory() as folder:
+            checked = Path(folder) / "model.keras"
+            with zipfile.ZipFile(checked, "w") as archive:
+                for name, data in content.items():
+                    archive.writestr(name, data)
+            return keras.models.load_model(checked, compile=compile, safe_mode=True)
     except Exception as error:  # a manipulated file can raise anything
         # Keras says the cause last, after configurations of any length.
         cause = str(error).rpartition("Exception encountered: ")[2].strip()

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import keras
 
 from kerasseq.data.tagged import read_tagged_sentences
-from kerasseq.files.hashes import require_same
+from kerasseq.files.hashes import reading_same
 from kerasseq.files.keras_models import load_model
 from kerasseq.files.labels import read_labels
 from kerasseq.files.lock import locked
@@ -162,13 +162,13 @@ def export_run(name: str, directory: str | os.PathLike) -> dict[str, Any]:
     training = read_report(directory).get(name, {})
     needed = [f"{name}.keras", "vocabulary.json", recipe.held_out]
     needed += [f"{recipe.names}.json"] * bool(recipe.names)
-    require_same(folder, needed, training)
-    model = as_float32(load_model(folder / f"{name}.keras"))
-    vocabulary = recipe.vocabulary.load(folder / "vocabulary.json")
     names = {}
-    if recipe.names:
-        names[recipe.names] = read_labels(folder / f"{recipe.names}.json")
-    held_out = recipe.read(folder / recipe.held_out)
+    with reading_same(folder, needed, training):
+        model = as_float32(load_model(folder / f"{name}.keras"))
+        vocabulary = recipe.vocabulary.load(folder / "vocabulary.json")
+        if recipe.names:
+            names[recipe.names] = read_labels(folder / f"{recipe.names}.json")
+        held_out = recipe.read(folder / recipe.held_out)
     measured = recipe.ship(
         folder / name, model, vocabulary, training, held_out, **names
     )

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from kerasseq.data.streams import BLOCK
-from kerasseq.files.hashes import sha256_of
+from kerasseq.files.hashes import unchanged
 from kerasseq.files.keras_models import load_model
 from kerasseq.runs.options import Options
 from kerasseq.text.characters import Vocabulary
@@ -60,7 +60,8 @@ def load_start(
     if not options.from_model:
         return None
     path = Path(options.from_model)
-    model = load_model(path)
+    with unchanged(path) as hashes:
+        model = load_model(path)
     if model.name not in kinds:
         raise ValueError(
             f"--from {path} holds the model {model.name!r}, not one of "
@@ -76,7 +77,7 @@ def load_start(
             f"{path.parent / 'vocabulary.json'} has {len(words)} entries but the model "
             f"{model.output_shape[-1]}; use the vocabulary.json written with it"
         )
-    return Start(path, sha256_of(path), model, words)
+    return Start(path, hashes[path], model, words)
 
 
 def known_characters(corpus: Corpus, vocabulary: Vocabulary, strict: bool) -> Corpus:
