@@ -45,6 +45,9 @@ def scaled_dot_product_attention(
     and weights are computed in float32 whatever the inputs' dtype, so that half
     precision neither overflows nor loses small weights.
 
+    T and S are equal where a sequence attends to itself, and differ where a target
+    attends to its source (cross-attention) or a step to those before it.
+
     Args:
         query: (..., T, D). Leading axes broadcast as in a matrix product.
         key: (..., S, D).

@@ -22,7 +22,8 @@ class MultiHeadSelfAttention(keras.layers.Layer):
     """Multi-head attention of a sequence to itself; Vaswani et al. 2017, section 3.2.2.
 
     The weights have the names, shapes and order of `keras.layers.MultiHeadAttention`,
-    so `set_weights` takes what its `get_weights` returns.
+    so `set_weights` takes what its `get_weights` returns. For attention to another
+    sequence, `attend` takes the keys and values projected from that one.
 
     Args:
         num_heads: H.

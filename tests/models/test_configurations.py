@@ -10,6 +10,7 @@ from kerasseq.models.classifier import ClassifierConfig
 from kerasseq.models.encoder import EncoderConfig
 from kerasseq.models.next_word import NextWordConfig
 from kerasseq.models.tagger import TaggerConfig
+from kerasseq.models.translation import TranslationConfig
 
 CONFIGURATIONS = {
     "char_rnn": CharRNNConfig(7),
@@ -18,12 +19,14 @@ CONFIGURATIONS = {
     "encoder": EncoderConfig(7),
     "next_word": NextWordConfig(7),
     "tagger": TaggerConfig(7, ("place",)),
+    "translation": TranslationConfig(7),
 }
 # Where it is not 1.
 LEAST = {
     ("char_transformer", "context"): 2,
     ("classifier", "num_classes"): 2,
     ("classifier", "num_blocks"): 0,
+    ("translation", "vocabulary_size"): 4,
 }
 
 
@@ -76,6 +79,11 @@ def test_a_fraction_is_from_0_to_below_1(name, fraction):
             "model_size=30 is not divisible by num_heads=4",
         ),
         ("tagger", {"kinds": ()}, "kinds is empty"),
+        (
+            "translation",
+            {"model_size": 30},
+            "model_size=30 is not divisible by num_heads=4",
+        ),
     ],
 )
 def test_settings_that_make_no_model_are_refused(name, changes, message):
