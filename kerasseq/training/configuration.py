@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from kerasseq.layers.checks import check_at_least
+from kerasseq.layers.checks import check_at_least, check_fraction
 
 # An epoch of this many characters is short enough for progress to show and for a killed
 # run to lose little, and long enough for validation to cost little.
@@ -30,6 +30,10 @@ class TrainingConfig:
         weight_decay: fraction of each matrix, times the learning rate, that a step
             takes away (Loshchilov and Hutter 2019, algorithm 2); embeddings and vectors
             keep theirs.
+        label_smoothing: probability that the loss expects of all tokens together
+            instead of the target.
+        averaging: the share of the average of the weights that a step keeps; the model
+            is that average in the end. 0 for the last weights.
     """
 
     batch_size: int
@@ -43,6 +47,8 @@ class TrainingConfig:
     patience: int = 3
     optimizer: Literal["adam", "muon"] = "adam"
     weight_decay: float = 0.0
+    label_smoothing: float = 0.0
+    averaging: float = 0.0
 
     def __post_init__(self) -> None:
         counts = "batch_size", "length", "steps_per_epoch", "epochs", "patience"
@@ -53,6 +59,7 @@ class TrainingConfig:
             )
         if not 0 <= self.weight_decay < math.inf:
             raise ValueError(f"weight_decay={self.weight_decay} is below zero; try 0.1")
+        check_fraction(label_smoothing=self.label_smoothing, averaging=self.averaging)
 
     @classmethod
     def for_text(

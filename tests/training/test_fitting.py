@@ -166,6 +166,77 @@ def test_gradients_are_clipped_by_their_global_norm():
     assert model.optimizer.global_clipnorm == 0.25
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.7])
+def test_smoothed_labels_are_those_of_keras(smoothing):
+    model = keras.Sequential([keras.Input((5, 2)), keras.layers.Dense(7)])
+    compile_for_training(model, TrainingConfig(3, 5, 4, 5, label_smoothing=smoothing))
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 3, (3, 5, 7)).astype(np.float32)
+    targets, weights = rng.integers(0, 7, (3, 5)), rng.integers(0, 2, (3, 5))
+    theirs = keras.losses.CategoricalCrossentropy(
+        from_logits=True, label_smoothing=smoothing, reduction="none"
+    )(np.eye(7)[targets], logits)
+    expected = np.average(theirs, weights=weights)
+    assert float(model.loss(targets, logits, weights)) == pytest.approx(expected)
+    again = keras.losses.deserialize(keras.losses.serialize(model.loss))
+    assert float(again(targets, logits, weights)) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("name", ["label_smoothing", "averaging"])
+def test_fractions_of_one_and_more_are_refused(name):
+    with pytest.raises(ValueError, match=f"{name}=1.0 is not from 0 to below 1"):
+        TrainingConfig(1, 3, 20, 5, **{name: 1.0})
+
+
+class Weights(keras.callbacks.Callback):
+    """Keeps the weights after every batch."""
+
+    def __init__(self):
+        super().__init__()
+        self._kept = []
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._kept.append(self.model.get_weights())
+
+
+class Stops(keras.callbacks.Callback):
+    """Stops a training before its second epoch, as Ctrl-C does."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == 1:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "muon"])
+def test_a_model_ends_with_the_average_of_its_weights(optimizer, tmp_path):
+    batches = next_character_streams(TEXT, 3, 8)
+    config = TrainingConfig(3, 8, 2, 3, optimizer=optimizer, averaging=0.75)
+
+    def run(name: str, callbacks: list, resume: bool = False) -> list[np.ndarray]:
+        keras.utils.set_random_seed(3)
+        layers = keras.layers.Embedding(7, 5), keras.layers.Dense(7)
+        model = keras.Sequential([keras.Input((8,)), *layers])
+        compile_for_training(model, config, jit_compile=False)
+        checkpoint = Checkpoint(tmp_path / name, {})
+        fit(model, batches, config, callbacks, checkpoint, resume)
+        return model.get_weights()
+
+    kept = Weights()
+    whole = run("whole.npz", [kept])
+    for index, weight in enumerate(whole):
+        average = kept._kept[0][index]
+        for later in kept._kept[1:]:
+            average = 0.75 * average + 0.25 * later[index]
+        np.testing.assert_allclose(weight, average, rtol=1e-5, atol=1e-7)
+    with pytest.raises(KeyboardInterrupt):
+        run("stopped.npz", [Stops()])
+    # The second time, the run that is resumed had ended.
+    for _ in range(2):
+        resumed = run("stopped.npz", [], resume=True)
+        for one, other in zip(whole, resumed, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
 def test_xla_compiles_the_step_unless_told_not_to():
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)])
     config = TrainingConfig(batch_size=1, length=1, steps_per_epoch=1, epochs=1)
