@@ -1,7 +1,8 @@
 """Does a run that was killed, damaged or out of disk space end like an undisturbed one?
 
     python -m benchmarks.survival [--kills 20] [--aimed 12] [--damaged 6] [--full 8]
-                                  [--together 6] [--forged 8]
+                                  [--frozen 8] [--read-only 9] [--together 6]
+                                  [--forged 8]
 
 A small model (two LSTM layers with dropout) is trained and exported once undisturbed,
 and then repeatedly with accidents, which are followed by `--resume`:
@@ -11,8 +12,11 @@ and then repeatedly with accidents, which are followed by `--resume`:
 - aimed: SIGKILL while a file is half written, or when it is complete and not yet
   renamed: a third each at checkpoints, exported files and all others.
 - damaged: a killed run's checkpoint is truncated, has a bit flipped or is partly zero.
-- full: the disk is full before the run ends. The disk is a tmpfs, which requires root;
-  without it these accidents are left out, with a line that says so.
+- full: the disk is full before the run ends.
+- frozen: the disk freezes, so that writes wait, and is thawed when the run has waited
+  for it; every other run is killed in between.
+- read-only: the disk becomes read-only, as ext4 does after an error, or is so before
+  the start, or before the resume of a killed run. The run ends in one line.
 - together: a second run, every other time with `--resume`, starts in the folder of one
   that is at work. It is refused in one line, and the first ends undisturbed.
 - forged: a killed run's checkpoint is one that somebody made, with the right hash. The
@@ -21,7 +25,8 @@ and then repeatedly with accidents, which are followed by `--resume`:
 Each run must end with the same weights bit for bit, the same history, and exported
 files that are equal byte for byte and pass their checks, and must leave no partial file
 in its folder. Otherwise the exit code is 1. The same seed gives the same accidents. All
-of it takes half an hour.
+of it takes half an hour. The disks are mounted, which requires root; where the system
+does not permit it, the part is left out, with a line that says why.
 """
 
 import argparse
@@ -32,7 +37,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks.survival_accidents import aimed, can_mount, damaged, full, killed
+from benchmarks.survival_accidents import aimed, damaged, killed
+from benchmarks.survival_disks import frozen, full, read_only, why_not
 from benchmarks.survival_intruders import forged, together
 from benchmarks.survival_runs import Ending, Runs
 
@@ -41,6 +47,8 @@ PARTS: dict[str, tuple[Callable[[Runs, int], Iterator[Ending]], int]] = {
     "aimed": (aimed, 12),
     "damaged": (damaged, 6),
     "full": (full, 8),
+    "frozen": (frozen, 8),
+    "read-only": (read_only, 9),
     "together": (together, 6),
     "forged": (forged, 8),
 }
@@ -53,8 +61,10 @@ def survive(counts: dict[str, int], seed: int = 0) -> dict[str, list[Ending]]:
         runs = Runs(Path(directory).resolve())
         print(f"the undisturbed run takes {runs.ends:.1f} s", flush=True)
         for part, count in counts.items():
-            if part == "full" and count and not can_mount(runs.temporary):
-                print("full: left out, since a tmpfs cannot be mounted here")
+            if not count:
+                continue
+            if reason := why_not(part, runs.folder):
+                print(f"{part}: left out, since it is not permitted here ({reason})")
                 continue
             endings[part] = []
             runs.random.seed(f"{seed} {part}")  # the same alone or after others
@@ -73,7 +83,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     start = time.perf_counter()
-    counts = {part: getattr(options, part) for part in PARTS}
+    counts = {part: getattr(options, part.replace("-", "_")) for part in PARTS}
     endings = survive(counts, options.seed)
     print("\n| accident | where | times | resumed to the end | equal |")
     print("| --- | --- | --- | --- | --- |")

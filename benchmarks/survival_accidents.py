@@ -1,9 +1,7 @@
-"""What happens to a run: kills, a damaged checkpoint, a full disk."""
+"""What happens to a run: kills, a damaged checkpoint."""
 
 import shutil
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 from benchmarks.survival_runs import Ending, Runs, phase
 
@@ -65,41 +63,3 @@ def damaged(runs: Runs, count: int) -> Iterator[Ending]:
         if "continuing from the one before it" not in ending.said:
             ending.differences.append("the resume did not say that it went back")
         yield ending
-
-
-def full(runs: Runs, count: int) -> Iterator[Ending]:
-    """The disk is full at some point; before the resume it grows."""
-    size = sum(path.stat().st_size for path in runs.whole.rglob("*"))
-    for index in range(count):
-        disk = runs.folder / "disk"
-        disk.mkdir(exist_ok=True)
-        room = round((index + runs.random.random()) / count * size)
-        mount = ["mount", "-t", "tmpfs", "-o", f"size={room}", "tmpfs", str(disk)]
-        subprocess.run(mount, check=True)
-        try:
-            out = disk / "out"
-            code = runs.start(out).wait()
-            said = (runs.folder / "log").read_text()
-            lines = [line for line in said.splitlines() if "cannot be written" in line]
-            name = lines[0].split(" cannot")[0].rpartition("/")[2] if lines else "none"
-            ordered = code == 1 and len(lines) == 1 and "--resume" in lines[0]
-            left = [str(path) for path in disk.rglob(".*")]
-            mount = ["mount", "-o", f"remount,size={100 * size}", str(disk)]
-            subprocess.run(mount, check=True)
-            ending = runs.resume(out, [f"full at {name}"])
-            if not ordered or "Traceback" in said or left:
-                ending.differences.append(f"code {code}, left {left}: {said[-1000:]}")
-            yield ending
-        finally:
-            subprocess.run(["umount", str(disk)], check=True)
-
-
-def can_mount(folder: Path) -> bool:
-    """Whether this process may mount a tmpfs."""
-    command = ["mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", str(folder)]
-    if not shutil.which("mount"):
-        return False
-    if subprocess.run(command, capture_output=True).returncode:
-        return False
-    subprocess.run(["umount", str(folder)], check=True)
-    return True

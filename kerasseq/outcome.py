@@ -20,7 +20,7 @@ def exit_code(program: str, work: Callable[[], Any], again: str) -> int:
     Args:
         program: the command's name, which begins the line.
         work: what the command does; it may return an exit code.
-        again: how to continue once the disk has room, or after Ctrl-C.
+        again: how to continue once the disk can be written to, or after Ctrl-C.
 
     Returns:
         The work's exit code, else 0; 1 if training fails, or a file or standard output
@@ -41,7 +41,7 @@ def exit_code(program: str, work: Callable[[], Any], again: str) -> int:
         line, code = "checks failed:", 1
         failed = str(error).split("\n")
     except WriteError as error:
-        line, code = f"{error}; make room, then {again}", 1
+        line, code = f"{error}; once it can, {again}", 1
     except OSError as error:
         line, code = f"cannot continue: {error}", 1
         if error.errno == errno.ENAMETOOLONG:  # only a name that was given is

@@ -25,18 +25,14 @@ class WriteError(OSError):
 def write_file(path: str | os.PathLike, content: bytes | str) -> Path:
     """Write a file under another name, rename it, and return its path.
 
-    A kill or a full disk leaves an older file as it was. Text is written as UTF-8, and
-    the folder is made if missing.
+    A kill or a disk's fault leaves an older file as it was. Text is written as UTF-8,
+    and the folder is made if missing.
 
     Raises:
         WriteError: the file cannot be written.
     """
     with replacing(path) as beside:
-        data = content.encode() if isinstance(content, str) else content
-        with beside.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        beside.write_bytes(content.encode() if isinstance(content, str) else content)
     return Path(path)
 
 
@@ -48,18 +44,20 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
     kept, since Keras and matplotlib choose the format by it.
 
     Raises:
-        WriteError: the block raised an OSError.
+        WriteError: the block raised an OSError, or the file cannot be renamed.
     """
     path = Path(path)
     beside = _unfinished(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield beside
+        _sync(beside)
         beside.replace(path)
     except OSError as error:
         raise WriteError(path, error) from error
     finally:
-        beside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a read-only disk keeps it
+            beside.unlink()
 
 
 def replace_directory(path: str | os.PathLike, write: Callable[[Path], Any]) -> Path:
@@ -74,23 +72,25 @@ def replace_directory(path: str | os.PathLike, write: Callable[[Path], Any]) -> 
         write: called with the path of the directory to fill.
 
     Raises:
-        WriteError: `write` raised an OSError.
+        WriteError: `write` raised an OSError, or a directory cannot be renamed.
     """
     path = Path(path)
-    recover_directory(path)
     new, old = _unfinished(path), _old(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        recover_directory(path)
         write(new)
-    except BaseException as error:
-        shutil.rmtree(new, ignore_errors=True)
-        if isinstance(error, OSError):
-            raise WriteError(path, error) from error
-        raise
-    if path.exists():
-        path.rename(old)
-    new.rename(path)
-    shutil.rmtree(old, ignore_errors=True)
+        for file in new.rglob("*"):
+            if file.is_file():
+                _sync(file)
+        if path.exists():
+            path.rename(old)
+        new.rename(path)
+    except OSError as error:
+        raise WriteError(path, error) from error
+    finally:
+        with contextlib.suppress(OSError):  # a read-only disk keeps what is left
+            recover_directory(path)
     return path
 
 
@@ -116,6 +116,12 @@ def remove_unfinished(directory: Path) -> None:
                 shutil.rmtree(left, ignore_errors=True)
             else:
                 left.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    """Wait until a file is on the disk, so that its name is not there before it."""
+    with path.open("r+b") as file:
+        os.fsync(file.fileno())
 
 
 def _unfinished(path: Path) -> Path:

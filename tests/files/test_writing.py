@@ -143,7 +143,15 @@ def test_a_kill_in_the_middle_of_writing_leaves_the_old_file(accidents):
     assert (folder / "kept.txt").read_text() == "old"
 
 
-def test_the_bytes_are_on_the_disk_before_the_name_is(tmp_path, monkeypatch):
+def write_beside(path: Path) -> None:
+    with replacing(path) as beside:
+        beside.write_bytes(b"n" * 13)
+
+
+@pytest.mark.parametrize(
+    "write", [lambda path: write_file(path, b"n" * 13), write_beside]
+)
+def test_the_bytes_are_on_the_disk_before_the_name_is(tmp_path, monkeypatch, write):
     happened = []
     sync, rename = os.fsync, Path.replace
 
@@ -157,7 +165,7 @@ def test_the_bytes_are_on_the_disk_before_the_name_is(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "fsync", recording_sync)
     monkeypatch.setattr(Path, "replace", recording_rename)
-    write_file(tmp_path / "a.bin", b"n" * 13)
+    write(tmp_path / "a.bin")
     assert happened == [("sync", 13), ("rename", 13)]
 
 
@@ -234,6 +242,18 @@ def test_the_next_replace_directory_recovers_first(tmp_path):
         replace_directory(path, fail)
     assert is_whole(path, "old", "abcde")
     assert names(tmp_path) == ["kept"]
+
+
+def test_a_directory_s_bytes_are_on_the_disk_before_its_name_is(tmp_path, monkeypatch):
+    happened, path = [], tmp_path / "kept"
+
+    def sync(descriptor):
+        assert not path.exists()
+        happened.append(os.fstat(descriptor).st_size)
+
+    monkeypatch.setattr(os, "fsync", sync)
+    replace_directory(path, lambda new: fill_directory(new, "n" * 13, "ab"))
+    assert happened == [13, 13]
 
 
 def test_recover_directory_leaves_a_whole_directory_alone(tmp_path):

@@ -377,7 +377,7 @@ def test_a_full_disk_ends_in_one_line_and_the_resumed_run_in_the_same_weights(
             line for line in capsys.readouterr().err.splitlines() if "train_all" in line
         ]
         assert line.startswith(f"train_all.py: {out / 'char_rnn' / name} cannot be")
-        assert line.endswith("(File too large); make room, then continue with --resume")
+        assert line.endswith("(File too large); once it can, continue with --resume")
         assert not (out / "char_rnn" / name).exists()
         unsaved = name in ("checkpoint.npz", "char_rnn.keras")
         assert (out / "char_rnn/char_rnn.keras").exists() != unsaved, "weights first"
