@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.survival import PARTS, survive
+from benchmarks.survival_disks import why_not
 from benchmarks.survival_runs import (
     EXPORTS,
     FIRST,
@@ -20,11 +21,19 @@ from benchmarks.survival_runs import (
 
 @pytest.mark.slow
 def test_accidents_change_nothing():
-    endings = survive({**dict.fromkeys(PARTS, 2), "kills": 3, "forged": 4})
-    for part, found in endings.items():
-        assert len(found) == {"kills": 3, "forged": 4}.get(part, 2)
+    counts = {**dict.fromkeys(PARTS, 2), "kills": 3, "read-only": 3, "forged": 4}
+    for part, found in survive(counts).items():
+        assert len(found) == counts[part]
         for ending in found:
             assert ending.resumed and not ending.differences, ending
+
+
+def test_a_disk_that_cannot_be_mounted_is_a_reason(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert "'mount'" in why_not("full", tmp_path)
+    for part in ("frozen", "read-only"):
+        assert "'mkfs.ext4'" in why_not(part, tmp_path)
+    assert not why_not("kills", tmp_path)
 
 
 @pytest.fixture
