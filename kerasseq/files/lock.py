@@ -5,6 +5,7 @@ import errno
 import os
 import re
 import socket
+import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,8 @@ from pathlib import Path
 from kerasseq.files.writing import remove_unfinished
 
 NAME = ".lock"
+# What the system says of a file that another process has locked.
+HELD = (errno.EAGAIN, errno.EACCES, errno.EDEADLK)
 
 
 @contextlib.contextmanager
@@ -23,22 +26,28 @@ def locked(directory: str | os.PathLike) -> Iterator[None]:
     that share a network disk, if its file system has locks; one without is used as it
     is, with a line that says so. Readers need no lock, since files appear whole.
 
+    A run writes into the folders of its models too, so none may be held inside a folder
+    that is held, nor around it.
+
     Raises:
-        ValueError: another run holds the folder, or it cannot be written to; nothing
-            was changed.
+        ValueError: another run holds the folder, the one around it or one inside it, or
+            it cannot be written to; nothing was changed.
     """
     directory = Path(directory)
     path = directory / NAME
     try:
         is_new = not directory.exists()
         directory.mkdir(parents=True, exist_ok=True)
-        descriptor = _open(path)
+        descriptor, is_locked = _open(path)
     except OSError as error:
         raise ValueError(
             f"{directory} cannot be written to ({error.strerror}); "
             "make it writable, or give another folder"
         ) from None
     try:
+        if is_locked:
+            _check_around(directory)
+            remove_unfinished(directory)
         yield
     finally:
         # Windows refuses to remove an open file: an empty one stays there.
@@ -50,8 +59,11 @@ def locked(directory: str | os.PathLike) -> Iterator[None]:
                 directory.rmdir()
 
 
-def _open(path: Path) -> int:
-    """The descriptor of a locked file, with this process's number in it."""
+def _open(path: Path) -> tuple[int, bool]:
+    """The descriptor of a file with this process's number in it, and if it is locked.
+
+    It is not where the file system has no locks.
+    """
     while True:
         # In a folder from elsewhere, the name could be a link to another file.
         no_link = getattr(os, "O_NOFOLLOW", 0)
@@ -59,29 +71,48 @@ def _open(path: Path) -> int:
         try:
             _lock(descriptor)
         except OSError as error:
-            if error.errno in (errno.EAGAIN, errno.EACCES, errno.EDEADLK):
-                note = os.read(descriptor, 300)
+            if error.errno in HELD:
+                in_use = _in_use(path, descriptor)
                 os.close(descriptor)
-                raise ValueError(
-                    f"{path.parent} is in use by {_holder(note)}; wait until it has "
-                    "ended, or give another folder"
-                ) from None
+                raise in_use from None
             print(
                 f"{path.parent} cannot be locked ({error.strerror}); let no other run "
                 "write into it",
                 flush=True,
             )
-            return descriptor
+            return descriptor, False
         with contextlib.suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(descriptor), path.stat()):
+            if os.path.samestat(state := os.fstat(descriptor), path.stat()):
                 break
         # The run that held the lock ended, and removed the file, just now.
         os.close(descriptor)
+    # A file with a second name would be emptied there, too.
+    if not stat.S_ISREG(state.st_mode) or state.st_nlink > 1:
+        os.close(descriptor)
+        raise ValueError(
+            f"{path} is not the lock of a run; remove it, or give another folder"
+        )
     with contextlib.suppress(OSError):  # a full disk shows at the first file
         os.ftruncate(descriptor, 0)
         os.write(descriptor, f"{os.getpid()} {socket.gethostname()}".encode())
-    remove_unfinished(path.parent)
-    return descriptor
+    return descriptor, True
+
+
+def _check_around(directory: Path) -> None:
+    """Check that nobody holds the folder around a folder, or one inside it."""
+    outer = directory.resolve().parent
+    for path in (outer / NAME, *directory.glob(f"*/{NAME}")):
+        try:
+            descriptor = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
+        except OSError:  # there is none
+            continue
+        try:
+            _lock(descriptor)
+        except OSError as error:
+            if error.errno in HELD:
+                raise _in_use(path, descriptor) from None
+        finally:
+            os.close(descriptor)
 
 
 def _lock(descriptor: int) -> None:
@@ -98,8 +129,11 @@ def _lock(descriptor: int) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def _holder(note: bytes) -> str:
-    number = re.fullmatch(rb"([0-9]{1,10}) ([\w.-]{1,255})", note)
-    if not number:
-        return "another run"
-    return f"another run (process {number[1].decode()} on {number[2].decode()})"
+def _in_use(path: Path, descriptor: int) -> ValueError:
+    """The error for a lock of another run, which its file names."""
+    note = re.fullmatch(rb"([0-9]{1,10}) ([\w.-]{1,255})", os.read(descriptor, 300))
+    process = f" (process {note[1].decode()} on {note[2].decode()})" if note else ""
+    return ValueError(
+        f"{path.parent} is in use by another run{process}; wait until it has ended, or "
+        "give another folder"
+    )

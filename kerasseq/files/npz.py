@@ -47,4 +47,7 @@ def _read_array(content: bytes) -> np.ndarray:
     declared = math.prod(shape) * dtype.itemsize
     if dtype.kind not in "biufU" or declared != len(content) - stream.tell():
         raise ValueError(f"an array of {dtype} and shape {shape} is not what it holds")
-    return np.load(io.BytesIO(content), allow_pickle=False)
+    array = np.load(io.BytesIO(content), allow_pickle=False)
+    if dtype.kind == "U":  # NumPy reads any number as a code point, and fails later
+        array.astype(dtype.newbyteorder("<")).tobytes().decode("utf-32-le")
+    return array

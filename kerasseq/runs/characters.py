@@ -123,7 +123,7 @@ def train(
         model.set_weights(start.model.get_weights())
     module = build_generating_module(model, vocabulary)
     history = HistoryFile(folder / "history.csv", ("loss", "val_loss"))
-    seconds = fit_streams(
+    seconds, loss = fit_streams(
         model,
         ids,
         held_out,
@@ -152,7 +152,6 @@ def train(
     references = {"by the characters' frequencies": frequency_loss(ids)}
     if corpus.entropy is not None:
         references["true entropy"] = corpus.entropy
-    loss = min(history.history["val_loss"])
     scores = {
         "held-out loss": loss,
         "held-out perplexity": math.exp(loss),

@@ -144,7 +144,7 @@ def train(
     history = HistoryFile(folder / "history.csv", ("loss", "val_loss"))
     # The last weights are kept: to take those of the lowest held-out loss would be to
     # choose by the text that the model is measured on.
-    seconds = fit_streams(
+    seconds, loss = fit_streams(
         model,
         ids,
         held_out_ids,
@@ -183,7 +183,7 @@ def train(
         "fraction of the held-out words that the vocabulary lacks": float(
             (held_out_ids == UNKNOWN).mean()
         ),
-        "held-out loss, nats a known word": history.history["val_loss"][-1],
+        "held-out loss, nats a known word": loss,
         **(plan.start.describe() if plan.start else {}),
         **figures["this model"],
         **{f"{key}, trigram": value for key, value in figures["trigram"].items()},

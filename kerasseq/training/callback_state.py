@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from kerasseq.files.reading import parse_json, shortened
+from kerasseq.training.model_state import same_arrays
 
 # What Keras's callbacks change while they train. Their other attributes are settings.
 KERAS: dict[type[keras.callbacks.Callback], tuple[str, ...]] = {
@@ -165,19 +166,6 @@ def _check(
             raise ValueError(
                 f"{shortened(name)}, {what}, does not fit {_name(callback)}"
             )
-
-
-def same_arrays(live: Sequence[np.ndarray], saved: Sequence[np.ndarray]) -> bool:
-    """Whether arrays have the same shapes and dtypes, and finite values."""
-    return len(live) == len(saved) and all(
-        one.shape == other.shape and one.dtype == other.dtype and is_finite(other)
-        for one, other in zip(live, saved, strict=True)
-    )
-
-
-def is_finite(array: np.ndarray) -> bool:
-    """Whether no value of an array is NaN or infinite."""
-    return array.dtype.kind not in "f" or bool(np.isfinite(array).all())
 
 
 def _decides_itself(callback: Any) -> bool:

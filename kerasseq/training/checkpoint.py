@@ -19,9 +19,13 @@ from kerasseq.training.callback_state import (
     read_json,
     read_state,
     restore,
-    same_arrays,
     state_to_keep,
     to_arrays,
+)
+from kerasseq.training.model_state import (
+    assign_variables,
+    check_variables,
+    read_variables,
 )
 
 
@@ -87,7 +91,7 @@ class Checkpoint(keras.callbacks.Callback):
             state_to_keep(callback, at_start)
             for callback, at_start in zip(self.others, self._at_start, strict=True)
         ]
-        arrays = {**_variable_arrays(self.model), **to_arrays(states)}
+        arrays = {**read_variables(self.model), **to_arrays(states)}
         ended = epoch + 1 == self.params["epochs"] or self.model.stop_training
         done = {
             "epochs": epoch + 1,
@@ -156,7 +160,7 @@ class Checkpoint(keras.callbacks.Callback):
 
     def begin(self, model: keras.Model) -> Saved:
         """Keep the initial state of a compiled model, for `go_back`."""
-        self._last = Saved(arrays=_variable_arrays(model))
+        self._last = Saved(arrays=read_variables(model))
         return self._last
 
     def resume(self, model: keras.Model) -> Saved:
@@ -170,7 +174,8 @@ class Checkpoint(keras.callbacks.Callback):
         if not saved.epochs:
             return self.begin(model)
         try:
-            self._check(model, saved)
+            others = check_variables(model, saved.arrays)
+            from_arrays(others, len(self.others))
         except ValueError as error:
             raise _refused(saved.path, error) from None
         if saved.damage:
@@ -180,26 +185,11 @@ class Checkpoint(keras.callbacks.Callback):
         self._last = saved
         return self.go_back(model)
 
-    def _check(self, model: keras.Model, saved: Saved) -> None:
-        arrays, live = dict(saved.arrays), _variable_arrays(model)
-        for variable, (name, array) in zip(
-            _all_variables(model), live.items(), strict=True
-        ):
-            found = arrays.pop(name, np.zeros(()))
-            if not same_arrays([array], [found]):
-                raise ValueError(
-                    f"its {name}, {found.dtype} {found.shape}, does not fit "
-                    f"{variable.path}, finite {array.dtype} {array.shape}"
-                )
-        from_arrays(arrays, len(self.others))
-
     def go_back(self, model: keras.Model) -> Saved:
         """Restore a model's state after the last epoch, or its initial state."""
-        arrays = dict(self._last.arrays)
-        for index, variable in enumerate(_all_variables(model)):
-            variable.assign(arrays.pop(f"variable_{index}"))
+        others = assign_variables(model, self._last.arrays)
         if self._last.epochs:
-            self._states = from_arrays(arrays, len(self.others))
+            self._states = from_arrays(others, len(self.others))
         return self._last
 
 
@@ -226,25 +216,3 @@ def _digest(arrays: Mapping[str, np.ndarray]) -> str:
         digest.update(f"{name} {array.dtype} {array.shape} ".encode())
         digest.update(array.tobytes())
     return digest.hexdigest()
-
-
-def _variable_arrays(model: keras.Model) -> dict[str, np.ndarray]:
-    # Copies, since training may overwrite the memory of the values.
-    return {
-        f"variable_{index}": np.array(variable.value.numpy())
-        for index, variable in enumerate(_all_variables(model))
-    }
-
-
-def _all_variables(model: keras.Model) -> list[keras.Variable]:
-    """Weights, dropout seeds, carried states and the optimizer's variables."""
-    metrics = {id(variable) for variable in model.metrics_variables}
-    states = [
-        state
-        for layer in model.layers
-        if getattr(layer, "stateful", False)
-        for state in keras.tree.flatten(layer.states)
-    ]
-    found = [*model.variables, *states, *model.optimizer.variables]
-    distinct = {id(variable): variable for variable in found}
-    return [value for key, value in distinct.items() if key not in metrics]

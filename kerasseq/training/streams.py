@@ -3,6 +3,7 @@
 Tokens are characters or words.
 """
 
+import math
 from collections.abc import Callable, Sequence
 
 import keras
@@ -15,7 +16,7 @@ from kerasseq.training.callbacks import HeldOutLoss, HistoryFile, Perplexity
 from kerasseq.training.checkpoint import Checkpoint
 from kerasseq.training.compiling import compile_for_training
 from kerasseq.training.configuration import TrainingConfig
-from kerasseq.training.divergence import StopAtDivergence
+from kerasseq.training.divergence import Diverged, StopAtDivergence
 from kerasseq.training.fitting import fit
 
 # The probability that a batch resets a stream's state, so that the model also learns to
@@ -35,7 +36,7 @@ def fit_streams(
     seed: int = 0,
     resume: bool = False,
     as_examples: Callable[[tf.data.Dataset], tf.data.Dataset] = lambda each: each,
-) -> float:
+) -> tuple[float, float]:
     """Train a model that predicts the next token, and measure it after each epoch.
 
     Args:
@@ -52,7 +53,8 @@ def fit_streams(
         as_examples: converts batches of inputs and targets, for example adds weights.
 
     Returns:
-        The seconds that it took.
+        The seconds that it took, and the held-out loss at the end in nats a token. It
+        is measured, since the history in a checkpoint may say anything.
 
     Raises:
         ValueError: the checkpoint is damaged or of another run.
@@ -65,12 +67,13 @@ def fit_streams(
     validator = build_stateful_model(model, *held_out_shape)
     validator.compile(loss=learner.loss, jit_compile=True)
     measured = as_examples(next_character_streams(held_out, *held_out_shape))
-    return fit(
+    held_out_loss = HeldOutLoss(validator, measured)
+    seconds = fit(
         learner,
         as_examples(next_character_streams(ids, *shape)),
         config,
         [
-            HeldOutLoss(validator, measured),
+            held_out_loss,
             StopAtDivergence(),
             Perplexity(),
             history,
@@ -79,3 +82,7 @@ def fit_streams(
         checkpoint,
         resume,
     )
+    loss = held_out_loss.evaluate()
+    if not math.isfinite(loss):
+        raise Diverged(f"the held-out loss of the trained model is {loss}")
+    return seconds, loss

@@ -140,3 +140,34 @@ def test_two_writers_of_a_file_have_files_of_their_own(tmp_path):
         one.write_text("one")
         other.write_text("other")
     assert files(tmp_path) == {"a.txt": b"one"}
+
+
+@pytest.mark.parametrize(("held", "wanted"), [("out", "out/rnn"), ("out/rnn", "out")])
+def test_neither_of_two_folders_in_one_another_is_taken_while_the_other_is_held(
+    tmp_path, monkeypatch, held, wanted
+):
+    """A run writes into the folders inside its own, and cleans up in them."""
+    (tmp_path / "out" / "rnn").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "out")
+    with locked(tmp_path / held):
+        with pytest.raises(ValueError, match=f"{held} is in use by another run"):
+            locked(tmp_path / wanted).__enter__()
+        with pytest.raises(ValueError, match="in use"):
+            locked("." if wanted == "out" else "rnn").__enter__()
+    assert list((tmp_path / "out").rglob(".lock")) == []
+    (tmp_path / "out" / "rnn" / ".lock").write_text("1 elsewhere")  # of a killed run
+    with locked("."):
+        pass
+
+
+@pytest.mark.parametrize("make", [os.link, lambda victim, lock: os.mkfifo(lock)])
+def test_another_file_under_the_name_of_the_lock_is_refused(tmp_path, make):
+    """A second name of a file elsewhere would empty that file."""
+    victim, folder = tmp_path / "victim", tmp_path / "out"
+    folder.mkdir()
+    victim.write_text("innocent")
+    make(victim, folder / ".lock")
+    with pytest.raises(ValueError, match=r"\.lock is not the lock of a run"):
+        locked(folder).__enter__()
+    assert victim.read_text() == "innocent"
+    assert (folder / ".lock").exists()

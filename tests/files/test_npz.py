@@ -47,9 +47,14 @@ LARGE = 50 * 2**20
         (head((), f"<U{2**29}") + bytes(8), zipfile.ZIP_STORED),
         (head((1,), "|O") + bytes(8), zipfile.ZIP_STORED),
         (b"no array", zipfile.ZIP_STORED),
+        (head((), "<U1") + b"\0\xd8\0\0", zipfile.ZIP_STORED),
+        (head((), ">U1") + b"\0\x11\0\0", zipfile.ZIP_STORED),
+        (head((2,), "<U1") + b"a\0\0\0\xff\xff\xff\x7f", zipfile.ZIP_STORED),
     ],
 )
-def test_what_declares_more_than_it_holds_is_refused(tmp_path, content, compression):
+def test_what_is_no_array_or_declares_more_than_it_holds_is_refused(
+    tmp_path, content, compression
+):
     path = tmp_path / "a.npz"
     with zipfile.ZipFile(path, "w", compression) as archive:
         archive.writestr("a.npy", content)

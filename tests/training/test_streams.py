@@ -1,5 +1,7 @@
 """Losses measured in streams are the text's, and the state is carried."""
 
+import math
+
 import keras
 import numpy as np
 import pytest
@@ -7,10 +9,15 @@ import pytest
 from kerasseq.data.streams import next_character_streams
 from kerasseq.models.char_rnn import CharRNNConfig, build_char_rnn
 from kerasseq.scores.windows import window_loss
-from kerasseq.training.callbacks import HeldOutLoss, reset_carried_state
+from kerasseq.training.callbacks import (
+    HeldOutLoss,
+    HistoryFile,
+    reset_carried_state,
+)
 from kerasseq.training.checkpoint import Checkpoint
 from kerasseq.training.configuration import TrainingConfig
 from kerasseq.training.fitting import fit
+from kerasseq.training.streams import fit_streams
 from tests.support.stream_models import TEXT, learner_of, small_model, validator_of
 
 pytestmark = pytest.mark.usefixtures("without_xla")
@@ -86,3 +93,21 @@ def test_reset_carried_state_sets_zeros():
     reset_carried_state(learner)
     again = learner.predict_on_batch(TEXT[:24].reshape(3, 8))
     np.testing.assert_array_equal(again, first)
+
+
+class Forgets(keras.callbacks.Callback):
+    """Sets all weights to zero at the end, as EarlyStopping sets them to the best."""
+
+    def on_train_end(self, logs=None):
+        self.model.set_weights([0 * weight for weight in self.model.get_weights()])
+
+
+def test_the_loss_at_the_end_is_that_of_the_weights_and_not_of_the_history(tmp_path):
+    """A history can come from a forged checkpoint."""
+    config = TrainingConfig(3, 8, 2, 1)
+    history = HistoryFile(tmp_path / "history.csv")
+    checkpoint = Checkpoint(tmp_path / "checkpoint.npz", {})
+    _, loss = fit_streams(
+        small_model(), TEXT, TEXT[:101], config, history, checkpoint, [Forgets()]
+    )
+    assert loss == pytest.approx(math.log(7), abs=1e-6)
