@@ -68,7 +68,7 @@ def train_all(options: Options, callbacks: Sequence[keras.callbacks.Callback]) -
     plans = {name: PARTS[name].plan(options) for name in options.only}
     if options.tensorboard:
         callbacks = [*callbacks, tensorboard(options.tensorboard)]
-    with locked(options.out):
+    with locked(options.out, *PARTS, *RECIPES):
         read_report(options.out)  # refused here, not after a training
         for name, plan in plans.items():
             model = PARTS[name].train(options, plan, callbacks)
@@ -103,7 +103,7 @@ def export(directory: str | Path, name: str | None = None) -> None:
     if not names:
         kind = f" of the kind {name}" if name else ""
         raise ValueError(f"{directory} holds no saved model{kind}; train one first")
-    with locked(directory):
+    with locked(directory, *names):
         for each in names:
             export_run(each, directory)
 

@@ -18,8 +18,11 @@ HELD = (errno.EAGAIN, errno.EACCES, errno.EDEADLK)
 
 
 @contextlib.contextmanager
-def locked(directory: str | os.PathLike) -> Iterator[None]:
+def locked(directory: str | os.PathLike, *folders: str) -> Iterator[None]:
     """Hold a folder for a block that writes into it; the folder is made if missing.
+
+    It may be a link itself. A folder in it may not: what is written there would change
+    files elsewhere. A file in it may, since a new file replaces the link.
 
     The operating system releases the lock when the process ends, even by a kill. What
     a killed run left unfinished is removed. The lock also holds between the machines
@@ -29,11 +32,22 @@ def locked(directory: str | os.PathLike) -> Iterator[None]:
     A run writes into the folders of its models too, so none may be held inside a folder
     that is held, nor around it.
 
+    Args:
+        directory: the folder.
+        *folders: names of folders in it that the block writes into.
+
     Raises:
-        ValueError: another run holds the folder, the one around it or one inside it, or
-            it cannot be written to; nothing was changed.
+        ValueError: another run holds the folder, the one around it or one inside it, it
+            cannot be written to, or one of `folders` is a link or a file; nothing was
+            changed.
     """
     directory = Path(directory)
+    for folder in (directory / name for name in folders):
+        if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+            raise ValueError(
+                f"{folder} is a link or a file, and a run writes into a folder of that "
+                "name; remove it, or give another folder"
+            )
     path = directory / NAME
     try:
         is_new = not directory.exists()

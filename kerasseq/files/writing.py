@@ -83,7 +83,7 @@ def replace_directory(path: str | os.PathLike, write: Callable[[Path], Any]) -> 
         for file in new.rglob("*"):
             if file.is_file():
                 _sync(file)
-        if path.exists():
+        if os.path.lexists(path):  # also as a link that leads nowhere
             path.rename(old)
         new.rename(path)
     except OSError as error:
@@ -98,11 +98,11 @@ def recover_directory(path: str | os.PathLike) -> None:
     """Clean up after a killed `replace_directory`: one complete copy remains."""
     path = Path(path)
     old = _old(path)
-    if old.exists() and not path.exists():
+    if old.exists() and not os.path.lexists(path):
         old.rename(path)
     for left in (old, *path.parent.glob(UNFINISHED)):
         if left == old or left.name.endswith(f"-{path.name}"):
-            shutil.rmtree(left, ignore_errors=True)
+            _remove(left)
 
 
 def remove_unfinished(directory: Path) -> None:
@@ -110,12 +110,18 @@ def remove_unfinished(directory: Path) -> None:
 
     Only for the holder of the folder: unfinished files of others have such names, too.
     """
-    for pattern in (UNFINISHED, f"*/{UNFINISHED}"):
-        for left in directory.glob(pattern):
-            if left.is_dir() and not left.is_symlink():
-                shutil.rmtree(left, ignore_errors=True)
-            else:
-                left.unlink(missing_ok=True)
+    for folder in (directory, *directory.iterdir()):
+        if folder == directory or (folder.is_dir() and not folder.is_symlink()):
+            for left in folder.glob(UNFINISHED):
+                _remove(left)
+
+
+def _remove(path: Path) -> None:
+    """Remove a folder, a file or a link, but never what a link leads to."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _sync(path: Path) -> None:
