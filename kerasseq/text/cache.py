@@ -6,6 +6,7 @@ decode to the text of that hash, so that neither damage nor forgery can replace 
 folder can be emptied at any time: missing files are made again.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -45,7 +46,8 @@ def find_ids(sha256: str) -> tuple[Vocabulary, np.ndarray] | None:
             if _hash_decoded(file, vocabulary) != sha256:
                 return None
             ids = _map(file, vocabulary)
-        os.utime(ids_path)
+        with contextlib.suppress(OSError):  # the disk is read-only
+            os.utime(ids_path)
         return vocabulary, ids
     except (OSError, LookupError, TypeError, ValueError, RecursionError):
         return None

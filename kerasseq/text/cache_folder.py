@@ -99,7 +99,8 @@ def make_room(sha256: str, limit: int) -> None:
     size = sum(entry.size for entry in texts)
     for entry in reversed(texts):
         if size > limit and entry.name != sha256:
-            size -= _remove(entry)
+            with contextlib.suppress(OSError):  # it is in use on Windows
+                size -= _remove(entry)
 
 
 def cached_texts() -> list[Entry]:
@@ -112,9 +113,24 @@ def empty_cache() -> int:
     """Remove all that the cache holds, and nothing else that is in its folder.
 
     Returns:
-        How many bytes were removed. On Windows what is in use remains.
+        How many bytes were removed.
+
+    Raises:
+        OSError: something cannot be removed: its folder is read-only, or it is in use
+            on Windows. All else is removed.
     """
-    return sum(map(_remove, _entries(cache_folder(), f"{TEXT}|{OTHERS}")))
+    removed, failure = 0, None
+    for entry in _entries(cache_folder(), f"{TEXT}|{OTHERS}"):
+        try:
+            removed += _remove(entry)
+        except OSError as error:
+            failure = error
+    if failure:
+        raise OSError(
+            f"removed {removed:,} bytes, but {failure.filename} stays "
+            f"({failure.strerror})"
+        )
+    return removed
 
 
 def _entries(folder: Path, names: str) -> list[Entry]:
@@ -140,12 +156,11 @@ def _state(path: Path) -> os.stat_result | None:
 
 
 def _remove(entry: Entry) -> int:
-    """Remove an entry and return its bytes; 0 where it is in use on Windows."""
-    with contextlib.suppress(OSError):
-        for path in sorted(entry.paths, reverse=True):  # the card first
-            if path.is_dir() and not path.is_symlink():
+    """Remove an entry and return its bytes."""
+    for path in sorted(entry.paths, reverse=True):  # the card first
+        if path.is_dir() and not path.is_symlink():
+            with contextlib.suppress(FileNotFoundError):  # another run was faster
                 shutil.rmtree(path)
-            else:
-                path.unlink(missing_ok=True)
-        return entry.size
-    return 0
+        else:
+            path.unlink(missing_ok=True)
+    return entry.size

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import kerasseq.text.corpus
+from benchmarks.survival_disks import command, tmpfs, why_not
 from kerasseq.text.cache import LONGEST_CARD, find_ids, store_ids
 from kerasseq.text.cache_folder import STALE, cache_folder, cached_texts, empty_cache
 from kerasseq.text.characters import Vocabulary
@@ -369,3 +370,19 @@ def test_emptying_removes_what_is_ours_and_nothing_else(path, folder):
     assert empty_cache() >= size + 3
     assert set(folder.iterdir()) == others and (elsewhere / "kept").exists()
     assert cached_texts() == [] and empty_cache() == 0
+
+
+def test_a_read_only_cache_is_used_and_emptying_it_fails(tmp_path, monkeypatch):
+    if reason := why_not("full", tmp_path):
+        pytest.skip(f"no disk can be mounted here: {reason}")
+    with tmpfs(tmp_path, 2**20) as disk:
+        disk.chmod(0o700)
+        monkeypatch.setenv("KERASSEQ_CACHE", str(disk))
+        path = tmp_path / "story.txt"
+        path.write_text("a short story")
+        load_corpus(path)
+        command("mount", "-o", "remount,ro", disk)
+        assert is_mapped(load_corpus(path).ids)
+        with pytest.raises(OSError, match=r"0 bytes, but .*\.json stays \(Read-only"):
+            empty_cache()
+        assert len(cached_texts()) == 1
