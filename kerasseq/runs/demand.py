@@ -1,7 +1,9 @@
 """What a training will take, said before it begins, or refused."""
 
+import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import keras
 
@@ -16,7 +18,11 @@ MOST_PARAMETERS = 2**29 - 2**20
 def foresee(
     name: str, build: Callable[[], keras.Model], tables: int, smaller: str
 ) -> None:
-    """Print what a training will take; refuse it if the machine has less.
+    """Print what a training will take; refuse it if it may not have as much.
+
+    Counted are weights, their gradients and the optimizer's moments, and the largest
+    arrays beside them. Left out are TensorFlow itself, and what layers keep for the
+    backward pass, which only XLA decides.
 
     Args:
         name: of the model.
@@ -25,14 +31,14 @@ def foresee(
         smaller: what to do about a training that takes too much.
 
     Raises:
-        ValueError: the machine has less memory, or no `.tflite` file is large enough.
+        ValueError: there is less memory, or no `.tflite` file is large enough.
     """
     parameters = count_weights(build)
     needed = BYTES_A_PARAMETER * parameters + tables
-    line = f"{name}: {parameters:,} parameters, training takes about {_size(needed)}"
-    memory = physical_memory()
+    line = f"{name}: {parameters:,} parameters, training takes at least {_size(needed)}"
+    memory = usable_memory()
     if needed > memory:
-        raise ValueError(f"{line}, and this machine has {_size(memory)}; {smaller}")
+        raise ValueError(f"{line}, and it may use {_size(memory)} here; {smaller}")
     if parameters > MOST_PARAMETERS:
         raise ValueError(
             f"{line}; a .tflite file has room for {MOST_PARAMETERS:,}; {smaller}"
@@ -46,9 +52,45 @@ def _size(count: float) -> str:
     return f"{count / 2**30:,.1f} GiB"
 
 
-def physical_memory() -> float:
-    """The machine's memory in bytes; infinite where the system does not say."""
+def usable_memory(root: Path = Path("/")) -> float:
+    """The memory in bytes that this process may use; infinite where nothing says.
+
+    It is the machine's, or what a container may use of it: the least limit of the
+    control groups that the process is in, which are folders in each other.
+
+    Args:
+        root: of the file system, which a test can make.
+
+    References:
+        https://docs.kernel.org/admin-guide/cgroup-v2.html, memory.max;
+        https://docs.kernel.org/admin-guide/cgroup-v1/memory.html,
+        memory.limit_in_bytes.
+    """
+    limits = [float("inf"), *_limits(root)]
+    with contextlib.suppress(AttributeError, ValueError, OSError):
+        limits.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    return min(limits)
+
+
+def _limits(root: Path) -> Iterator[int]:
+    """The limits of the groups that the process is in, in both versions of groups."""
     try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        return float("inf")
+        lines = (root / "proc/self/cgroup").read_text().splitlines()
+    except OSError:  # another system than Linux
+        return
+    for line in lines:  # such as 4:memory:/docker/1f or 0::/user.slice
+        _, controllers, path = line.split(":", 2)
+        files = []
+        if not controllers:
+            files = ["memory.max", "unified/memory.max"]
+        elif "memory" in controllers.split(","):
+            files = ["memory/memory.limit_in_bytes"]
+        for file in files:
+            mount, _, name = file.rpartition("/")
+            group = Path(path.strip("/"))
+            for folder in (group, *group.parents):
+                # "max", or a group that is not visible in a container.
+                with contextlib.suppress(OSError, ValueError):
+                    yield int(
+                        (root / "sys/fs/cgroup" / mount / folder / name).read_text()
+                    )

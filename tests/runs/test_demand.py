@@ -5,13 +5,14 @@ import re
 import pytest
 
 from kerasseq.commands import train
+from kerasseq.files.writing import write_file
 from kerasseq.models.char_rnn import CharRNNConfig, build_char_rnn
 from kerasseq.models.char_transformer import (
     CharTransformerConfig,
     build_char_transformer,
 )
 from kerasseq.runs import demand
-from kerasseq.runs.demand import count_weights, foresee, physical_memory
+from kerasseq.runs.demand import count_weights, foresee, usable_memory
 
 
 @pytest.mark.parametrize(
@@ -37,7 +38,7 @@ def lines_of(tmp_path, *arguments):
     [
         (
             "toy --units 1000000",
-            r"about [\d,.]+ GiB, .*; give smaller --units",
+            r"at least [\d,.]+ GiB, .*; give smaller --units",
         ),
         ("toy --units 1000000000", "give smaller --units"),
         ("toy --model transformer --units 1000000", "give smaller --units"),
@@ -52,7 +53,7 @@ def test_absurd_sizes_are_refused_in_one_line(arguments, said, tmp_path, capsys)
 
 
 def test_thousands_of_kinds_are_refused(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(demand, "physical_memory", lambda: 2**34)
+    monkeypatch.setattr(demand, "usable_memory", lambda: 2**34)
     path = tmp_path / "tags.conll"
     path.write_text("".join(f"a\tB-k{i % 3000}\nb\tO\n\n" for i in range(30_000)))
     lines_of(tmp_path, "--only", "tagger", "--tags", str(path))
@@ -63,9 +64,9 @@ def test_thousands_of_kinds_are_refused(tmp_path, capsys, monkeypatch):
 def test_thousands_of_labels_are_said_before_they_begin(tmp_path, capsys, monkeypatch):
     path = tmp_path / "labels.tsv"
     path.write_text("".join(f"label {i % 10_000}\ta b c\n" for i in range(20_000)))
-    monkeypatch.setattr(demand, "physical_memory", lambda: 2**30)
+    monkeypatch.setattr(demand, "usable_memory", lambda: 2**30)
     lines_of(tmp_path, "--only", "classifier", "--labels", str(path))
-    assert "about 3.7 GiB, and this machine has 1.0 GiB" in capsys.readouterr().err
+    assert "at least 3.7 GiB, and it may use 1.0 GiB here" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -92,14 +93,38 @@ def test_a_training_that_fits_is_announced(capsys):
     foresee("char_rnn", build, 2**29, "")
     line = capsys.readouterr().out
     assert line == (
-        f"char_rnn: {build().count_params():,} parameters, training takes about "
+        f"char_rnn: {build().count_params():,} parameters, training takes at least "
         "512 MiB of memory\n"
     )
-    assert 2**28 < physical_memory() < 2**45
+    assert 2**28 < usable_memory() < 2**45
+
+
+@pytest.mark.parametrize(
+    ("groups", "files", "limit"),
+    [
+        ("0::/a/b", {"a/b/memory.max": "max", "a/memory.max": 2**20}, 2**20),
+        ("0::/a/b", {"a/b/memory.max": 2**21, "a/memory.max": 2**22}, 2**21),
+        ("0::/", {"memory.max": 2**20}, 2**20),
+        ("1:cpu:/\n0::/a", {"unified/a/memory.max": 2**20}, 2**20),
+        ("0::/../../b", {"memory.max": 2**20}, 2**20),
+        ("4:memory:/a", {"memory/a/memory.limit_in_bytes": 2**20}, 2**20),
+        # The host's path, which is not visible in the container.
+        ("4:cpu,memory:/docker/1", {"memory/memory.limit_in_bytes": 2**20}, 2**20),
+        ("4:memory:/a", {"memory/a/memory.limit_in_bytes": 2**63 - 4096}, None),
+        ("4:cpu:/a", {"memory/a/memory.limit_in_bytes": 2**20}, None),
+        ("0::/a", {"b/memory.max": 2**20}, None),
+        ("0::/a", {"a/memory.max": "nonsense"}, None),
+    ],
+)
+def test_the_limit_of_a_container_counts(groups, files, limit, tmp_path):
+    write_file(tmp_path / "proc/self/cgroup", f"{groups}\n")
+    for name, value in files.items():
+        write_file(tmp_path / "sys/fs/cgroup" / name, f"{value}\n")
+    assert usable_memory(tmp_path) == (limit or usable_memory(tmp_path / "none"))
 
 
 def test_a_model_larger_than_any_tflite_file_is_refused(monkeypatch):
-    monkeypatch.setattr(demand, "physical_memory", lambda: 2**50)
+    monkeypatch.setattr(demand, "usable_memory", lambda: 2**50)
     config = CharRNNConfig(7, units=15_000)
     with pytest.raises(ValueError, match=r"a \.tflite file has room for 535,822,336"):
         foresee("char_rnn", lambda: build_char_rnn(config), 0, "")
