@@ -34,9 +34,9 @@ def aimed(runs: Runs, count: int) -> Iterator[Ending]:
         number = runs.random.choice(list(kinds.values())[index % 3])
         seconds = 0.0
         if index % 2 == 0:
-            # Some time before that, and after the change before, which opened the file.
-            length = runs.changes[number].seconds - runs.changes[number - 1].seconds
-            number, seconds = number - 1, runs.random.uniform(0, length)
+            # Some time before that, after what comes before the file is opened.
+            renamed, number = runs.changes[number].seconds, runs.beginning(number)
+            seconds = runs.random.uniform(0, renamed - runs.changes[number].seconds)
         out = runs.aim(runs.folder / "aimed", number, seconds)
         yield runs.resume(out, [phase(out)])
 

@@ -56,7 +56,10 @@ END = "after the last file"
 
 
 class Change(NamedTuple):
-    """One of a run's changes to the file system: when, what, and to which file."""
+    """One of a run's changes to the file system: when, what, and to which file.
+
+    What is in an unfinished directory has that directory's name.
+    """
 
     seconds: float
     event: str
@@ -65,7 +68,8 @@ class Change(NamedTuple):
     @classmethod
     def read(cls, note: str) -> "Change":
         seconds, event, path = note.split(maxsplit=2)
-        return cls(float(seconds), event, Path(path).name)
+        unfinished = [part for part in Path(path).parts if part.startswith(".partial-")]
+        return cls(float(seconds), event, [*unfinished, Path(path).name][0])
 
 
 class Ending(NamedTuple):
@@ -161,10 +165,16 @@ class Runs:
 
     def killed_in_the_third_round(self, name: str) -> Path:
         """The folder of a run with two checkpoints."""
-        changes = enumerate(self.changes)
-        rows = [index for index, each in changes if each.name.endswith("history.csv")]
-        # Opened, renamed, and looked for once more: three changes per row.
-        return self.aim(self.folder / name, rows[2 * 3], 0.0)
+        rows = [
+            number
+            for number, change in enumerate(self.changes)
+            if change.event == "os.rename" and change.name.endswith("history.csv")
+        ]
+        return self.aim(self.folder / name, self.beginning(rows[2]), 0.0)
+
+    def beginning(self, number: int) -> int:
+        """The change, its folder's, before the first change to an unfinished file."""
+        return [each.name for each in self.changes].index(self.changes[number].name) - 1
 
     def resume(self, out: Path, accidents: list[str]) -> Ending:
         """Resume to the end, and compare."""
