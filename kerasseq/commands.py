@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from kerasseq import __version__
+from kerasseq.on_device.command import visible
 from kerasseq.option_parameters import with_options
 from kerasseq.outcome import exit_code, say
 from kerasseq.quiet import hush
@@ -214,7 +215,7 @@ def _export(out: Path, name: str | None, program: str) -> int:
 
     code = exit_code(program, partial(export, out, name), "run this again")
     if not code:
-        print(f"written and checked; see {out / 'REPORT.md'}")
+        print(visible(f"written and checked; see {out / 'REPORT.md'}"))
     return code
 
 

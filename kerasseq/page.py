@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from kerasseq.on_device.command import visible
 from kerasseq.on_device.serve import check_file
 from kerasseq.text.cache_folder import private_folder
 
@@ -67,7 +68,7 @@ def build_page(cache: Path | None = None) -> Path:
             "the page is built with npm, which is not installed; install Node.js 20.19 "
             "or newer"
         )
-    print(f"building the page, once, into {built}", flush=True)
+    print(f"building the page, once, into {visible(str(built))}", flush=True)
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".partial-", dir=cache) as name:
         for each in SOURCES:

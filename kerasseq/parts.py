@@ -9,6 +9,7 @@ files, which are checked against the Keras models.
 """
 
 import os
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,6 +18,7 @@ import keras
 
 from kerasseq.files.lock import locked
 from kerasseq.files.report import read_report
+from kerasseq.on_device.command import visible
 from kerasseq.recipes.exporting import RECIPES, export_run
 from kerasseq.runs import attention, characters, classifier, encoder, next_word, tagger
 from kerasseq.runs.options import Options
@@ -75,9 +77,11 @@ def train_all(options: Options, callbacks: Sequence[keras.callbacks.Callback]) -
             if model:
                 export_run(model, options.out)
                 file = options.out / model / f"{model}_int8.tflite"
-                print(PARTS[name].HOW_TO.format(file=file))
+                quoted = shlex.quote(file.as_posix())
+                print(PARTS[name].HOW_TO.format(file=visible(quoted)))
     report = options.out / "REPORT.md"
-    print(f"\nEverything is in {options.out}; {report} sums it up.")
+    line = visible(f"Everything is in {options.out}; {report} sums it up.")
+    print(f"\n{line}")
 
 
 def export(directory: str | Path, name: str | None = None) -> None:

@@ -1,11 +1,13 @@
 """The commands of `kerasseq` beside training and exporting."""
 
+import shlex
 import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from kerasseq.on_device.command import visible
 from kerasseq.outcome import exit_code
 
 
@@ -49,14 +51,14 @@ def add_tools(app: typer.Typer, make: str, devices: str) -> None:
         def work() -> None:
             folder = cache_folder()
             if empty:
-                print(f"removed {empty_cache():,} bytes from {folder}")
+                print(visible(f"removed {empty_cache():,} bytes from {folder}"))
                 return
             texts = cached_texts()
             for text in texts:
                 used = time.strftime("%Y-%m-%d %H:%M", time.localtime(text.used))
                 print(f"{text.size:15,} bytes  used {used}  SHA-256 {text.name}")
             size = sum(text.size for text in texts)
-            print(f"{size:15,} bytes of {len(texts)} texts in {folder}")
+            print(visible(f"{size:15,} bytes of {len(texts)} texts in {folder}"))
 
         return exit_code("kerasseq cache", work, "run this again")
 
@@ -71,7 +73,8 @@ def add_tools(app: typer.Typer, make: str, devices: str) -> None:
 
         def work() -> None:
             copies = [path.name for path in copy_runner(directory)]
-            print(f"copied to {directory}: {', '.join(copies)}")
-            print(f"with numpy and ai-edge-litert: python {directory / 'generate.py'}")
+            program = shlex.quote((directory / "generate.py").as_posix())
+            print(visible(f"copied to {directory}: {', '.join(copies)}"))
+            print(visible(f"with numpy and ai-edge-litert: python {program}"))
 
         return exit_code("kerasseq runner", work, "run this again")

@@ -18,7 +18,7 @@ ARROWS = {
     "text": {"files", "on_device"},
     "data": {"files", "text"},
     "models": {"layers", "text"},
-    "training": {"data", "files", "layers", "models"},
+    "training": {"data", "files", "layers", "models", "on_device"},
     "signatures": {"data", "layers", "models", "text"},
     "scores": {"data", "layers", "models", "signatures", "text", "training"},
     "pictures": {

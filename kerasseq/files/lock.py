@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from kerasseq.files.writing import remove_unfinished
+from kerasseq.on_device.command import visible
 
 NAME = ".lock"
 # What the system says of a file that another process has locked.
@@ -90,8 +91,10 @@ def _open(path: Path) -> tuple[int, bool]:
                 os.close(descriptor)
                 raise in_use from None
             print(
-                f"{path.parent} cannot be locked ({error.strerror}); let no other run "
-                "write into it",
+                visible(
+                    f"{path.parent} cannot be locked ({error.strerror}); let no other "
+                    "run write into it"
+                ),
                 flush=True,
             )
             return descriptor, False

@@ -11,6 +11,7 @@ from typing import Any
 from kerasseq.files.markdown import plain
 from kerasseq.files.reading import read_json, shortened
 from kerasseq.files.writing import write_file
+from kerasseq.on_device.command import visible
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ def record(directory: str | os.PathLike, key: str, section: Mapping[str, Any]) -
     except ValueError as error:
         report = {}
         path.replace(path.with_suffix(".json.unreadable"))
-        print(f"{error}; it is now {path}.unreadable", file=sys.stderr)
+        print(visible(f"{error}; it is now {path}.unreadable"), file=sys.stderr)
     report |= {key: section}
     write_file(path, json.dumps(report, indent=1) + "\n")
     write_file(path.with_name("REPORT.md"), as_markdown(report))

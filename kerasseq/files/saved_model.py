@@ -7,7 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from kerasseq.files.writing import WriteError, replace_directory
+from kerasseq.files.writing import WriteError, plain_directory, replace_directory
 
 
 def write_saved_model(
@@ -21,8 +21,10 @@ def write_saved_model(
         signatures: concrete functions by name.
 
     Raises:
+        ValueError: it could not be loaded from there.
         WriteError: it cannot be written.
     """
+    path = plain_directory(path)
     return replace_directory(path, lambda beside: save(module, beside, signatures))
 
 

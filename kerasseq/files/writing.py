@@ -22,17 +22,38 @@ class WriteError(OSError):
         super().__init__(f"{path} cannot be written ({self.reason})")
 
 
+def plain_directory(path: str | os.PathLike) -> Path:
+    """A directory's path, checked to be no pattern.
+
+    TensorFlow loads a SavedModel's variables from all files that match its path.
+
+    Raises:
+        ValueError: it holds what begins a pattern.
+    """
+    signs = "*?[" if os.sep == "\\" else "*?[\\"
+    if any(sign in str(path) for sign in signs):
+        raise ValueError(
+            f"{path} holds one of {' '.join(signs)}, which TensorFlow reads as a "
+            "pattern when it loads a SavedModel from there; give another name"
+        )
+    return Path(path)
+
+
 def write_file(path: str | os.PathLike, content: bytes | str) -> Path:
     """Write a file under another name, rename it, and return its path.
 
     A kill or a disk's fault leaves an older file as it was. Text is written as UTF-8,
-    and the folder is made if missing.
+    after a byte order mark if it begins with one itself, which readers would take for
+    the file's. The folder is made if missing.
 
     Raises:
         WriteError: the file cannot be written.
     """
     with replacing(path) as beside:
-        beside.write_bytes(content.encode() if isinstance(content, str) else content)
+        if isinstance(content, str):
+            marked = content.startswith("\ufeff")
+            content = content.encode("utf-8-sig" if marked else "utf-8")
+        beside.write_bytes(content)
     return Path(path)
 
 

@@ -7,9 +7,11 @@ from typing import NamedTuple
 import numpy as np
 
 from kerasseq.pictures.classifier import WeightedWords, plot_weighted_words
+from kerasseq.pictures.drawing import shortened
 from kerasseq.text.words import split_words
 
 DRAWN_SENTENCES = 8
+LONGEST = 60  # characters of a label
 
 
 class Answer(NamedTuple):
@@ -23,11 +25,11 @@ class Answer(NamedTuple):
 
     @property
     def heading(self) -> str:
-        """The answer in words."""
-        answer = f"{self.predicted}, {self.probability:.0%}"
+        """The answer in words, long names cut."""
+        answer = f"{shortened(self.predicted, LONGEST)}, {self.probability:.0%}"
         if self.predicted == self.label:
             return f"right: {answer}"
-        return f"wrong: {answer}; it is {self.label}"
+        return f"wrong: {answer}; it is {shortened(self.label, LONGEST)}"
 
 
 def answer_table(answers: Sequence[Answer]) -> str:

@@ -18,6 +18,7 @@ from kerasseq.pictures.drawing import (
     figure_with_panels,
     installed_fonts,
     legend_below,
+    shortened,
     write_figure,
 )
 
@@ -51,6 +52,7 @@ def plot_savings(
 
 
 # No space comes before these.
+LONGEST = 60  # letters that are drawn of a word
 CLOSING_PUNCTUATION = {*".,;:!?…)]}”»"}
 
 
@@ -118,7 +120,7 @@ def _lines(
     """Words in lines, each a list of letters and of how they were written."""
     lines: list[list[tuple[str, str]]] = [[]]
     for word, typed in words:
-        shown = drawable(word)
+        shown = drawable(shortened(word, LONGEST))
         if typed is None:
             letters = [(letter, "not counted") for letter in shown]
         else:

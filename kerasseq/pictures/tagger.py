@@ -31,6 +31,8 @@ from kerasseq.text.tags import find_entities
 
 # ANSI codes of a terminal's colours. Red is left for errors.
 COLOURS = (36, 33, 35, 32, 34, 96, 93, 95, 92, 94)
+# Groups of bars. A picture has at most 65,535 rows of pixels.
+MOST_BARS = 100
 # Hues of a page in degrees, far apart.
 HUES = (210, 30, 285, 140, 340, 180, 55, 250, 95, 5)
 
@@ -179,6 +181,9 @@ def plot_scores(
         title: over the bars.
     """
     names = list(dict.fromkeys(name for method in scores.values() for name in method))
+    if len(names) > MOST_BARS:
+        title = f"{title}: the first {MOST_BARS} of {len(names):,} kinds"
+        names = names[:MOST_BARS]
     figure, axes = figure_with_panels(0.5 + 0.28 * len(names) * len(scores) + 1.2)
     thickness = 0.8 / len(scores)
     for index, (method, values) in enumerate(scores.items()):

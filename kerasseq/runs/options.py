@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from kerasseq.files.writing import plain_directory
 from kerasseq.runs.fields import (
     about_data,
     about_samples,
@@ -76,7 +77,7 @@ class Options:
         "Sentences of the classifier, one a line after its label and a tab. Adds "
         "classifier.",
     )
-    out: Path = about_data("out", "DIR", "Folder for the files.", check=Path)
+    out: Path = about_data("out", "DIR", "Folder for the files.", check=plain_directory)
     only: tuple[str, ...] = about_data(
         None,
         "PART,...",

@@ -118,7 +118,7 @@ def file_corpus(path: str | os.PathLike) -> Corpus:
             "KERASSEQ_CACHE names another folder for them"
         )
         ids = np.concatenate(list(encoded()))
-    print(note, file=sys.stderr)
+    print(visible(note), file=sys.stderr)
     return Corpus(name, vocabulary, ids, sha256)
 
 

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from kerasseq.on_device.command import visible
 from kerasseq.text.progress import PIECE, read_with_progress
 
 CHANGED = "{} changed while it was read; wait until it is complete"
@@ -129,7 +130,8 @@ def read_bytes(
         if path.is_dir():
             raise ValueError(f"{path} is a directory; give a text file")
         if path.is_fifo():
-            print(f"reading the pipe {path} until it is closed", file=sys.stderr)
+            line = f"reading the pipe {path} until it is closed"
+            print(visible(line), file=sys.stderr)
         for piece in read_with_progress(path, f"{title} {path.name}", size):
             if b"\0" in piece:
                 raise ValueError(

@@ -14,6 +14,7 @@ import numpy as np
 from kerasseq.files.npz import read_arrays
 from kerasseq.files.reading import shortened
 from kerasseq.files.writing import replacing
+from kerasseq.on_device.command import visible
 from kerasseq.training.callback_state import (
     from_arrays,
     read_json,
@@ -179,7 +180,7 @@ class Checkpoint(keras.callbacks.Callback):
         except ValueError as error:
             raise _refused(saved.path, error) from None
         if saved.damage:
-            print(f"{saved.damage}; continuing from the one before it", flush=True)
+            print(visible(f"{saved.damage}; continuing from the one before it"))
             # Renamed, or else the damaged file would become the previous one.
             self._before.replace(self._path)
         self._last = saved
@@ -211,8 +212,7 @@ def _read(path: Path) -> tuple[Any, dict[str, np.ndarray]]:
 def _digest(arrays: Mapping[str, np.ndarray]) -> str:
     """A hash of all arrays: a ZIP's checksums do not show that an entry is missing."""
     digest = hashlib.sha256()
-    for name in sorted(arrays):
-        array = arrays[name]
+    for name, array in sorted(arrays.items()):
         digest.update(f"{name} {array.dtype} {array.shape} ".encode())
         digest.update(array.tobytes())
     return digest.hexdigest()

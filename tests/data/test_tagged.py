@@ -1,7 +1,7 @@
 """CoNLL files: what is read, what is refused with which line, what tags mark."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kerasseq.data.tagged import (
@@ -115,6 +115,7 @@ def tagged(draw) -> TaggedSentence:
 
 
 @given(sentences=st.lists(tagged(), min_size=1, max_size=4))
+@example([TaggedSentence(("\ufeff", "\ufeffa"), ("O", "O"))])
 def test_what_is_written_is_read_again(tmp_path_factory, sentences):
     extra = TaggedSentence(("a", "b"), ("B-x", "O"))
     path = tmp_path_factory.mktemp("written") / "file.conll"

@@ -319,6 +319,13 @@ def test_scores_of_any_names_can_be_drawn(tmp_path):
     check_picture(tmp_path / "p.png", plot_scores(scores, tmp_path / "p.png", "_$^"))
 
 
+def test_scores_of_more_names_than_a_picture_has_room_for(tmp_path):
+    scores = {"ours": {f"kind {index}": 1.0 for index in range(3000)}, "theirs": {}}
+    figure = plot_scores(scores, tmp_path / "p.png", "F1")
+    check_picture(tmp_path / "p.png", figure)
+    assert figure.axes[0].get_title(loc="left") == "F1: the first 100 of 3,000 kinds"
+
+
 # --- confusions and weighted words
 
 

@@ -3,7 +3,9 @@
 import itertools
 
 import numpy as np
+from matplotlib.image import imread
 
+from kerasseq.pictures.answers import Answer, draw_answers
 from kerasseq.pictures.classifier import WeightedWords, plot_weighted_words
 from kerasseq.pictures.drawing import BLUE, DOTS_PER_INCH, GREY, ORANGE
 from kerasseq.pictures.next_word import plot_typing
@@ -32,6 +34,17 @@ def test_each_character_is_typed_or_saved(tmp_path):
     # "été" fits into the line, the next word does not.
     rows = [text.get_position()[1] for text in letters[:14]]
     assert rows == [1] * 12 + [2] * 2
+
+
+def test_words_and_labels_of_any_length_are_drawn(tmp_path):
+    word, label = "x" * 10**6, "many words " * 900
+    typed = plot_typing({"ours": [(word, None), (word, 7)]}, tmp_path / "t.png")
+    check_picture(tmp_path / "t.png", typed)
+    assert len(typed.axes[0].texts) < 200
+    (tmp_path / "t.png").unlink()
+    answer = Answer(word, label, label * 2, 0.5, np.ones(1))
+    draw_answers([answer] * 8, tmp_path / "a.png")
+    assert imread(tmp_path / "a.png").shape[0] < 2000
 
 
 def test_a_word_longer_than_a_line_is_drawn(tmp_path):

@@ -25,6 +25,7 @@ from tests.support.options import parse_options
         (["--only", "encoder", "--tags", "f"], "--tags is for the part tagger"),
         (["--only", "classifier"], "learns from a file: give --labels FILE"),
         (["--only", "encoder", "--labels", "f"], "--labels is for the part classifier"),
+        (["--out", "a [2]"], "holds one of * ? [ \\, which TensorFlow reads as a"),
         (["--no-such"], "--no-such"),
         (["--temprature", "1"], "did you mean --temperature?"),
         (["a.txt", "b.txt"], "b.txt"),

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kerasseq.files.writing import write_file
 from kerasseq.text.reading import hash_text, read_characters, read_text
 
 SIZES = st.integers(3, 17)  # bytes of a chunk: most borders fall inside a character
@@ -36,6 +37,11 @@ def test_a_file_is_read_to_the_last_character(tmp_path, data, text):
     path = tmp_path / "a.txt"
     path.write_bytes(data)
     assert read_text(path) == read_text(str(path)) == text
+
+
+@pytest.mark.parametrize("text", ["\ufeff", "\ufeff\ufeffa", "a\ufeff\r\n"])
+def test_a_text_that_begins_with_a_mark_is_written_and_read_again(text, tmp_path):
+    assert read_text(write_file(tmp_path / "a.txt", text)) == text
 
 
 @pytest.mark.parametrize(
