@@ -13,6 +13,7 @@ from kerasseq.files.keras_models import load_model
 from kerasseq.files.labels import read_labels
 from kerasseq.files.lock import locked
 from kerasseq.files.report import read_report
+from kerasseq.models.forms import check_form
 from kerasseq.models.precision import as_float32
 from kerasseq.recipes.characters import ship_character_model
 from kerasseq.recipes.classifier import read_labelled_lines, ship_classifier
@@ -137,6 +138,7 @@ def export(
     if held_out is not None and not any(map(len, held_out)):
         raise ValueError("held_out is empty; leave it out, or give some data")
     stem, model = Path(directory) / model.name, as_float32(model)
+    check_form(model, model.name)
     with locked(directory):
         measured = recipe.ship(stem, model, vocabulary, {}, held_out, **names)
         return conclude(directory, f"{model.name}_export", *measured)
@@ -165,6 +167,7 @@ def export_run(name: str, directory: str | os.PathLike) -> dict[str, Any]:
     names = {}
     with reading_same(folder, needed, training):
         model = as_float32(load_model(folder / f"{name}.keras"))
+        check_form(model, name)
         vocabulary = recipe.vocabulary.load(folder / "vocabulary.json")
         if recipe.names:
             names[recipe.names] = read_labels(folder / f"{recipe.names}.json")

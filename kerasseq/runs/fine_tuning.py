@@ -11,6 +11,7 @@ import numpy as np
 from kerasseq.data.streams import BLOCK
 from kerasseq.files.hashes import unchanged
 from kerasseq.files.keras_models import load_model
+from kerasseq.models.forms import check_form
 from kerasseq.runs.options import Options
 from kerasseq.text.characters import Vocabulary
 from kerasseq.text.corpus import Corpus
@@ -67,6 +68,7 @@ def load_start(
             f"--from {path} holds the model {model.name!r}, not one of "
             f"{', '.join(kinds)}"
         )
+    check_form(model, model.name)
     if path.resolve() == (options.out / model.name / f"{model.name}.keras").resolve():
         raise ValueError(
             f"--from {path} would be overwritten by this run; give another --out"
