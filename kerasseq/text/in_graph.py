@@ -82,12 +82,15 @@ class WordTable(tf.Module):
 
 
 def separate_punctuation_in_graph(texts: tf.Tensor) -> tf.Tensor:
-    """`separate_punctuation` as TensorFlow operations, string (B,) to string (B,).
+    """`separate_punctuation` as TensorFlow operations, string (B,) to string (B,)."""
+    texts = whole_characters_in_graph(texts)
+    texts = tf.strings.regex_replace(texts, APOSTROPHE, "'")
+    return tf.strings.regex_replace(texts, _MARK.pattern, r" \1 ")
+
+
+def whole_characters_in_graph(texts: tf.Tensor) -> tf.Tensor:
+    """Texts as UTF-8, string (B,) to string (B,).
 
     Each byte that is not UTF-8 becomes U+FFFD, as in `bytes.decode(errors="replace")`.
     """
-    texts = tf.strings.unicode_encode(
-        tf.strings.unicode_decode(texts, "UTF-8"), "UTF-8"
-    )
-    texts = tf.strings.regex_replace(texts, APOSTROPHE, "'")
-    return tf.strings.regex_replace(texts, _MARK.pattern, r" \1 ")
+    return tf.strings.unicode_encode(tf.strings.unicode_decode(texts, "UTF-8"), "UTF-8")

@@ -58,10 +58,10 @@ class Subwords:
                     f"{shortened(piece)} is not text; a piece is a text of whole "
                     "characters"
                 )
-            if len(piece.encode()) < 2:
+            if len(piece.encode()) < 2 or len(piece) > LONGEST_PIECE:
                 raise ValueError(
-                    f"{shortened(piece)} is shorter than two bytes; single bytes have "
-                    "ids of their own, so list longer pieces"
+                    f"{shortened(piece)} has {len(piece)} characters; a piece has 2 "
+                    f"bytes to {LONGEST_PIECE} characters"
                 )
         if len(self._ids) != len(self.pieces):
             twice = collections.Counter(self.pieces).most_common(1)[0][0]
@@ -165,8 +165,8 @@ class Subwords:
         return {first: sorted(each, reverse=True) for first, each in lengths.items()}
 
     @functools.cached_property
-    def _bytes(self) -> list[bytes]:
-        """What each id stands for."""
+    def contents(self) -> list[bytes]:
+        """The bytes that each id stands for; padding and the marks have none."""
         singles = [bytes([byte]) for byte in range(256)]
         return [b""] * FIRST_BYTE + singles + [each.encode() for each in self.pieces]
 
@@ -200,7 +200,7 @@ class Subwords:
 
         Padding and the marks of start and end are left out.
         """
-        content = b"".join(self._bytes[index] for index in np.asarray(ids).ravel())
+        content = b"".join(self.contents[index] for index in np.asarray(ids).ravel())
         return content.decode("utf-8", "replace").removeprefix(" ")
 
 

@@ -24,6 +24,8 @@ from kerasseq.signatures.tagger import TaggerOnIds, TaggerOnText, tag_sentences
 from kerasseq.text.characters import Vocabulary
 from kerasseq.text.in_graph import WordTable
 from kerasseq.text.keyboard import TypedVocabulary
+from kerasseq.text.subwords import Subwords
+from kerasseq.text.subwords_in_graph import SubwordTable
 from kerasseq.text.words import PAD, SPECIALS, UNKNOWN, WordVocabulary
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("without_xla")]
@@ -36,6 +38,7 @@ CHARACTERS = Vocabulary.from_text("\n abcdefghé")
 TYPED = TypedVocabulary(
     (*SPECIALS, ".", "3", "a", "I", "I'm", "king", "kin", "Rome", "of", "the", "ß")
 )
+PIECES = Subwords((" The", " C", "AT", "ru", "run"))
 TEXTS = ["", "the ki", "of the ", "ΟΔΟΣ I"]
 PROMPTS = ["a bad cab", "", "?é😀"]
 SETTINGS = [
@@ -89,6 +92,19 @@ class Table(tf.Module):
         return {"ids": self.table(sentences)}
 
 
+class Pieces(tf.Module):
+    """A module that is only a table of pieces of words."""
+
+    def __init__(self):
+        super().__init__()
+        self.table = SubwordTable(PIECES)
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "texts")])
+    def divide(self, texts):
+        ids = self.table.encode(texts).to_tensor()
+        return {"ids": ids, "texts": self.table.decode(ids)}
+
+
 def with_random_weights(model: keras.Model, scale: float = 0.7) -> keras.Model:
     """Weights so large that each input makes a difference."""
     rng = np.random.default_rng(17)
@@ -124,6 +140,7 @@ def modules(models) -> dict[str, tf.Module]:
         "next_word": NextWordOnText(NextWordOnIds(models["next_word"]), TYPED),
         "characters": build_generating_module(models["characters"], CHARACTERS),
         "table": Table(),
+        "pieces": Pieces(),
     }
     for name in ("classifier_0", "classifier_1"):
         found[name] = ClassifierOnText(ClassifierOnIds(models[name]), WORDS, LABELS, 11)
@@ -147,6 +164,7 @@ def answers(models, modules, tmp_path_factory) -> dict[str, dict[str, np.ndarray
         "classifier_1": ("classifier_1", "classify", sentences),
         "tagger": ("tagger", "tag", sentences),
         "table": ("table", "ids", {"sentences": (RAW, "string")}),
+        "pieces": ("pieces", "divide", {"texts": (RAW, "string")}),
         "next_word": (
             "next_word",
             "suggest",
@@ -262,3 +280,11 @@ def test_a_table_of_words_reads_any_bytes(answers):
     the, cat, runs, dog = WORDS.encode("the cat runs dog").tolist()
     expected = [[the, cat, runs], [PAD] * 3, [UNKNOWN, WORDS.encode("İt")[0], dog]]
     assert answers["table"]["ids"].tolist() == expected
+
+
+def test_a_table_of_pieces_divides_any_bytes_and_joins_them(answers):
+    texts = [row.decode("utf-8", "replace") for row in RAW]
+    ids = [PIECES.encode(text) for text in texts]
+    padded = keras.utils.pad_sequences(ids, padding="post")
+    np.testing.assert_array_equal(answers["pieces"]["ids"], padded)
+    assert decoded(answers["pieces"]["texts"]) == texts

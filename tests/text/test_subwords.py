@@ -140,7 +140,8 @@ def test_vocabulary_round_trips_through_json(tmp_path):
 @pytest.mark.parametrize(
     ("pieces", "message"),
     [
-        (["ab", "a"], "'a' is shorter than two bytes; single bytes have ids"),
+        (["ab", "a"], "'a' has 1 characters; a piece has 2 bytes to 16"),
+        (["a" * 17], "'aaaaaaaaaaaaaaaaa' has 17 characters; a piece has"),
         (["ab", ""], "'' is not a name"),
         (["ab", "cd", "ab"], "'ab' is listed twice"),
         (["ab", 5], "5 is not a name"),
@@ -163,7 +164,7 @@ def test_load_refuses_other_pieces(tmp_path, pieces, message):
     [
         ((5,), "5 is not text"),
         (("a\ud800",), r"'a\\ud800' is not text"),
-        (("",), "'' is shorter than two bytes"),
+        (("",), "'' has 0 characters"),
         (("ab", "ab"), "'ab' is listed twice"),
     ],
 )
