@@ -12,7 +12,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kerasseq.on_device.subwords import decode_pieces, encode_pieces
+from kerasseq.on_device.subwords import Pieces
 from kerasseq.text.subwords import Subwords, whole_characters
 from kerasseq.text.subwords_in_graph import SubwordTable
 from tests.support.pages import WEB
@@ -21,12 +21,13 @@ from tests.text.test_subwords import CROWDED, CROWDED_TEXT, TEXT, VOCABULARY
 # What begins pieces, what is no character, and what libraries treat differently.
 CHARACTERS = "abcdab  ä𝄞ab\0\n\r\ufeff\ud800\udc00\ufffdé日の\u0301\u200dZwei.,1"
 PAGE = f"""
-import {{ decodePieces, encodePieces }} from "{(WEB / "src/subwords.js").as_uri()}";
+import {{ Pieces }} from "{(WEB / "src/subwords.js").as_uri()}";
 import {{ readFileSync }} from "node:fs";
 const {{ texts, sequences, pieces }} = JSON.parse(readFileSync(0));
+const vocabulary = new Pieces(pieces);
 console.log(JSON.stringify({{
-  ids: texts.map((text) => encodePieces(text, pieces)),
-  texts: sequences.map((ids) => decodePieces(ids, pieces)),
+  ids: texts.map((text) => vocabulary.encode(text)),
+  texts: sequences.map((ids) => vocabulary.decode(ids)),
 }}));
 """
 
@@ -79,10 +80,9 @@ def check_all_four(node, vocabulary: Subwords, texts: list[str]) -> None:
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == {"ids": ids, "texts": decoded}
 
-    for text, expected in zip(texts, ids, strict=True):
-        assert encode_pieces(text, vocabulary.pieces).tolist() == expected
-    for each, text in zip(sequences, decoded, strict=True):
-        assert decode_pieces(each, vocabulary.pieces) == text
+    plain = Pieces(vocabulary.pieces)
+    assert [plain.encode(text).tolist() for text in texts] == ids
+    assert [plain.decode(each) for each in sequences] == decoded
 
 
 def test_all_four_agree(node):
@@ -110,10 +110,11 @@ def test_all_four_agree_on_pairs_of_sentences(node):
 @given(st.one_of(TEXT, CROWDED_TEXT))
 def test_the_plain_program_encodes_as_in_training(text):
     for vocabulary in (CROWDED, VOCABULARY):
-        ids = encode_pieces(text, vocabulary.pieces)
+        plain = Pieces(vocabulary.pieces)
+        ids = plain.encode(text)
         assert ids.dtype == np.int32
         assert ids.tolist() == vocabulary.encode(text).tolist()
-        assert decode_pieces(ids, vocabulary.pieces) == text
+        assert plain.decode(ids) == text
 
 
 @settings(max_examples=50, deadline=None)
