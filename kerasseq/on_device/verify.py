@@ -6,10 +6,12 @@ from typing import Any
 
 if __package__:
     from .flatbuffer import Graph, Operator, read
+    from .loops import check_loops
     from .operators import GATHER, IF, OPERATIONS, OPTIONS, TYPES, WHILE
     from .shapes import Ends, Tensor
 else:  # copied: beside one another
     from flatbuffer import Graph, Operator, read  # type: ignore[no-redef]
+    from loops import check_loops  # type: ignore[no-redef]
     from operators import (  # type: ignore[no-redef]
         GATHER,
         IF,
@@ -43,7 +45,7 @@ def verify(flatbuffer: bytes, vocabulary_size: int) -> dict[str, Ends]:
             _check_operator(graph, operator)
     if size > 4 * MOST_BYTES:
         raise ValueError(f"its tensors take {size:,} bytes")
-    _check_calls(model.graphs)
+    check_loops(flatbuffer, model.graphs, _check_calls(model.graphs))
     gathered = {
         graph.tensors[operator.inputs[0]].shape[:1]
         for graph in model.graphs
@@ -146,8 +148,13 @@ def _check_operator(graph: Graph, operator: Operator) -> None:
             raise ValueError(f"{name} is of {operator.options.get(0)}, not {len(ends)}")
 
 
-def _check_calls(graphs: Sequence[Graph]) -> None:
-    """Check that loops and branches call graphs that fit, and never themselves."""
+def _check_calls(graphs: Sequence[Graph]) -> list[int]:
+    """Check that loops and branches call graphs that fit, and never themselves.
+
+    Returns:
+        The numbers of the graphs, each after those that it calls.
+    """
+    order: list[int] = []
     calls: dict[int, set[int]] = {}
     for number, graph in enumerate(graphs):
         calls[number] = set()
@@ -162,9 +169,11 @@ def _check_calls(graphs: Sequence[Graph]) -> None:
             calls[number] |= set(called)
     # Take away graphs that call none that is left; a circle stays.
     while ready := {number for number, called in calls.items() if not called}:
+        order += ready
         calls = {n: called - ready for n, called in calls.items() if n not in ready}
     if calls:
         raise ValueError("a loop calls itself")
+    return order
 
 
 def _check_call(graph: Graph, operator: Operator, other: Graph, field: int) -> None:
