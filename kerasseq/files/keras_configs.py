@@ -32,6 +32,10 @@ REFUSED = {
     **dict.fromkeys(("JaxLayer", "TorchModuleWrapper", "TFSMLayer"), "runs code"),
     **dict.fromkeys(("IndexLookup", "TextVectorization"), "reads other files"),
 }
+# Layers make arrays and lists of the sizes in a configuration. No memory is short of so
+# many numbers, nor of so many in a shape; and these keys hold no sizes.
+MOST_NUMBERS, MOST_IN_SHAPE = 2**18, 2**24
+NO_SIZES = {"seed", "shared_object_id"}
 # Values in a configuration that no class belongs to.
 VALUES = {"__keras_tensor__", "__slice__", "__ellipsis__"}
 
@@ -113,7 +117,30 @@ def check_sizes(config: Mapping[str, Any], weights: bytes) -> None:
     with h5py.File(io.BytesIO(weights), "r") as file:
         file.visititems(add)
     check_expansion(claimed, len(weights))
+    _check_numbers(_without_values(config), len(weights))
     check_expansion(count_bytes(config), len(weights))
+
+
+def _check_numbers(value: Any, allowed: int) -> None:
+    """Check all sizes and shapes in a JSON value.
+
+    Args:
+        value: of a configuration.
+        allowed: a number that is never too large.
+    """
+    sizes = [value] if isinstance(value, int) else []
+    most = max(MOST_NUMBERS, allowed)
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if key not in NO_SIZES:
+                _check_numbers(inner, allowed)
+    elif isinstance(value, list):
+        for inner in value:
+            _check_numbers(inner, allowed)
+        sizes = [each for each in value if isinstance(each, int) and each]
+        most = max(MOST_IN_SHAPE, allowed)
+    if (size := math.prod(sizes)) > most:
+        raise ValueError(f"it claims {size:,} numbers, of which its file holds fewer")
 
 
 def count_bytes(config: Mapping[str, Any]) -> int:

@@ -267,9 +267,38 @@ def test_a_table_of_positions_beyond_reason_is_refused(tmp_path):
     change = layer_sizes(max_length=10**9)
     path = forged(SAVED / "encoder.keras", tmp_path / "model.keras", change)
     before = most_memory()
-    with pytest.raises(ValueError, match=r"a table of 1,000,000,000 positions"):
+    with pytest.raises(ValueError, match="it claims 1,000,000,000 numbers"):
         load_model(path)
     assert most_memory() - before < 2e8
+
+
+x = keras.Input((5, 4))
+
+
+@pytest.mark.parametrize(
+    ("outputs", "change"),
+    [
+        (keras.ops.unstack(x, axis=2), {"batch_shape": [None, 5, 10**7]}),
+        (keras.ops.array_split(x, 2, axis=2), {"indices_or_sections": 10**7}),
+        (keras.layers.Normalization((1, 2))(x), {"batch_shape": [1, 2**16, 2**15]}),
+    ],
+    ids=["a list of outputs", "a list of parts", "an array of means"],
+)
+def test_sizes_of_layers_without_weights_are_refused_too(tmp_path, outputs, change):
+    """Each takes more than a minute, or gigabytes, while Keras builds it."""
+
+    def resize(config):
+        for layer in config["config"]["layers"]:
+            layer.pop("build_config", None)
+            layer["config"].update(
+                {key: change[key] for key in layer["config"].keys() & change}
+            )
+
+    path = tmp_path / "model.keras"
+    keras.Model(x, outputs).save(path)
+    load_model(path)
+    with pytest.raises(ValueError, match="numbers, of which its file holds fewer"):
+        load_model(forged(path, tmp_path / "forged.keras", resize))
 
 
 def test_the_states_of_a_forged_batch_count_too(tmp_path):
