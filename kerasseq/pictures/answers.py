@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from kerasseq.pictures.classifier import WeightedWords, plot_weighted_words
-from kerasseq.pictures.drawing import shortened
+from kerasseq.pictures.drawing import abridged
 from kerasseq.text.words import split_words
 
 DRAWN_SENTENCES = 8
@@ -26,10 +26,10 @@ class Answer(NamedTuple):
     @property
     def heading(self) -> str:
         """The answer in words, long names cut."""
-        answer = f"{shortened(self.predicted, LONGEST)}, {self.probability:.0%}"
+        answer = f"{abridged(self.predicted, LONGEST)}, {self.probability:.0%}"
         if self.predicted == self.label:
             return f"right: {answer}"
-        return f"wrong: {answer}; it is {shortened(self.label, LONGEST)}"
+        return f"wrong: {answer}; it is {abridged(self.label, LONGEST)}"
 
 
 def answer_table(answers: Sequence[Answer]) -> str:

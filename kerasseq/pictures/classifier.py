@@ -14,13 +14,13 @@ from kerasseq.pictures.drawing import (
     INK,
     TEXT,
     WIDTH,
+    abridged,
     add_colorbar,
     drawable,
     empty_figure,
     installed_fonts,
     label_tokens,
     set_title,
-    shortened,
     write_figure,
 )
 
@@ -117,7 +117,7 @@ def plot_weighted_words(
         nonlocal y
         x = margin
         for word, weight in zip(words, weights, strict=True):
-            shown = shortened(drawable(word), 30)
+            shown = abridged(drawable(word), 30)
             extent = sheet.text(0, 0, shown, **style).get_window_extent()
             width = extent.width / DOTS_PER_INCH
             if x > margin and x + width > WIDTH - margin:

@@ -102,7 +102,7 @@ def label_tokens(
     pitch = 72 * inches / len(tokens)
     size = min(TEXT, max(7.5, 0.9 * pitch))
     indices = range(0, len(tokens), math.ceil(1.05 * size / pitch))
-    labels = [shortened(drawable(tokens[index])) for index in indices]
+    labels = [abridged(drawable(tokens[index])) for index in indices]
     # A letter is about 0.6 of its font's size wide.
     fits = axis == "y" or 0.7 * size * max(map(len, labels)) < pitch
     side.set_ticks(
@@ -116,7 +116,7 @@ def label_tokens(
     )
 
 
-def shortened(token: str, length: int = 12) -> str:
+def abridged(token: str, length: int = 12) -> str:
     """The token, or its beginning and … if it is longer."""
     return token if len(token) <= length else token[: length - 1] + "…"
 

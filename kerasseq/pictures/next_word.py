@@ -13,12 +13,12 @@ from kerasseq.pictures.drawing import (
     INK,
     ORANGE,
     TEXT,
+    abridged,
     drawable,
     empty_figure,
     figure_with_panels,
     installed_fonts,
     legend_below,
-    shortened,
     write_figure,
 )
 
@@ -120,7 +120,7 @@ def _lines(
     """Words in lines, each a list of letters and of how they were written."""
     lines: list[list[tuple[str, str]]] = [[]]
     for word, typed in words:
-        shown = drawable(shortened(word, LONGEST))
+        shown = drawable(abridged(word, LONGEST))
         if typed is None:
             letters = [(letter, "not counted") for letter in shown]
         else:

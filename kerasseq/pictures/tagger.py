@@ -18,12 +18,12 @@ from kerasseq.pictures.drawing import (
     INK,
     ORANGE,
     TEXT,
+    abridged,
     drawable,
     figure_with_panels,
     installed_fonts,
     legend_below,
     set_title,
-    shortened,
     write_figure,
 )
 from kerasseq.scores.entities import EntityScore
@@ -198,7 +198,7 @@ def plot_scores(
         axes.bar_label(bars, fmt="%.1f", fontsize=TEXT, color=INK, padding=3)
     axes.set_yticks(
         range(len(names)),
-        [shortened(drawable(name), 24) for name in names],
+        [abridged(drawable(name), 24) for name in names],
         fontfamily=installed_fonts(),
         parse_math=False,
     )

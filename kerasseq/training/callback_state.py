@@ -96,7 +96,7 @@ def from_arrays(arrays: Mapping[str, np.ndarray], count: int) -> list[dict[str, 
         if form[2] is not None:
             lists.setdefault((int(form[1]), form[2]), {})[int(form[3])] = array
             continue
-        plain = read_json(array)
+        plain = from_json(array)
         if not isinstance(plain, dict):
             raise ValueError(f"its {key} is not an object by name")
         states[int(form[1])] |= plain
@@ -107,7 +107,7 @@ def from_arrays(arrays: Mapping[str, np.ndarray], count: int) -> list[dict[str, 
     return states
 
 
-def read_json(array: np.ndarray) -> Any:
+def from_json(array: np.ndarray) -> Any:
     """The value of a JSON text in an array without axes.
 
     Raises:

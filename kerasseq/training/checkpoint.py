@@ -17,7 +17,7 @@ from kerasseq.files.writing import replacing
 from kerasseq.on_device.command import visible
 from kerasseq.training.callback_state import (
     from_arrays,
-    read_json,
+    from_json,
     read_state,
     restore,
     state_to_keep,
@@ -203,7 +203,7 @@ def _refused(path: Path, reason: object) -> ValueError:
 
 def _read(path: Path) -> tuple[Any, dict[str, np.ndarray]]:
     arrays = read_arrays(path)
-    done = read_json(arrays.pop("done"))
+    done = from_json(arrays.pop("done"))
     if done["sha256"] != _digest(arrays):
         raise ValueError("its arrays are not those that were written")
     return done, arrays

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.fuzz.fuzz_checkpoint import KINDS, fuzz
+from tests.fuzz.forgeries import KINDS
+from tests.fuzz.fuzz_checkpoint import fuzz
 
 
 @pytest.mark.parametrize(
