@@ -12,6 +12,7 @@ PROGRAMS = {
     "suggest": "suggest",
     "classify": "classify",
     "tag": "tag",
+    "translate": "translate",
     "encode": "encode",
     "show": "show",
 }

@@ -39,6 +39,7 @@ ON_DEVICE = {
     "suggest": "Suggest the next words, as a keyboard does.",
     "classify": "Say which class a sentence is of.",
     "tag": "Find the names in a sentence.",
+    "translate": "Translate a text.",
     "encode": "Print a sentence's vectors and which words attend to which.",
     "show": "Print a file's card, vocabulary and signatures.",
 }

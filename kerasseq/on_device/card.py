@@ -16,7 +16,10 @@ WORDS = "next-word model"
 ENCODER = "encoder"
 TAGGER = "tagger"
 CLASSIFIER = "classifier"
-KINDS = CHARACTERS, WORDS, ENCODER, TAGGER, CLASSIFIER
+TRANSLATOR = "translator"
+KINDS = CHARACTERS, WORDS, ENCODER, TAGGER, CLASSIFIER, TRANSLATOR
+# Ids of padding, start, end and each byte, before those of pieces.
+IDS_BEFORE_PIECES = 259
 # Bytes of each file; more is out of all proportion, and would fill the memory.
 MOST_BYTES = {"card.json": 2**20, "card.sha256": 100, "vocabulary.json": 2**23}
 MOST_DEPTH = 8
@@ -101,6 +104,11 @@ OF_KIND: Mapping[str, Rules] = {
         "tags": names(1, "O|[BI]-.+"),
     },
     CLASSIFIER: {"length": whole(1), "labels": names(2)},
+    TRANSLATOR: {
+        "length": whole(2),
+        "memory_shapes": SHAPES,
+        "state_shapes": SHAPES,
+    },
 }
 
 
@@ -157,15 +165,15 @@ def check_vocabulary(vocabulary: Mapping[str, Any], card: Mapping[str, Any]) -> 
     Raises:
         ValueError: it is not.
     """
-    single = card["kind"] == CHARACTERS
-    key = "characters" if single else "words"
-    rule = names(1, "(?s:.)") if single else names(2)
+    key, rule, before = {
+        CHARACTERS: ("characters", names(1, "(?s:.)"), 0),
+        TRANSLATOR: ("pieces", names(0, "(?s:[^\0-\x7f]|.{2,16})"), IDS_BEFORE_PIECES),
+    }.get(card["kind"], ("words", names(2), 0))
     _check("vocabulary.json", vocabulary, {key: rule})
     size = len(vocabulary[key])
-    if size != card["vocabulary_size"]:
-        raise ValueError(
-            f"vocabulary.json has {size} {key}, the model {card['vocabulary_size']}"
-        )
+    if size + before != card["vocabulary_size"]:
+        wanted = card["vocabulary_size"] - before
+        raise ValueError(f"vocabulary.json has {size} {key}, the model {wanted}")
     if card["kind"] == WORDS and card["first_word"] >= size:
         raise ValueError(
             f"card.json: first_word={card['first_word']} is no id of {size} words"

@@ -5,19 +5,21 @@ from pathlib import Path
 from typing import TypeAlias
 
 if __package__:
-    from .card import CHARACTERS, CLASSIFIER, ENCODER, TAGGER, WORDS
+    from .card import CHARACTERS, CLASSIFIER, ENCODER, TAGGER, TRANSLATOR, WORDS
     from .classify import Classifier
     from .encode import Encoder
     from .generate import Writer
     from .model_file import Model
     from .suggest import Keyboard
     from .tag import Tagger
+    from .translate import Translator
 else:  # copied: beside one another
     from card import (  # type: ignore[no-redef]
         CHARACTERS,
         CLASSIFIER,
         ENCODER,
         TAGGER,
+        TRANSLATOR,
         WORDS,
     )
     from classify import Classifier  # type: ignore[no-redef]
@@ -26,8 +28,9 @@ else:  # copied: beside one another
     from model_file import Model  # type: ignore[no-redef]
     from suggest import Keyboard  # type: ignore[no-redef]
     from tag import Tagger  # type: ignore[no-redef]
+    from translate import Translator  # type: ignore[no-redef]
 
-Opened: TypeAlias = Writer | Keyboard | Classifier | Tagger | Encoder
+Opened: TypeAlias = Writer | Keyboard | Classifier | Tagger | Encoder | Translator
 
 
 def open_tflite(path: str | Path) -> Opened:
@@ -42,8 +45,9 @@ def open_tflite(path: str | Path) -> Opened:
     Returns:
         What the model is for: a character model has
         `write(prompt, length, temperature=..., seed=...)`, a next-word model
-        `suggest(text)`, a classifier `classify(text)`, a tagger `tag(text)` and an
-        encoder `encode(text)`. Several threads may use it; its calls take turns.
+        `suggest(text)`, a classifier `classify(text)`, a tagger `tag(text)`, a
+        translator `translate(text)` and an encoder `encode(text)`. Several threads may
+        use it; its calls take turns.
 
     Raises:
         ValueError: the file is missing or damaged, or holds another kind of model.
@@ -60,6 +64,7 @@ def open_tflite(path: str | Path) -> Opened:
         WORDS: Keyboard,
         CLASSIFIER: Classifier,
         TAGGER: Tagger,
+        TRANSLATOR: Translator,
         ENCODER: Encoder,
     }
     return programs[model.kind](model)

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 if __package__:
-    from .card import CHARACTERS, CLASSIFIER, ENCODER, TAGGER, WORDS
+    from .card import CHARACTERS, CLASSIFIER, ENCODER, TAGGER, TRANSLATOR, WORDS
     from .tokens import CHUNK
 else:  # copied: beside one another
     from card import (  # type: ignore[no-redef]
@@ -14,6 +14,7 @@ else:  # copied: beside one another
         CLASSIFIER,
         ENCODER,
         TAGGER,
+        TRANSLATOR,
         WORDS,
     )
     from tokens import CHUNK  # type: ignore[no-redef]
@@ -49,6 +50,8 @@ def promised(card: Mapping[str, Any]) -> dict[str, Ends]:
         generate = settings | states, {"tokens": _int32(CHUNK), **states}
         return {"step": step, "generate": generate}
     length = card["length"]
+    if kind == TRANSLATOR:
+        return _promised_of_translator(card, length)
     ids, weights = _int32(1, length), _float32(1, length)
     if kind == TAGGER:
         letters = _int32(1, length, card["num_letters"])
@@ -63,6 +66,38 @@ def promised(card: Mapping[str, Any]) -> dict[str, Ends]:
         "weights": _float32(1, None, None, length, length),
     }
     return {"encode": ({"token_ids": ids}, outputs)}
+
+
+def _promised_of_translator(card: Mapping[str, Any], length: int) -> dict[str, Ends]:
+    memory, states = (
+        {
+            f"{name}_{i}": _float32(*shape)
+            for i, shape in enumerate(card[f"{name}_shapes"])
+        }
+        for name in ("memory", "state")
+    )
+    source = {"source_ids": _int32(1, length)}
+    settings = {
+        "beam_width": _int32(1),
+        "length_penalty": _float32(1),
+        "max_length": _int32(1),
+    }
+    found = {
+        "ids": _int32(1, length),
+        "score": _float32(1),
+        "alignment": _float32(1, length, length),
+        "finished": _int32(1),
+    }
+    rows = card["state_shapes"][-1][0]
+    read = {
+        "logits": _float32(rows, card["vocabulary_size"]),
+        "alignment": _float32(rows, length),
+    }
+    return {
+        "translate": (source | settings, found),
+        "encode": (source, memory),
+        "step": ({"tokens": _int32(rows), **memory, **states}, read | states),
+    }
 
 
 def check_signatures(found: Mapping[str, Ends], card: Mapping[str, Any]) -> None:

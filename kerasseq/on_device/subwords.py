@@ -52,3 +52,7 @@ class Pieces:
         """
         content = b"".join(self._contents[each] for each in ids)
         return content.decode("utf-8", "replace").removeprefix(" ")
+
+    def texts(self, ids: Iterable[int]) -> list[str]:
+        """Each id as text: "" for a mark, U+FFFD for a byte of a longer character."""
+        return [self._contents[each].decode("utf-8", "replace") for each in ids]
