@@ -167,7 +167,11 @@ def check_vocabulary(vocabulary: Mapping[str, Any], card: Mapping[str, Any]) -> 
     """
     key, rule, before = {
         CHARACTERS: ("characters", names(1, "(?s:.)"), 0),
-        TRANSLATOR: ("pieces", names(0, "(?s:[^\0-\x7f]|.{2,16})"), IDS_BEFORE_PIECES),
+        TRANSLATOR: (
+            "pieces",
+            names(0, r"(?s:[^\x00-\x7f]|.{2,16})"),
+            IDS_BEFORE_PIECES,
+        ),
     }.get(card["kind"], ("words", names(2), 0))
     _check("vocabulary.json", vocabulary, {key: rule})
     size = len(vocabulary[key])
