@@ -1,7 +1,8 @@
 """From a model, or a run's folder, to checked files: the same recipes for both."""
 
+import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,6 +26,9 @@ from kerasseq.text.characters import Vocabulary
 from kerasseq.text.keyboard import TypedVocabulary
 from kerasseq.text.reading import read_text
 from kerasseq.text.words import WordVocabulary, read_sentences
+
+# Characters; names of files have at most 255 bytes.
+LONGEST_REMARK = 1000
 
 
 class Recipe(NamedTuple):
@@ -173,6 +177,16 @@ def export_run(name: str, directory: str | os.PathLike) -> dict[str, Any]:
             names[recipe.names] = read_labels(folder / f"{recipe.names}.json")
         held_out = recipe.read(folder / recipe.held_out)
     measured = recipe.ship(
-        folder / name, model, vocabulary, training, held_out, **names
+        folder / name, model, vocabulary, remarks(training), held_out, **names
     )
     return conclude(directory, f"{name}_export", *measured)
+
+
+def remarks(section: Mapping[str, Any]) -> dict[str, Any]:
+    """The numbers and short texts of a report's section, which a card can repeat."""
+    return {
+        name: value
+        for name, value in section.items()
+        if (isinstance(value, str) and len(value) <= LONGEST_REMARK)
+        or (isinstance(value, int | float) and abs(value) < math.inf)
+    }

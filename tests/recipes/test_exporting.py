@@ -5,6 +5,8 @@ import json
 
 import keras
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kerasseq.data.labelled import LabelledSentences
 from kerasseq.data.tagged import TaggedSentence
@@ -15,9 +17,10 @@ from kerasseq.models.classifier import ClassifierConfig, build_classifier
 from kerasseq.models.encoder import EncoderConfig, build_encoder
 from kerasseq.models.next_word import NextWordConfig, build_next_word_model
 from kerasseq.models.tagger import TaggerConfig, build_tagger
+from kerasseq.on_device.card import read_object
 from kerasseq.on_device.model_file import Model
 from kerasseq.recipes import classifier, encoder, tagger
-from kerasseq.recipes.exporting import export
+from kerasseq.recipes.exporting import export, remarks
 from kerasseq.text.characters import Vocabulary
 from kerasseq.text.keyboard import TypedVocabulary
 from kerasseq.text.words import SPECIALS, WordVocabulary
@@ -161,3 +164,20 @@ def test_a_model_of_another_builder_is_refused(tmp_path):
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)], name="mine")
     with pytest.raises(ValueError, match="name is 'mine', and files are made of enc"):
         export(model, WORDS, tmp_path)
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
+PLAIN = st.none() | st.booleans() | st.integers() | st.floats() | TEXTS
+VALUES = PLAIN | st.lists(PLAIN, max_size=3) | st.just("x" * 10**5)
+
+
+@given(section=st.dictionaries(st.sampled_from(["corpus", "F1", "loss"]), VALUES))
+def test_whatever_a_report_says_the_card_with_it_can_be_read(section):
+    card = json.dumps(remarks(section)).encode()
+    assert len(card) < 20_000
+    read_object("card.json", card)
+
+
+def test_texts_and_numbers_of_a_report_reach_the_card():
+    section = {"corpus": "a.txt", "loss": 1.5, "sentences": 7, "checks": [], "n": None}
+    assert list(remarks(section)) == ["corpus", "loss", "sentences"]
