@@ -42,6 +42,7 @@ LARGE = 50 * 2**20
     [
         (head((LARGE // 8,)) + bytes(LARGE), zipfile.ZIP_DEFLATED),
         (head((LARGE // 8,)) + bytes(8), zipfile.ZIP_STORED),
+        (head((1,)) + bytes(16), zipfile.ZIP_STORED),
         (head((2**40, 2**40)) + bytes(8), zipfile.ZIP_STORED),
         (head((-1, -1)) + bytes(8), zipfile.ZIP_STORED),
         (head((), f"<U{2**29}") + bytes(8), zipfile.ZIP_STORED),
