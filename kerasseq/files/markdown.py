@@ -4,10 +4,14 @@ import re
 
 from kerasseq.on_device.command import visible
 
-# Underscores within words and most punctuation mean nothing in Markdown. The last two
-# start an address, which GitHub would make a link.
+# Underscores within words and most punctuation mean nothing in Markdown. The last line
+# is of addresses: GitHub makes links of those with :// or www., editors of all that
+# end like a host.
 _MARKUP = re.compile(
-    r"[\\`*\[\]<>&|~#$@]|(?<![^\W_])_|_(?![^\W_])|:(?=//)|\.(?<=www\.)", re.I
+    r"[\\`*\[\]<>&|~#$@]|(?<![^\W_])_|_(?![^\W_])"
+    r"|:(?=//)|/(?=/)|\.(?<=www\.)|\.(?=(?:[a-z]{2,3}|aero|asia|coop|info|museum|"
+    r"name|shop|рф)(?![a-z]))",
+    re.I,
 )
 _BACKTICKS = re.compile("`+")
 

@@ -22,6 +22,16 @@ PIECES = (
     *("<b>", "<!--", "<script>", "http://", "https://a.b", "www.", "WWW.a.b", "a@b.co"),
     *(
         "ftp://a.b",
+        *(
+            "a.com",
+            "b.py",
+            ".org",
+            "//localhost",
+            "//a.b",
+            "a.рф",
+            "xn--p1ai",
+            ".museum/",
+        ),
         "mailto:a@b.co",
         "\x1b[31m",
         "\u202e",
