@@ -65,9 +65,10 @@ def read_pairs(path: str | os.PathLike) -> list[Pair]:
     if not pairs:
         raise ValueError(f"{path} holds no pair; give a source, a tab and its target")
     if stray:
+        name, count = shortened(str(path)), len(stray)
         print(
-            f"{path}: ignored a stray tab in each of {len(stray):,} lines; the first "
-            f"is line {stray[0]}",
+            f"{name}: ignored a stray tab in each of {count:,} lines; the first is "
+            f"line {stray[0]}",
             file=sys.stderr,
         )
     return pairs

@@ -3,7 +3,6 @@
 Size and length of the training follow from a preset and the number of pieces.
 """
 
-import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -24,19 +23,21 @@ class Preset(NamedTuple):
     Attributes:
         model_size: C.
         blocks: of the encoder, and of the decoder.
+        dropout: fraction dropped in training.
         steps: batches in all.
     """
 
     model_size: int
     blocks: int
+    dropout: float
     steps: int
 
 
 # About one, ten and thirty minutes on two cores, for sentences of a dozen words.
 PRESETS = {
-    "fast": Preset(64, 2, 600),
-    "default": Preset(128, 4, 1_600),
-    "best": Preset(128, 4, 4_800),
+    "fast": Preset(64, 2, 0.1, 600),
+    "default": Preset(128, 4, 0.1, 1_600),
+    "best": Preset(128, 4, 0.2, 4_800),
 }
 ROUNDS = 16
 MOST_PASSES = 100
@@ -72,11 +73,6 @@ def training_for(
         learning_rate=3e-3,
         label_smoothing=0.1,
     )
-
-
-def dropout_for(passes: float) -> float:
-    """The fraction to drop while a translator trains: more for more passes."""
-    return round(min(0.3, 0.08 * math.log2(max(1.0, passes))), 2)
 
 
 class HeldOutPairs(HeldOutLoss):

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kerasseq.data.pairs import MOST_CHARACTERS, Pair, read_pairs, split_by_source
+from kerasseq.files.reading import shortened
 
 GOOD = "a dog\tein Hund\na cat\teine Katze\n"
 
@@ -37,7 +38,8 @@ def test_stray_tabs_are_said_and_ignored(tmp_path, capsys):
         Pair('c "d', "e"),
     ]
     assert capsys.readouterr().err == (
-        f"{path}: ignored a stray tab in each of 3 lines; the first is line 3\n"
+        f"{shortened(str(path))}: ignored a stray tab in each of 3 lines; the first is "
+        "line 3\n"
     )
 
 

@@ -1,10 +1,10 @@
 """Give the readers of the user's files bad input: `python tests/fuzz/fuzz_texts.py`.
 
-The formats are texts of characters and of words, labelled and tagged sentences, and the
-files of the cache. A case is random bytes, a good file with some bytes changed, or a
-file that is built of the format's own pieces and of what breaks them. Each must end in
-what another, simpler reading finds, or in one ValueError with one line that can be
-shown; for the cache, in the very text or in nothing. Warnings count as errors, and a
+The formats are texts of characters and of words, labelled and tagged sentences, pairs,
+and the files of the cache. A case is random bytes, a good file with some bytes changed,
+or a file that is built of the format's own pieces and of what breaks them. Each must
+end in what another, simpler reading finds, or in one ValueError with one line that can
+be shown; for the cache, in the very text or in nothing. Warnings count as errors, and a
 line of a megabyte may not take much memory. The cases are random with a fixed seed.
 
 With --guided, atheris (pip install atheris) chooses bytes that reach new code.
@@ -29,6 +29,7 @@ from types import FunctionType
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from kerasseq.data.labelled import read_labelled_sentences
+from kerasseq.data.pairs import read_pairs
 from kerasseq.data.tagged import read_tagged_sentences, write_tagged_sentences
 from kerasseq.text.cache import find_ids
 from kerasseq.text.cache_folder import cache_folder
@@ -95,6 +96,20 @@ def tagged(path: Path, content: bytes) -> None:
     assert read_tagged_sentences(path) == found
 
 
+def pairs(path: Path, content: bytes) -> None:
+    with contextlib.redirect_stderr(io.StringIO()) as said:
+        found = read_pairs(path)
+    lines = [line for line in whole(content).split("\n") if line.strip()]
+    assert ["".join("".join(pair).split()) for pair in found] == [
+        "".join(line.split()) for line in lines
+    ]
+    assert all(side.strip() == side != "" for pair in found for side in pair)
+    assert not any("\t" in side for pair in found for side in pair)
+    stray = [line for line in lines if line.count("\t") > 1]
+    assert said.getvalue().count("\n") == bool(stray)
+    assert f"each of {len(stray):,} lines" in said.getvalue() or not stray
+
+
 # --- the cases
 
 PIECES = {
@@ -114,11 +129,13 @@ PIECES = {
     typed: ["a ", "A. ", "don't ", "İ", "ﬁ ", "\n", "\r\n", "١٢ ", "…", "\u200d", "好"],
     labelled: ["ham\ta\n", "spam\tb c\n", "\t", "\n", " ", "x\n", "\r\n", "é\t好\n"],
     tagged: ["a\tO\n", "b\tB-x\n", "c\tI-x\n", "\n", "\t", " ", "d\tB-y\n", "\r\n"],
+    pairs: ["a b\tc\n", "é\t好\n", "\t", "\n", '"', " ", "x\t\n", "\r\n", "y"],
 }
 # Formats in which most orders of all pieces are wrong.
 GOOD = PIECES | {
     labelled: ["ham\ta\n", "spam\tb c\n", "é\t好 😀\n", "\n"],
     tagged: ["a\tO\n", "b\tB-x\nc\tI-x\n", "\n", "d\tB-y\r\n"],
+    pairs: ["a b\tc\n", 'd "e\tf\t\n', '"g\th"\ti\r\n', "\n"],
 }
 # What breaks formats, terminals and messages.
 BREAKING = [
@@ -307,7 +324,16 @@ def guided(arguments: list[str]) -> None:
     """Let atheris choose the bytes, until it is stopped."""
     import atheris
 
-    names = ("labelled", "tagged", "reading", "words", "keyboard", "cache", "corpus")
+    names = (
+        "labelled",
+        "tagged",
+        "pairs",
+        "reading",
+        "words",
+        "keyboard",
+        "cache",
+        "corpus",
+    )
     for name, module in list(sys.modules.items()):
         if name.startswith("kerasseq.") and name.rpartition(".")[2] in names:
             for each in vars(module).values():
