@@ -3,6 +3,7 @@
 import functools
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -61,8 +62,9 @@ def in_graph(vocabulary: Subwords) -> tuple:
 
 def check_all_four(node, vocabulary: Subwords, texts: list[str]) -> None:
     """Python, the graph, the plain program and the page agree on texts and ids."""
-    sequences = random_sequences(len(texts), len(vocabulary))
     ids = [vocabulary.encode(text).tolist() for text in texts]
+    byte_order_mark = [3 + 0xEF, 3 + 0xBB, 3 + 0xBF]
+    sequences = [byte_order_mark, *ids, *random_sequences(len(ids), len(vocabulary))]
     decoded = [vocabulary.decode(each) for each in sequences]
     assert [vocabulary.decode(each) for each in ids] == list(
         map(whole_characters, texts)
@@ -83,6 +85,15 @@ def check_all_four(node, vocabulary: Subwords, texts: list[str]) -> None:
     plain = Pieces(vocabulary.pieces)
     assert [plain.encode(text).tolist() for text in texts] == ids
     assert [plain.decode(each) for each in sequences] == decoded
+
+
+def test_the_example_of_the_contract():
+    contract = (WEB.parent / "README.md").read_text("utf-8")
+    pieces = json.loads(re.search(r'`(\{"pieces": .*\})`', contract)[1])["pieces"]
+    text, ids = re.search(r'^    "(.*😀)" = ([\d ]+)$', contract, re.MULTILINE).groups()
+    found = Pieces(pieces).encode(text).tolist()
+    assert found == Subwords(tuple(pieces)).encode(text).tolist()
+    assert found == list(map(int, ids.split())) and len(Subwords(tuple(pieces))) == 263
 
 
 def test_all_four_agree(node):

@@ -4,6 +4,8 @@ import collections
 import json
 import os
 import re
+import subprocess
+import sys
 import unicodedata
 from pathlib import Path
 
@@ -22,7 +24,7 @@ TEXTS = [
 VOCABULARY = Subwords.learn(TEXTS, size=600, least=2)
 # Few characters, so that long matches, their beginnings and their ends all occur.
 CROWDED = Subwords(
-    ("ab", "abc", "bcd", " a", "cdab", "ää", "ä", "abcdabcd", "𝄞b", "\0\n")
+    ("ab", "abc", "bcd", " a", "cdab", "ää", "ä", "abcdabcd", "𝄞b", "\0\n", "\ufeff")
 )
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 CROWDED_TEXT = st.text("abcdä𝄞 \0\n", max_size=40)
@@ -125,6 +127,25 @@ def test_the_size_follows_from_the_texts():
         Subwords.learn(SENTENCES, size=258)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("threads", ["1", "2", "7"])
+def test_every_process_learns_the_same_pieces(threads):
+    program = (
+        "import json, sys; from kerasseq.text.subwords import Subwords\n"
+        "print(Subwords.learn(json.load(sys.stdin), least=1).to_json())"
+    )
+    environment = os.environ | {"RAYON_NUM_THREADS": threads, "PYTHONHASHSEED": threads}
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment,
+        input=json.dumps(SENTENCES).encode(),
+        capture_output=True,
+    )
+    # Many pairs are equally frequent here.
+    expected = Subwords.learn(SENTENCES, least=1)
+    assert json.loads(done.stdout)["pieces"] == list(expected.pieces)
+
+
 # --- files
 
 
@@ -133,7 +154,7 @@ def test_vocabulary_round_trips_through_json(tmp_path):
     assert Subwords.load(path) == VOCABULARY
     assert json.loads(path.read_text("utf-8")) == {"pieces": list(VOCABULARY.pieces)}
     VOCABULARY.require_size(FIRST_PIECE + len(VOCABULARY.pieces))
-    with pytest.raises(ValueError, match="has 269 ids but the model 10; use"):
+    with pytest.raises(ValueError, match="has 270 ids but the model 10; use"):
         CROWDED.require_size(10)
 
 

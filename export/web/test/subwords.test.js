@@ -30,4 +30,6 @@ test("marks are left out, and bytes that are not UTF-8 are replaced", () => {
   assert.equal(PIECES.decode(Int32Array.of(1, 262, 260, 2, 0, 0)), "aabc");
   const bytes = [0xc3, 0x28, 0xe2, 0x82].map((byte) => 3 + byte);
   assert.equal(PIECES.decode(bytes), "\ufffd(\ufffd");
+  const mark = [0xef, 0xbb, 0xbf, 0x61].map((byte) => 3 + byte);
+  assert.equal(PIECES.decode(mark), "\ufeffa");
 });
