@@ -23,13 +23,15 @@ class WriteError(OSError):
 
 
 def plain_directory(path: str | os.PathLike) -> Path:
-    """A directory's path, checked to be no pattern.
+    """A directory's path, checked to be one that TensorFlow can write to and load from.
 
-    TensorFlow loads a SavedModel's variables from all files that match its path.
+    It loads a SavedModel's variables from all files that match its path.
 
     Raises:
-        ValueError: it holds what begins a pattern.
+        ValueError: it holds what begins a pattern, or is not UTF-8.
     """
+    if any("\ud800" <= character <= "\udfff" for character in str(path)):
+        raise ValueError(f"the name {path} is not UTF-8; give another")
     signs = "*?[" if os.sep == "\\" else "*?[\\"
     if any(sign in str(path) for sign in signs):
         raise ValueError(

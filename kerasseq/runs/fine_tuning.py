@@ -12,6 +12,7 @@ from kerasseq.data.streams import BLOCK
 from kerasseq.files.hashes import unchanged
 from kerasseq.files.keras_models import load_model
 from kerasseq.models.forms import check_form
+from kerasseq.on_device.command import visible
 from kerasseq.runs.options import Options
 from kerasseq.text.characters import Vocabulary
 from kerasseq.text.corpus import Corpus
@@ -39,7 +40,7 @@ class Start(NamedTuple):
     def describe(self) -> dict[str, str]:
         """The report's rows on the model."""
         return {
-            "starting model": str(self.path),
+            "starting model": visible(str(self.path)),
             "SHA-256 of the starting model": self.sha256,
         }
 

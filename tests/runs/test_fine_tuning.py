@@ -4,19 +4,22 @@ import functools
 import hashlib
 import json
 import math
+import os
 import random
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from kerasseq.data.masked_words import SENTENCES
 from kerasseq.files.keras_models import load_model, save_model
+from kerasseq.files.report import read_report, record
 from kerasseq.models.char_rnn import CharRNNConfig, build_char_rnn
 from kerasseq.models.next_word import NextWordConfig, build_next_word_model
 from kerasseq.models.stateful import build_stateful_model
 from kerasseq.runs import characters, next_word
-from kerasseq.runs.fine_tuning import known_characters
+from kerasseq.runs.fine_tuning import Start, known_characters
 from kerasseq.runs.options import Options
 from kerasseq.text.characters import Vocabulary
 from kerasseq.text.corpus import Corpus, load_corpus
@@ -31,6 +34,13 @@ KINDS = {
     "two lstm": {"cell": "lstm", "units": 48, "layers": 2},
     "transformer": {"model": "transformer", "units": 32, "layers": 2},
 }
+
+
+def test_the_report_of_a_model_whose_name_is_not_utf_8_is_read_again(tmp_path):
+    start = Start(Path(os.fsdecode(b"a\xff\x1b")), "0" * 64, None, None)
+    record(tmp_path, "char_rnn", start.describe())
+    name = read_report(tmp_path)["char_rnn"]["starting model"]
+    assert name == "a\\udcff\\x1b"
 
 
 def write_story(path, sentences, count: int, seed: int):

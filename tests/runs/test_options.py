@@ -26,6 +26,7 @@ from tests.support.options import parse_options
         (["--only", "classifier"], "learns from a file: give --labels FILE"),
         (["--only", "encoder", "--labels", "f"], "--labels is for the part classifier"),
         (["--out", "a [2]"], "holds one of * ? [ \\, which TensorFlow reads as a"),
+        (["--out", "a\udcff"], "the name a\\udcff is not UTF-8"),
         (["--no-such"], "--no-such"),
         (["--temprature", "1"], "did you mean --temperature?"),
         (["a.txt", "b.txt"], "b.txt"),
