@@ -64,7 +64,11 @@ def state_to_keep(
 
 
 def to_arrays(states: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
-    """The states of all callbacks as arrays by name; other values are JSON."""
+    """The states of all callbacks as arrays by name; other values are JSON.
+
+    Raises:
+        ValueError: `from_arrays` could not read one of them again.
+    """
     arrays = {}
     for index, state in enumerate(states):
         lists = {name: each for name, each in state.items() if _kind(each) == "arrays"}
@@ -73,9 +77,23 @@ def to_arrays(states: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
                 arrays[f"callback_{index}/{name}/{number}"] = array
         if state:
             plain = {name: each for name, each in state.items() if name not in lists}
-            text = json.dumps(plain)
+            try:
+                text = json.dumps(plain)
+            except (TypeError, ValueError, RecursionError) as error:
+                raise _not_kept(error) from None
             arrays[f"callback_{index}/plain"] = np.array(text)
+    try:
+        from_arrays(arrays, len(states))
+    except ValueError as error:
+        raise _not_kept(error) from None
     return arrays
+
+
+def _not_kept(error: Exception) -> ValueError:
+    return ValueError(
+        f"the state of a callback cannot be kept in a checkpoint ({error}); let its "
+        "get_state return JSON values, and lists of arrays under names without /"
+    )
 
 
 def from_arrays(arrays: Mapping[str, np.ndarray], count: int) -> list[dict[str, Any]]:
@@ -156,9 +174,9 @@ def _check(
     live = read_state(callback)
     for name, value in state.items():
         fits = name in live and _fits(live[name], value)
-        if fits and value is not None and name in _keras_names(callback):
+        if fits and name in _keras_names(callback):
             if name == "best_weights":
-                fits = same_arrays(model.get_weights(), value)
+                fits = value is None or same_arrays(model.get_weights(), value)
             elif name != "best":
                 fits = isinstance(value, int) and value >= 0
         if not fits:

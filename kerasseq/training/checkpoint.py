@@ -79,6 +79,7 @@ class Checkpoint(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         self._at_start = [read_state(callback) for callback in self.others]
+        to_arrays(self._at_start)  # refused now, not after an epoch
         if self._states:
             # Done here, since callbacks reset their state when training begins.
             try:

@@ -1,113 +1,77 @@
-"""A checkpoint restores what callbacks declare of themselves, and nothing else."""
+"""What a checkpoint writes of a callback it can read again, or it says so at once."""
 
 import keras
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from kerasseq.training.callback_state import (
+    from_arrays,
+    restore,
+    to_arrays,
+)
 from kerasseq.training.checkpoint import Checkpoint
 
-
-def resumed(folder, model, one, other) -> None:
-    """Save the state of one callback and restore it in another, as `fit` does."""
-    path = folder / "checkpoint.npz"
-    first, second = Checkpoint(path, {}), Checkpoint(path, {})
-    first.others, second.others = [one], [other]
-    for checkpoint in (first, second):
-        checkpoint.set_model(model)
-        checkpoint.set_params({"epochs": 9})
-    first.on_train_begin()
-    one.on_epoch_end(0, {"loss": 3.0})
-    first.on_epoch_end(0)
-    second.resume(model)
-    other.on_train_begin()
-    second.on_train_begin()
+NAMES = st.text("ab/\n\0é𝄞", max_size=3) | st.just("plain")
+PLAIN = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | NAMES
+ARRAYS = st.lists(st.just(np.arange(3)), min_size=1, max_size=3)
+VALUES = PLAIN | ARRAYS | st.lists(PLAIN, max_size=2) | st.dictionaries(NAMES, PLAIN)
 
 
-class Remembers(keras.callbacks.Callback):
-    epochs = 0  # of the class, until the first epoch ends
-
-    def __init__(self):
-        super().__init__()
-        self.count, self.least, self.text, self.seen = 0, float("inf"), "", False
-        self.best, self._private = [np.zeros(2)], "not kept"
-
-    def on_train_begin(self, logs=None):
-        self.count = 0
-
-    def on_epoch_end(self, epoch, logs=None):
-        self.count, self.least, self.text, self.seen = 3, np.float32(0.5), "ab", True
-        self.best, self._private = [np.arange(2.0), np.arange(3)], "changed"
-        self.epochs, self.added_later = 1, 7
-
-
-def test_a_users_callback_gets_its_numbers_and_arrays_back(tmp_path, model):
-    """Not its texts, one of which could be a path, and no attribute that it lacks."""
-    other = Remembers()
-    resumed(tmp_path, model, Remembers(), other)
-    assert (other.count, other.least, other.seen) == (3, 0.5, True)
-    assert (other.epochs, Remembers.epochs) == (1, 0)
-    assert (other.text, other._private) == ("", "not kept")
-    assert not hasattr(other, "added_later")
-    np.testing.assert_array_equal(other.best[1], [0, 1, 2])
+@given(states=st.lists(st.dictionaries(NAMES, VALUES, max_size=3), max_size=2))
+def test_states_come_back_as_they_were(states):
+    try:
+        arrays = to_arrays(states)
+    except ValueError as error:
+        assert "cannot be kept in a checkpoint" in str(error)
+        names = [name for state in states for name in state]
+        assert "" in names or "/" in "".join(names)
+        return
+    for state, found in zip(states, from_arrays(arrays, len(states)), strict=True):
+        assert state.keys() == found.keys()
+        for name, value in state.items():
+            if isinstance(value, list) and value and isinstance(value[0], np.ndarray):
+                np.testing.assert_array_equal(found[name], value)
+            else:
+                assert found[name] == value
 
 
-class Decides(keras.callbacks.Callback):
-    def __init__(self):
-        super().__init__()
-        self._words = []
-
-    def on_epoch_end(self, epoch, logs=None):
-        self._words = ["a", "b"]
-
-    def get_state(self):
-        return {"words": self._words, "arrays": [np.arange(3)]}
-
-    def set_state(self, state):
-        self._words, self._arrays = state["words"], state["arrays"]
-
-
-def test_a_callback_can_decide_what_is_kept_of_it(tmp_path, model):
-    other = Decides()
-    resumed(tmp_path, model, Decides(), other)
-    assert other._words == ["a", "b"]
-    np.testing.assert_array_equal(other._arrays[0], [0, 1, 2])
-    with pytest.raises(ValueError, match=r"Decides refuses its state \(KeyError"):
-        resumed(tmp_path, model, keras.callbacks.Callback(), Decides())
+def nested(depth: int) -> list:
+    value: list = []
+    for _ in range(depth):
+        value = [value]
+    return value
 
 
 @pytest.mark.parametrize(
-    ("make", "names"),
-    [
-        (
-            lambda: keras.callbacks.EarlyStopping("loss", restore_best_weights=True),
-            ["wait", "stopped_epoch", "best", "best_epoch"],
-        ),
-        (
-            lambda: keras.callbacks.ReduceLROnPlateau("loss"),
-            ["wait", "cooldown_counter", "best"],
-        ),
-        (
-            lambda: keras.callbacks.ModelCheckpoint(
-                "/nowhere/{epoch}.keras", "loss", save_best_only=True
-            ),
-            ["best"],
-        ),
-    ],
+    "value",
+    [{1, 2}, np.float32(1), np.zeros(3), "\ud800", nested(40), nested(9999)],
+    ids=["set", "scalar", "array", "surrogate", "deep", "deeper"],
 )
-def test_keras_own_callbacks_get_what_they_change_back(tmp_path, model, make, names):
-    one, other = make(), make()
-    for callback in (one, other):
-        callback.set_model(model)
-        callback.on_train_begin()
-    state = {name: 2 for name in names if name != "best"} | {"best": 0.25}
-    if restores := getattr(one, "restore_best_weights", False):
-        state["best_weights"] = [weight + 1 for weight in model.get_weights()]
-    one.on_epoch_end = lambda epoch, logs: vars(one).update(state, mode="changed")
-    mode = other.mode
-    resumed(tmp_path, model, one, other)
-    assert all(getattr(other, name) == state[name] for name in names)
-    assert other.mode == mode != "changed"
-    for found, weight in zip(
-        other.best_weights if restores else [], model.get_weights(), strict=restores
-    ):
-        np.testing.assert_array_equal(found, weight + 1)
+def test_a_state_that_could_not_be_read_is_refused_before_the_training(tmp_path, value):
+    class Keeps(keras.callbacks.Callback):
+        def get_state(self):
+            return {"value": value}
+
+        def set_state(self, state):
+            pass
+
+    checkpoint = Checkpoint(tmp_path / "checkpoint.npz", {})
+    checkpoint.others = [Keeps()]
+    with pytest.raises(ValueError, match="cannot be kept in a checkpoint") as error:
+        checkpoint.on_train_begin()
+    assert len(str(error.value)) < 400
+
+
+@pytest.mark.parametrize("name", ["wait", "stopped_epoch", "best_epoch"])
+@pytest.mark.parametrize("value", [None, -1, 0.5, True, "1", [np.zeros(1)], 2**60])
+def test_a_count_of_keras_callbacks_is_a_count(name, value):
+    """EarlyStopping adds to them, which fails for None in the middle of an epoch."""
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
+    callback = keras.callbacks.EarlyStopping()
+    callback.on_train_begin()
+    restore([callback], [{name: 2}], model)
+    assert getattr(callback, name) == 2
+    with pytest.raises(ValueError, match=f"'{name}', .* does not fit the callback Ear"):
+        restore([callback], [{name: value}], model)
