@@ -11,6 +11,7 @@ from kerasseq.training.callback_state import (
     restore,
     to_arrays,
 )
+from kerasseq.training.callbacks import HistoryFile
 from kerasseq.training.checkpoint import Checkpoint
 
 NAMES = st.text("ab/\n\0é𝄞", max_size=3) | st.just("plain")
@@ -75,3 +76,19 @@ def test_a_count_of_keras_callbacks_is_a_count(name, value):
     assert getattr(callback, name) == 2
     with pytest.raises(ValueError, match=f"'{name}', .* does not fit the callback Ear"):
         restore([callback], [{name: value}], model)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [{"epoch": 2, "loss": 1.0}],
+        [{"epoch": 1, "loss": 1.0}, {"epoch": 1, "loss": 1.0}],
+        [{"epoch": 1, "loss": 1.0}, {"epoch": 2, "loss": 1.0, "more": 1.0}],
+        [{"epoch": 1, "loss": float("nan")}],
+        [{"epoch": 1}],
+        [],
+    ],
+)
+def test_rows_that_no_history_has_are_refused(tmp_path, rows):
+    with pytest.raises(ValueError, match=r"is not row|is not a list of rows"):
+        HistoryFile(tmp_path / "history.csv").set_state({"rows": rows})

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from kerasseq.training.checkpoint import Checkpoint
+from tests.fuzz.forgeries import sign
 
 
 def saved(path, model, run) -> Checkpoint:
@@ -39,6 +40,17 @@ def test_another_run_is_refused_by_the_setting_that_differs(tmp_path, model):
     saved(path, model, {"units": 3, "cell": "gru"})
     with pytest.raises(ValueError, match=r"cell has changed: .*'gru', this .*'lstm'; "):
         Checkpoint(path, {"units": 3, "cell": "lstm"}).read()
+
+
+@pytest.mark.parametrize("epochs", [0, -1, 10, True, 5.0, "5", None])
+def test_a_forged_number_of_epochs_is_refused(tmp_path, model, epochs):
+    path, run = tmp_path / "checkpoint.npz", {"epochs": 9}
+    saved(path, model, run)
+    with np.load(path) as arrays:
+        content = sign(arrays, lambda done: json.dumps({**done, "epochs": epochs}))
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=f"{epochs!r} epochs are done in it"):
+        Checkpoint(path, run).resume(model)
 
 
 def two_saved(folder, model) -> tuple[Path, Path]:
