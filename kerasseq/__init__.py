@@ -5,36 +5,41 @@ Names are loaded when they are first used, so that `import kerasseq` takes no ti
 for this module as for editors and type checkers (SPEC 1 of Scientific Python).
 """
 
-# A dozen lines, and not the package lazy_loader, which is not on every device.
-import ast
+# Some lines, and not the package lazy_loader, which is not on every device. Nothing is
+# imported until a name is used: a command must prepare for Ctrl-C first.
 import sys
 from importlib import import_module
-from pathlib import Path
-from typing import Any
 
 __version__ = "0.1.0"
 
-_STUB = ast.parse(Path(__file__).with_suffix(".pyi").read_text(encoding="utf-8"))
-_MODULES = {
-    alias.name: node.module
-    for node in _STUB.body
-    if isinstance(node, ast.ImportFrom)
-    for alias in node.names
-}
-
-__all__ = sorted(_MODULES)
+_modules: dict[str, str | None] = {}
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
+def __getattr__(name: str) -> object:
+    if name == "__all__":
+        return sorted(_read_stub())
+    if name not in _read_stub():
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(_MODULES[name]), name)
+    value = getattr(import_module(str(_modules[name])), name)
     globals()[name] = value  # found at once from now on
     return value
 
 
 def __dir__() -> list[str]:
-    return __all__
+    return sorted(_read_stub())
+
+
+def _read_stub() -> dict[str, str | None]:
+    """The modules of the names that the stub lists."""
+    if not _modules:
+        import ast
+        from pathlib import Path
+
+        stub = Path(__file__).with_suffix(".pyi").read_text(encoding="utf-8")
+        for node in ast.parse(stub).body:
+            if isinstance(node, ast.ImportFrom):
+                _modules.update({alias.name: node.module for alias in node.names})
+    return _modules
 
 
 if "keras" in sys.modules:

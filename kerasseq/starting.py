@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from types import FrameType
-from typing import NoReturn
 
 AGAIN = 5.0  # seconds, enough to leave the block with all that it holds
 
@@ -62,7 +61,7 @@ def open_streams() -> None:
             setattr(sys, name, stream)
 
 
-def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+def _interrupt(number: int, frame: FrameType | None) -> None:
     # In a destructor or a callback from C, Python drops an exception, and the work goes
     # on: the exception is raised again until the block ends.
     if hasattr(signal, "setitimer"):
