@@ -140,7 +140,9 @@ def _run(app: typer.Typer, arguments: Sequence[str], program: str) -> int:
 
     def work() -> int:
         try:
-            return app(list(arguments), prog_name=program, standalone_mode=False) or 0
+            # Of Ctrl-C, typer would make an exit code without a word.
+            with importing():
+                return app(list(arguments), prog_name=program, standalone_mode=False)
         except typer.Abort:
             raise KeyboardInterrupt from None
         except typer.TyperException as error:

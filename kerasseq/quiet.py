@@ -53,8 +53,9 @@ def hush() -> None:
     sys.stderr.flush()
     screen = os.dup(2)
     # It ends with the last process that can write to the pipe, and Ctrl-C is for the
-    # command: what is ignored here is ignored there from the start.
-    usual = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # command: what is blocked here is blocked there for ever, and comes here later.
+    if sys.platform != "win32":
+        usual = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         reader = subprocess.Popen(
             [sys.executable, "-I", "-S", __file__],
@@ -65,7 +66,8 @@ def hush() -> None:
         os.close(screen)
         return
     finally:
-        signal.signal(signal.SIGINT, usual)
+        if sys.platform != "win32":
+            signal.pthread_sigmask(signal.SIG_SETMASK, usual)
     assert reader.stdin  # a pipe was asked for
     os.dup2(reader.stdin.fileno(), 2)
     reader.stdin.close()

@@ -206,6 +206,34 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
+# Presses Ctrl-C when a module is imported, or a process started.
+AT_AN_EVENT = """
+import os, runpy, signal, sys
+event, name, *sys.argv[1:] = sys.argv[1:]
+def press(found, values):
+    global event
+    if found == event and name in str(values[0]):
+        event = ""
+        os.kill(os.getpid(), signal.SIGINT)
+sys.addaudithook(press)
+signal.signal(signal.SIGINT, signal.default_int_handler)
+runpy.run_module("kerasseq", run_name="__main__", alter_sys=True)
+"""
+
+
+@pytest.mark.parametrize(
+    ("event", "name", "arguments"),
+    [
+        ("import", "typer", "cache"),
+        ("import", "kerasseq.text.cache_folder", "cache"),
+        ("subprocess.Popen", "python", "train toy"),
+    ],
+)
+def test_ctrl_c_before_the_work_is_one_line(event, name, arguments):
+    done = run([sys.executable, "-c", AT_AN_EVENT, event, name, *arguments.split()])
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "stopped\n")
+
+
 DROPPED = """
 import os, signal, time
 from kerasseq import starting
