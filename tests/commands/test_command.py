@@ -62,7 +62,7 @@ def test_what_is_invalid_is_one_line(arguments, line, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("words", "completions"),
     [
-        ("kerasseq tra", ["train"]),
+        ("kerasseq trai", ["train"]),
         ("kerasseq train --preset b", ["best"]),
         ("kerasseq train --top", ["--top-p"]),
         ("kerasseq export {0} c", ["char_rnn", "classifier"]),
