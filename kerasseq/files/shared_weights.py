@@ -13,8 +13,8 @@ def share_gathered_weights(flatbuffer: bytes) -> bytes:
     """Store a matrix once that is used for both gathering rows and multiplying.
 
     In eight bits the converter writes it twice: with one scale for gathering, and with
-    a scale for each row for multiplying. If one row is gathered at a time, the second
-    copy serves both: the row and its scale are gathered, and multiplied.
+    a scale for each row for multiplying. The second copy serves both: rows and their
+    scales are gathered, and multiplied.
 
     Args:
         flatbuffer: in eight bits; returned unchanged if it has no such matrix.
@@ -28,14 +28,13 @@ def share_gathered_weights(flatbuffer: bytes) -> bytes:
     shared = set()
     for graph in model.subgraphs:
         for gather in _operators(model, graph, "GATHER"):
-            table, index = (graph.tensors[each] for each in gather.inputs)
+            table = graph.tensors[gather.inputs[0]]
             same = (each for each in products if _same_weights(model, table, each))
             matrix = next(same, None)
             row = gather.outputs[0]
             readers = [each for each in graph.operators if row in _list(each.inputs)]
             becomes_float = _operators(model, graph, "DEQUANTIZE")
-            one_row = _list(index.shape) == [1] and len(readers) == 1
-            if matrix and one_row and readers[0] in becomes_float:
+            if matrix and len(readers) == 1 and readers[0] in becomes_float:
                 shared.add(table.buffer)
                 _gather_with_scales(model, graph, gather, readers[0], matrix)
     if not shared:
@@ -94,8 +93,8 @@ def _gather_with_scales(
     table.quantization = row.quantization = None
 
     scales = matrix.quantization.scale.astype(np.float32)
-    all_scales = _add_tensor(model, graph, scales.shape, scales.view(np.uint8))
-    scale = _add_tensor(model, graph, [1])
+    all_scales = _add_tensor(model, graph, (len(scales), 1), scales.view(np.uint8))
+    scale = _add_tensor(model, graph, (*row.shape[:-1], 1))
     values = _add_tensor(model, graph, row.shape)
 
     options = schema.CastOptionsT()
@@ -135,14 +134,25 @@ def _add_tensor(
     Returns:
         The tensor's index.
     """
-    model.buffers.append(schema.BufferT())
-    model.buffers[-1].data = data
+    same = None if data is None else _find(model, data)
+    if same is None:
+        model.buffers.append(schema.BufferT())
+        model.buffers[-1].data = data
+        same = len(model.buffers) - 1
     tensor = schema.TensorT()
     tensor.name, tensor.shape = b"", np.array(shape, np.int32)
     tensor.type = schema.TensorType.FLOAT32
-    tensor.buffer = len(model.buffers) - 1
+    tensor.buffer = same
     graph.tensors.append(tensor)
     return len(graph.tensors) - 1
+
+
+def _find(model: schema.ModelT, data: np.ndarray) -> int | None:
+    """The index of a buffer with these bytes."""
+    for index, buffer in enumerate(model.buffers):
+        if buffer.data is not None and np.array_equal(buffer.data, data):
+            return index
+    return None
 
 
 def _operator(

@@ -31,6 +31,20 @@ class _Once:
         return self._offset
 
 
+class _SharingBuilder(flatbuffers.Builder):
+    """Writes equal lists once: shapes, zero points, and what operations are given."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size)
+        self._lists: dict[tuple[str, bytes], int] = {}
+
+    def CreateNumpyVector(self, x: np.ndarray) -> int:
+        key = x.dtype.str, x.tobytes()
+        if key not in self._lists:
+            self._lists[key] = super().CreateNumpyVector(x)
+        return self._lists[key]
+
+
 class _Weights:
     """A buffer whose data start at a multiple of ALIGNMENT, as the schema demands."""
 
@@ -70,7 +84,7 @@ def slim(flatbuffer: bytes, signatures: Sequence[str]) -> bytes:
         signature = model.signatureDefs[index] if index < len(first) else None
         graph.name = signature.signatureKey if signature else b"graph_%d" % index
         for tensor in graph.tensors:
-            tensor.name = b""
+            tensor.name = None
         for end in (*signature.inputs, *signature.outputs) if signature else ():
             graph.tensors[end.tensorIndex].name = end.name
     return pack(model)
@@ -89,21 +103,21 @@ def _reorder(model: schema.ModelT, order: Sequence[int]) -> None:
 
 
 def pack(model: schema.ModelT) -> bytes:
-    """Write a model with one copy of each matrix and of its scales."""
+    """Write a model with one copy of each matrix, of its scales and of each list."""
     scales: dict[Any, _Once] = {}
     for tensor in (tensor for graph in model.subgraphs for tensor in graph.tensors):
-        constant = model.buffers[tensor.buffer].data is not None
-        if constant and tensor.quantization is not None:
+        if tensor.quantization is None or tensor.quantization.scale is None:
+            tensor.quantization = None
+        elif model.buffers[tensor.buffer].data is not None:
             # The converter lets constants of equal bytes share a buffer, so tensors of
             # one buffer are not always one matrix.
-            scale = tensor.quantization.scale
-            key = tensor.buffer, None if scale is None else scale.tobytes()
+            key = tensor.buffer, tensor.quantization.scale.tobytes()
             once = scales.setdefault(key, _Once(tensor.quantization))
             tensor.quantization = once
     model.buffers = [
         buffer if buffer.data is None else _Weights(buffer.data)
         for buffer in model.buffers
     ]
-    builder = flatbuffers.Builder(1024)
+    builder = _SharingBuilder(1024)
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())

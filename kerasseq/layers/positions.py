@@ -39,12 +39,16 @@ def sinusoidal_positions(length: int, size: int) -> np.ndarray:
             f"a table of {length:,} positions of {size:,} elements has more than "
             f"{MOST_ELEMENTS:,}; choose a smaller max_length"
         )
+    rates, phases = position_angles(size)
+    # In float64: in float32, the angles of far positions are far off.
+    return np.sin(np.arange(length)[:, None] * rates + phases).astype(np.float32)
+
+
+def position_angles(size: int) -> tuple[np.ndarray, np.ndarray]:
+    """The angle of each element at position p is p * rates + phases, each (C,)."""
     column = np.arange(size)
     rates = 10000.0 ** (-2 * (column // 2) / size)
-    # In float64: in float32, the angles of far positions are far off.
-    angles = np.arange(length)[:, None] * rates
-    table = np.where(column % 2 == 0, np.sin(angles), np.cos(angles))
-    return table.astype(np.float32)
+    return rates, (column % 2) * math.pi / 2  # the sine of it is the cosine
 
 
 @keras.saving.register_keras_serializable(package="kerasseq")
@@ -93,6 +97,15 @@ class SinusoidalPositions(keras.layers.Layer):
             (keras.ops.shape(x)[1], size),
         )
         return x * math.sqrt(size) + keras.ops.cast(positions, x.dtype)
+
+    def step(self, x: Tensor, positions: Tensor) -> Tensor:
+        """What `call` makes of embeddings (N, C) at positions, float32 (N,)."""
+        rates, phases = (
+            keras.ops.convert_to_tensor(each, "float32")
+            for each in position_angles(x.shape[-1])
+        )
+        encoded = keras.ops.sin(positions[:, None] * rates + phases)
+        return x * math.sqrt(x.shape[-1]) + keras.ops.cast(encoded, x.dtype)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape

@@ -111,6 +111,46 @@ class PreNormBlock(keras.layers.Layer):
             x, weights = self._read(x, *self.remember(memory), memory_mask)
         return self._feed_forward(x), weights
 
+    def step(
+        self,
+        x: Tensor,
+        states: tuple[Tensor, Tensor],
+        positions: Tensor,
+        memory: tuple[Tensor, Tensor],
+        memory_mask: Tensor,
+    ) -> tuple[Tensor, Tensor, list[Tensor]]:
+        """Read one step of each of K hypotheses on a target, as a decoder's block.
+
+        Args:
+            x: (B, K, C).
+            states: keys and values (B K, H, T, D) of the steps before.
+            positions: float32 (B K,), the number of steps before, below T.
+            memory: keys and values, from `remember`.
+            memory_mask: bool (B, S).
+
+        Returns:
+            The output (B, K, C), the weights of the attention to the memory, float32
+            (B, H, K, S), and the states with this step's keys and values.
+        """
+        normal = keras.ops.reshape(self.attention_norm(x), (-1, 1, x.shape[-1]))
+        steps = keras.ops.arange(keras.ops.shape(states[0])[2], dtype="float32")
+        here = (steps == positions[:, None])[:, None, :, None]
+        key, value = (
+            keras.ops.where(here, new, before)
+            for before, new in zip(
+                states, self.attention.project_keys_and_values(normal), strict=True
+            )
+        )
+        attended, _ = self.attention.attend(
+            self.attention.project_queries(normal),
+            key,
+            value,
+            (steps <= positions[:, None])[:, None, None],
+        )
+        x = x + keras.ops.reshape(attended, keras.ops.shape(x))
+        x, weights = self._read(x, *memory, memory_mask[:, None, None])
+        return self._feed_forward(x), weights, [key, value]
+
     def remember(self, memory: Tensor) -> tuple[Tensor, Tensor]:
         """Keys and values (B, H, S, D) of a memory (B, S, C), the same in all steps."""
         return self.cross_attention.project_keys_and_values(memory)

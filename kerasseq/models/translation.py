@@ -13,8 +13,7 @@ import keras
 from kerasseq.layers.checks import check_config, check_divisible
 from kerasseq.layers.positions import SinusoidalPositions
 from kerasseq.layers.pre_norm_block import PreNormBlock
-
-PAD, START, END = range(3)
+from kerasseq.text.subwords import END, PAD
 
 
 @dataclass(frozen=True)

@@ -77,6 +77,7 @@ _OPERATIONS = """
  86 LOGICAL_AND         0 bb>b
  87 LOGICAL_NOT        63 b>b
  92 SQUARE             66 f>f
+ 94 FILL               68 If>f
  95 FLOOR_MOD           0 iI>i
  99 SQUARED_DIFFERENCE  0 ff>f
 101 ABS                78 f>f
@@ -148,7 +149,7 @@ OPTIONS: Mapping[int, Fields] = {
     102: {0: FLAG, 1: FLAG},
     116: {0: FLAG},
     **{each: {0: _activation} for each in (11, 21, 28, 29)},
-    **{each: {} for each in (33, 34, 42, 47, 56, 63, 66, 78, 97, 98)},
+    **{each: {} for each in (33, 34, 42, 47, 56, 63, 66, 68, 78, 97, 98)},
 }
 
 

@@ -6,7 +6,7 @@ that start as zeros.
 """
 
 from collections.abc import Callable
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import Protocol, TypeAlias, TypeVar, runtime_checkable
 
 import tensorflow as tf
 
@@ -21,6 +21,9 @@ from kerasseq.signatures.states import States
 
 Step: TypeAlias = Callable[[tf.Tensor, States], tuple[tf.Tensor, States]]
 Tensors: TypeAlias = tuple[tf.Tensor, ...]
+# Other loops may have a step and variables of another form.
+AnyStep = TypeVar("AnyStep")
+Carried = TypeVar("Carried")
 
 # One iteration: maps a step function, the index, the loop's variables and the states to
 # the new variables and states.
@@ -133,12 +136,12 @@ def _loop(
     states, which are therefore not copied.
     """
     if not isinstance(step, PagedStep):
-        return _iterate(step, tf.constant(0), count, body, carried, states)
+        return iterate(step, tf.constant(0), count, body, carried, states)
 
     def on_one_page(index: tf.Tensor, carried: Tensors, states: States) -> tuple:
         read, page, free = step.open(states)
         end = tf.minimum(count, index + free)
-        carried, page = _iterate(read, index, end, body, carried, page)
+        carried, page = iterate(read, index, end, body, carried, page)
         return end, carried, step.close(states, page)
 
     _, carried, states = tf.while_loop(
@@ -149,16 +152,20 @@ def _loop(
     return carried, states
 
 
-def _iterate(
-    step: Step,
+def iterate(
+    step: AnyStep,
     start: tf.Tensor,
-    end: tf.Tensor,
-    body: Body,
-    carried: Tensors,
+    end: int | tf.Tensor,
+    body: Callable[[AnyStep, tf.Tensor, Carried, States], tuple[Carried, States]],
+    carried: Carried,
     states: States,
-) -> tuple[Tensors, States]:
+    going: Callable[[Carried], tf.Tensor] | None = None,
+) -> tuple[Carried, States]:
+    """Run iterations until `end`, or as long as `going(carried)` is true."""
     _, carried, states = tf.while_loop(
-        lambda index, *_: index < end,
+        lambda index, carried, _: (
+            index < end if going is None else (index < end) & going(carried)
+        ),
         lambda index, carried, states: (index + 1, *body(step, index, carried, states)),
         (start, carried, states),
     )

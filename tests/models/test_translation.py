@@ -6,13 +6,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from kerasseq.files.keras_models import load_model, save_model
-from kerasseq.models.translation import (
-    END,
-    PAD,
-    START,
-    TranslationConfig,
-    build_translation,
-)
+from kerasseq.models.translation import TranslationConfig, build_translation
+from kerasseq.text.subwords import END, PAD, START
 from tests.support.weights import with_random_weights
 
 V, C, H, F = 11, 12, 2, 17

@@ -1,0 +1,328 @@
+"""The translator as it is used and exported: a source's ids in, a target's out.
+
+Shapes: B sources, K hypotheses on each, S source steps, T target steps, H heads, D head
+size, V vocabulary.
+"""
+
+import functools
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kerasseq.layers.checks import check_at_least
+from kerasseq.signatures.beam_search import Translations, beam_search
+from kerasseq.signatures.states import (
+    Shapes,
+    States,
+    named_states,
+    state_specs,
+)
+from kerasseq.text.subwords import END, PAD
+
+# A translation has at most as many ids more than its source: Vaswani et al. 2017,
+# section 6.1.
+MOST_MORE = 50
+MOST_HYPOTHESES = 8
+# A search runs in the smallest of these that has room for its hypotheses.
+WIDTHS = (1, 4, MOST_HYPOTHESES)
+BATCH_SIZE = 64
+
+
+class TranslationOnIds(tf.Module):
+    """A translator's signatures on ids: those of a `.tflite` file.
+
+    Args:
+        model: from `build_translation`.
+    """
+
+    def __init__(self, model: keras.Model) -> None:
+        super().__init__()
+        self._encoder = keras.Model(
+            model.input["source_ids"], model.get_layer("encoder_norm").output
+        )
+        # tf.Module does not find the variables of Keras's layers.
+        self._weights = [variable.value for variable in model.variables]
+        self._embedding = model.get_layer("embedding")
+        self._positions = model.get_layer("positions")
+        self._norm = model.get_layer("decoder_norm")
+        self._blocks = [
+            model.get_layer(f"decoder_{index}")
+            for index in range(len(model.output) - 1)
+        ]
+        self.max_length = self._positions.max_length
+        self.vocabulary_size = self._embedding.input_dim
+
+    def state_shapes(self, rows: int | tf.Tensor, length: int | tf.Tensor) -> Shapes:
+        """Keys and values of each block, and the count of steps of each row."""
+        attention = self._blocks[0].attention
+        buffer = (rows, attention.num_heads, length, attention.head_size)
+        return [buffer] * (2 * len(self._blocks)) + [(rows,)]
+
+    def encode_ids(self, source_ids: tf.Tensor) -> States:
+        """What the decoder needs of sources, computed once.
+
+        Args:
+            source_ids: int32 (B, S).
+
+        Returns:
+            Keys and values of each decoder block's attention to the source, float32
+            (B, H, S, D), and float32 (B, S), 1 at ids and 0 at padding.
+        """
+        encoded = self._encoder(source_ids, training=False)
+        memory = [each for block in self._blocks for each in block.remember(encoded)]
+        return [*memory, tf.cast(source_ids != PAD, tf.float32)]
+
+    def read_ids(
+        self, memory: States, ids: tf.Tensor, states: States
+    ) -> tuple[tf.Tensor, tf.Tensor, States]:
+        """One step of K hypotheses on each source; see `TranslationStep`."""
+        *memory, known = memory
+        *buffers, positions = states
+        x = self._positions.step(self._embedding(ids), positions)
+        x = tf.reshape(x, (tf.shape(known)[0], -1, x.shape[-1]))
+        new_states: States = []
+        looked = []
+        for index, block in enumerate(self._blocks):
+            pair = slice(2 * index, 2 * index + 2)
+            x, weights, after = block.step(
+                x, buffers[pair], positions, memory[pair], known > 0
+            )
+            looked.append(tf.reduce_mean(weights, axis=1))
+            new_states += after
+        logits = self._embedding(self._norm(x), reverse=True)
+        return logits, sum(looked) / len(looked), [*new_states, positions + 1]
+
+    def search(
+        self,
+        memory: States,
+        limits: tf.Tensor,
+        length_penalty: tf.Tensor,
+        num_hypotheses: int,
+        length: int | tf.Tensor,
+        width: tf.Tensor | None = None,
+    ) -> Translations:
+        """Search for translations of encoded sources; see `beam_search`.
+
+        Args:
+            memory: from `encode_ids`.
+            limits: int32 (B,), the most ids of a translation.
+            length_penalty: float32 ().
+            num_hypotheses: K.
+            length: T, at least 1.
+            width: int32 (), the number of hypotheses, where it is less than K.
+        """
+        more = tf.cast(tf.reduce_sum(memory[-1], axis=1), tf.int32) + MOST_MORE
+        num_sources, source_length = tf.unstack(tf.shape(memory[-1]))
+        return beam_search(
+            partial(self.read_ids, memory),
+            self.state_shapes(num_sources * num_hypotheses, length),
+            tf.maximum(tf.minimum(tf.minimum(limits, more), length), 1),
+            length_penalty,
+            (num_hypotheses, length, source_length),
+            width,
+        )
+
+    def device_signatures(self) -> dict[str, tf.types.experimental.ConcreteFunction]:
+        """The signatures `translate`, `encode` and `step` for one source."""
+        length = self.max_length
+        source_ids = tf.TensorSpec((1, length), tf.int32)
+        integer, real = tf.TensorSpec((1,), tf.int32), tf.TensorSpec((1,), tf.float32)
+        encode = self.encode.get_concrete_function(source_ids=source_ids)
+        return {
+            "translate": self.translate.get_concrete_function(
+                source_ids=source_ids,
+                beam_width=integer,
+                length_penalty=real,
+                max_length=integer,
+            ),
+            "encode": encode,
+            "step": self.step.get_concrete_function(
+                token=tf.TensorSpec((MOST_HYPOTHESES,), tf.int32),
+                **{
+                    name: tf.TensorSpec(shape, tf.float32)
+                    for name, shape in encode.output_shapes.items()
+                },
+                **state_specs(self.state_shapes(MOST_HYPOTHESES, length)),
+            ),
+        }
+
+    @tf.function
+    def translate(
+        self,
+        source_ids: tf.Tensor,
+        beam_width: tf.Tensor,
+        length_penalty: tf.Tensor,
+        max_length: tf.Tensor,
+    ) -> dict[str, tf.Tensor]:
+        """Translate a source.
+
+        Args:
+            source_ids: int32 (1, S), with its `END`.
+            beam_width: int32 (1,), the number of hypotheses, from 1, which is greedy,
+                to `MOST_HYPOTHESES`.
+            length_penalty: float32 (1,), alpha of `beam_search`.
+            max_length: int32 (1,), the most ids of the translation; there are never
+                more than `MOST_MORE` more than of the source.
+
+        Returns:
+            ids int32 (1, S), score float32 (1,), alignment float32 (1, S, S) and
+            finished int32 (1,); see `Translations`.
+        """
+        memory = self.encode_ids(source_ids)
+
+        def search(widths: Sequence[int]) -> Translations:
+            run = partial(
+                self.search,
+                memory,
+                max_length,
+                length_penalty[0],
+                widths[0],
+                self.max_length,
+                beam_width[0],
+            )
+            if len(widths) == 1:
+                return run()
+            larger = partial(search, widths[1:])
+            return tf.cond(beam_width[0] <= widths[0], run, larger)
+
+        found = search(WIDTHS)
+        # CompiledModel does not write an output that comes straight from the loop, so
+        # one operation that the converter cannot fold away follows it.
+        highest = beam_width[0] * 0 + tf.int32.max
+        limit = tf.cast(highest, tf.float32)
+        return {
+            "ids": tf.minimum(found.ids, highest),
+            "score": tf.minimum(found.score, limit),
+            "alignment": tf.minimum(found.alignment, limit),
+            "finished": tf.minimum(found.finished, highest),
+        }
+
+    @tf.function
+    def encode(self, source_ids: tf.Tensor) -> dict[str, tf.Tensor]:
+        """What `step` needs of a source, by name; see `encode_ids`."""
+        *memory, known = self.encode_ids(source_ids)
+        named = {f"memory_{index}": each for index, each in enumerate(memory)}
+        return {**named, "source_mask": known}
+
+    @tf.function
+    def step(self, token: tf.Tensor, **tensors: tf.Tensor) -> dict[str, tf.Tensor]:
+        """One more id of K hypotheses.
+
+        Args:
+            token: int32 (K,), the last id of each, at first `START`.
+            **tensors: what `encode` returns, and `state_0` and so on: keys and values
+                of each block, float32 (K, H, T, D), and float32 (K,), the number of ids
+                before; all zeros at first.
+
+        Returns:
+            logits float32 (K, V), alignment float32 (K, S), and the states for the next
+            call.
+        """
+        count = 2 * len(self._blocks)
+        memory = [tensors[f"memory_{index}"] for index in range(count)]
+        states = [tensors[f"state_{index}"] for index in range(count + 1)]
+        logits, alignment, states = self.read_ids(
+            [*memory, tensors["source_mask"]], token, states
+        )
+        return {"logits": logits[0], "alignment": alignment[0], **named_states(states)}
+
+    @functools.cache  # noqa: B019
+    def searching(self, num_hypotheses: int) -> Callable[..., Translations]:
+        """`search` for a batch of any sources, with K hypotheses on each."""
+
+        def search(
+            source_ids: tf.Tensor, max_length: tf.Tensor, length_penalty: tf.Tensor
+        ) -> Translations:
+            limits = tf.fill(tf.shape(source_ids)[:1], max_length)
+            length = tf.minimum(max_length, tf.shape(source_ids)[1] + MOST_MORE)
+            memory = self.encode_ids(source_ids)
+            return self.search(memory, limits, length_penalty, num_hypotheses, length)
+
+        return tf.function(
+            search,
+            input_signature=[
+                tf.TensorSpec((None, None), tf.int32),
+                tf.TensorSpec((), tf.int32),
+                tf.TensorSpec((), tf.float32),
+            ],
+        )
+
+
+class Translation(NamedTuple):
+    """A translation of one source.
+
+    Attributes:
+        ids: int32 (N,), without its `END`.
+        score: the logarithm of its probability, divided by the penalty of its length.
+        alignment: float32 (N, S), how much each id looked at each id of the source, its
+            `END` included; rows sum to 1.
+        finished: False if it was cut.
+    """
+
+    ids: np.ndarray
+    score: float
+    alignment: np.ndarray
+    finished: bool
+
+
+def translate_ids(
+    translating: TranslationOnIds,
+    sources: Sequence[Sequence[int]],
+    *,
+    beam_width: int = 4,
+    length_penalty: float = 1.0,
+    max_length: int | None = None,
+) -> list[Translation]:
+    """Translate many sources, in batches of similar lengths.
+
+    Args:
+        translating: the translator; its model's current weights are used.
+        sources: ids of each, without `END`; those beyond the model's `max_length` are
+            left out.
+        beam_width: the number of hypotheses on each source; 1 is greedy.
+        length_penalty: alpha of `beam_search`.
+        max_length: the most ids of a translation, `END` included; by default the
+            model's. It never has more than `MOST_MORE` more than its source.
+
+    Returns:
+        A translation of each source.
+
+    Raises:
+        ValueError: a setting is out of its range.
+    """
+    check_at_least(1, beam_width=beam_width)
+    most = translating.max_length
+    if max_length is None:
+        max_length = most
+    if not 1 <= max_length <= most:
+        raise ValueError(f"max_length={max_length} is not from 1 to the model's {most}")
+    if not 0 <= length_penalty < float("inf"):
+        raise ValueError(f"length_penalty={length_penalty} is not a number from 0 up")
+    ended = [[*ids[: most - 1], END] for ids in sources]
+    order = sorted(range(len(ended)), key=lambda index: len(ended[index]))
+    search = translating.searching(beam_width)
+    found: dict[int, Translation] = {}
+    for start in range(0, len(order), BATCH_SIZE):
+        batch = order[start : start + BATCH_SIZE]
+        source_ids = keras.utils.pad_sequences(
+            [ended[index] for index in batch], padding="post"
+        )
+        results = search(
+            tf.constant(source_ids),
+            tf.constant(max_length),
+            tf.constant(length_penalty),
+        )
+        for index, *row in zip(batch, *(each.numpy() for each in results), strict=True):
+            ids, score, alignment, finished = row
+            count = int(np.sum(ids != PAD)) - int(finished)
+            found[index] = Translation(
+                ids[:count],
+                float(score),
+                alignment[:count, : len(ended[index])],
+                bool(finished),
+            )
+    return [found[index] for index in range(len(sources))]
