@@ -226,6 +226,17 @@ def test_a_layer_with_code_or_files_is_refused(saved, tmp_path, name, config):
         load_model(path)
 
 
+def test_a_loop_that_would_be_unrolled_is_refused(tmp_path):
+    def change(config):
+        for layer in config["config"]["layers"]:
+            if "unroll" in layer["config"]:
+                layer["config"]["unroll"] = True
+
+    path = forged(SAVED / "char_rnn_gru.keras", tmp_path / "model.keras", change)
+    with pytest.raises(ValueError, match="it unrolls a loop"):
+        load_model(path)
+
+
 def most_memory():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
