@@ -4,7 +4,8 @@ Parts, each of which can be run alone with --only: attention shows what scaled
 dot-product attention computes; encoder trains a small Transformer on masked words;
 char_rnn trains a model that writes text, a Transformer with --model transformer. Others
 run if their file is given: next_word (--words) suggests words, tagger (--tags) finds
-names, classifier (--labels) classifies sentences. Models become SavedModel and TFLite
+names, classifier (--labels) classifies sentences, translation (--pairs) translates
+them. Models become SavedModel and TFLite
 files, which are checked against the Keras models.
 """
 
@@ -20,7 +21,15 @@ from kerasseq.files.lock import locked
 from kerasseq.files.report import read_report
 from kerasseq.on_device.command import visible
 from kerasseq.recipes.exporting import RECIPES, export_run
-from kerasseq.runs import attention, characters, classifier, encoder, next_word, tagger
+from kerasseq.runs import (
+    attention,
+    characters,
+    classifier,
+    encoder,
+    next_word,
+    tagger,
+    translation,
+)
 from kerasseq.runs.options import Options
 from kerasseq.training.callbacks import tensorboard
 
@@ -50,6 +59,7 @@ PARTS: dict[str, Part] = {
     "next_word": next_word,
     "tagger": tagger,
     "classifier": classifier,
+    "translation": translation,
 }
 
 

@@ -1,4 +1,4 @@
-"""Translations as pictures: alignments of pieces, and scores by length.
+"""Translations as a table and as pictures: alignments of pieces, scores by length.
 
 Shapes: T target pieces, S source pieces.
 """
@@ -12,6 +12,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from kerasseq.data.pairs import Pair
+from kerasseq.on_device.command import visible
 from kerasseq.pictures.drawing import (
     BLUE,
     INK,
@@ -93,6 +94,16 @@ def show_piece(index: int, vocabulary: Subwords) -> str:
         return "(end)"
     byte = index - FIRST_BYTE
     return chr(byte) if 32 < byte < 127 else "\u2581" if byte == 32 else f"{byte:02x}"
+
+
+def translation_table(pairs: Sequence[Pair], translations: Sequence[str]) -> str:
+    """Pairs and translations as tab-separated columns with a line of names."""
+    rows = [("source", "reference", "translation")]
+    rows += [
+        (*pair, visible(translation))
+        for pair, translation in zip(pairs, translations, strict=True)
+    ]
+    return "".join("\t".join(row) + "\n" for row in rows)
 
 
 def plot_bleu_by_length(

@@ -19,7 +19,12 @@ from kerasseq.training.presets import PRESETS
 
 PARTS = ("attention", "encoder", "char_rnn")
 # Parts that run if their file is given, each with the option that names it.
-PARTS_OF_FILES = {"next_word": "words", "tagger": "tags", "classifier": "labels"}
+PARTS_OF_FILES = {
+    "next_word": "words",
+    "tagger": "tags",
+    "classifier": "labels",
+    "translation": "pairs",
+}
 # Parts that can start from a saved model.
 FINE_TUNED = {"char_rnn", "next_word"}
 ALL_PARTS = (*PARTS, *PARTS_OF_FILES)
@@ -76,6 +81,12 @@ class Options:
         "FILE",
         "Sentences of the classifier, one a line after its label and a tab. Adds "
         "classifier.",
+    )
+    pairs: str = about_data(
+        "",
+        "FILE|dates|numbers|spellings",
+        "Texts of the translator, each before a tab and its translation, one pair a "
+        "line; dates, numbers and spellings are made up. Adds translation.",
     )
     out: Path = about_data("out", "DIR", "Folder for the files.", check=plain_directory)
     only: tuple[str, ...] = about_data(

@@ -99,6 +99,18 @@ def chrf(translations: Sequence[str], references: Sequence[str]) -> float:
     return 100 * product / (RECALL_WEIGHT * precision + recall)
 
 
+def score_translations(
+    translations: Sequence[str], references: Sequence[str]
+) -> dict[str, float]:
+    """BLEU, chrF and the fraction of translations that equal their reference."""
+    same = [one == other for one, other in zip(translations, references, strict=True)]
+    return {
+        "BLEU (13a, cased)": bleu(translations, references),
+        "chrF": chrf(translations, references),
+        "exact": sum(same) / len(same),
+    }
+
+
 def _count_matches(
     pairs: Sequence[tuple[Sequence[str], Sequence[str]]], order: int
 ) -> tuple[int, int, int]:

@@ -41,8 +41,7 @@ PRESETS = {
 }
 ROUNDS = 16
 MOST_PASSES = 100
-# Ids of a vocabulary, and in a batch of sources or targets.
-MOST_PIECES = 8_000
+# In a batch of sources or targets.
 MOST_PIECES_A_BATCH, LEAST_PIECES_A_BATCH = 2_048, 256
 
 
@@ -70,7 +69,8 @@ def training_for(
         *shape,
         steps_per_epoch=max(1, steps // ROUNDS),
         epochs=ROUNDS,
-        learning_rate=3e-3,
+        learning_rate=6e-3,
+        optimizer="muon",
         label_smoothing=0.1,
     )
 

@@ -31,6 +31,7 @@ USES = {
     "--words": "train --only next_word --words {}",
     "--labels": "train --only classifier --labels {}",
     "--tags": "train --only tagger --tags {}",
+    "--pairs": "train --only translation --pairs {}",
     "--from": "train toy --only char_rnn --from {}",
     "--out": "train toy --only attention --out {blocked}{}",
     "export": "export {}",

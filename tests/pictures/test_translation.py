@@ -9,6 +9,7 @@ from kerasseq.pictures.translation import (
     draw_alignments,
     plot_bleu_by_length,
     show_piece,
+    translation_table,
 )
 from kerasseq.scores.translation import bleu
 from kerasseq.text.subwords import END, START, Subwords
@@ -65,3 +66,9 @@ def test_bleu_by_length_has_the_score_of_each_group(tmp_path):
         name: bleu([translations[i] for i in group], [pairs[i].target for i in group])
         for name, group in groups.items()
     }
+
+
+def test_a_table_keeps_lines_whole():
+    pair = Pair("a", "b")
+    table = translation_table([pair], ["c\td\n\x1b"])
+    assert table == "source\treference\ttranslation\na\tb\tc\\td\\n\\x1b\n"
