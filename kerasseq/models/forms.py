@@ -1,12 +1,13 @@
 """What a model of each kind reads and answers, checked for models from files."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple, NoReturn
 
 import keras
 import numpy as np
 
 from kerasseq.models.stateful import build_stateful_model, stateful_layers
+from kerasseq.models.translation import build_translation, read_translation_config
 
 # Of the text to try a model on.
 LENGTH = 4
@@ -19,11 +20,14 @@ class Form(NamedTuple):
         inputs: the number of axes of each input of ids.
         outputs: the number of axes of each output by name; "" if there is only one.
         has_state: whether it reads a text step by step, and so carries a state.
+        rebuild: builds a model of the same sizes anew, where an export takes the model
+            apart.
     """
 
     inputs: list[int]
     outputs: Mapping[str, int]
     has_state: bool = False
+    rebuild: Callable[[keras.Model], keras.Model] | None = None
 
 
 READS_ON = Form([2], {"": 3}, has_state=True)
@@ -35,6 +39,11 @@ FORMS = {
     "encoder": Form([2], {"embeddings": 3}),
     "classifier": Form([2], {"logits": 2, "weights": 2}),
     "tagger": Form([2, 3], {"": 3}),
+    "translation": Form(
+        [2, 2],
+        {"logits": 3},
+        rebuild=lambda model: build_translation(read_translation_config(model)),
+    ),
 }
 
 
@@ -55,7 +64,6 @@ def check_form(model: keras.Model, name: str) -> None:
     found = Form(
         [len(each.shape) for each in model.inputs],
         {name: len(getattr(each, "shape", ())) for name, each in outputs.items()},
-        form.has_state,
     )
     if found.inputs != form.inputs or not form.outputs.items() <= found.outputs.items():
         _refuse(name, f"it has the axes {found[:2]}, not {form[:2]}")
@@ -63,7 +71,15 @@ def check_form(model: keras.Model, name: str) -> None:
     try:
         if form.has_state:
             _check_steps(model, ids[0])
-        answers = keras.tree.flatten(model(ids if len(ids) > 1 else ids[0]))
+        inputs = keras.tree.pack_sequence_as(model.input, ids)
+        answers = keras.tree.flatten(model(inputs))
+        if form.rebuild:
+            twin = form.rebuild(model)
+            twin.set_weights(model.get_weights())
+            others = keras.tree.flatten(twin(inputs))
+            for one, other in zip(answers, others, strict=True):
+                if not np.allclose(one, other, atol=1e-3):
+                    raise ValueError("built anew, it answers otherwise")
         if not all(np.isfinite(answer).all() for answer in answers):
             raise ValueError("it answers with NaN or infinity")
     except Exception as error:  # layers and runtimes raise any

@@ -109,3 +109,20 @@ def build_translation(config: TranslationConfig) -> keras.Model:
     target = keras.layers.RMSNormalization(name="decoder_norm")(target)
     logits = embedding(target, reverse=True)
     return keras.Model(inputs, {"logits": logits, **alignments}, name="translation")
+
+
+def read_translation_config(model: keras.Model) -> TranslationConfig:
+    """The sizes of a model from `build_translation`."""
+    embedding, block = model.get_layer("embedding"), model.get_layer("encoder_0")
+    names = [layer.name for layer in model.layers if isinstance(layer, PreNormBlock)]
+    decoder_blocks = sum(name.startswith("decoder_") for name in names)
+    return TranslationConfig(
+        embedding.input_dim,
+        embedding.output_dim,
+        block.num_heads,
+        len(names) - decoder_blocks,
+        decoder_blocks,
+        block.feed_forward_size,
+        model.get_layer("positions").max_length,
+        model.get_layer("dropout").rate,
+    )

@@ -71,11 +71,12 @@ def promised(card: Mapping[str, Any]) -> dict[str, Ends]:
 def _promised_of_translator(card: Mapping[str, Any], length: int) -> dict[str, Ends]:
     memory, states = (
         {
-            f"{name}_{i}": _float32(*shape)
-            for i, shape in enumerate(card[f"{name}_shapes"])
+            f"{name}_{index}": _float32(*shape)
+            for index, shape in enumerate(card[f"{name}_shapes"])
         }
         for name in ("memory", "state")
     )
+    memory["source_mask"] = _float32(1, length)
     source = {"source_ids": _int32(1, length)}
     settings = {
         "beam_width": _int32(1),
@@ -96,7 +97,7 @@ def _promised_of_translator(card: Mapping[str, Any], length: int) -> dict[str, E
     return {
         "translate": (source | settings, found),
         "encode": (source, memory),
-        "step": ({"tokens": _int32(rows), **memory, **states}, read | states),
+        "step": ({"token": _int32(rows), **memory, **states}, read | states),
     }
 
 

@@ -23,7 +23,7 @@ else:  # copied: beside one another
 import numpy as np
 
 BEAM_WIDTH, MOST_HYPOTHESES = 4, 8
-LENGTH_PENALTY, MOST_PENALTY = 0.6, 10.0
+LENGTH_PENALTY, MOST_PENALTY = 1.0, 10.0
 
 
 class Translation(NamedTuple):

@@ -22,9 +22,11 @@ from kerasseq.recipes.encoder import ship_encoder
 from kerasseq.recipes.next_word import ship_next_word
 from kerasseq.recipes.shipping import Measured, conclude
 from kerasseq.recipes.tagger import ship_tagger
+from kerasseq.recipes.translation import read_translated_pairs, ship_translation
 from kerasseq.text.characters import Vocabulary
 from kerasseq.text.keyboard import TypedVocabulary
 from kerasseq.text.reading import read_text
+from kerasseq.text.subwords import Subwords
 from kerasseq.text.words import WordVocabulary, read_sentences
 
 # Characters; names of files have at most 255 bytes.
@@ -66,6 +68,9 @@ RECIPES = {
     "classifier": Recipe(
         WordVocabulary, ship_classifier, "held_out.tsv", read_labelled_lines, "labels"
     ),
+    "translation": Recipe(
+        Subwords, ship_translation, "held_out.tsv", read_translated_pairs
+    ),
 }
 
 
@@ -86,16 +91,17 @@ def export(
 
     Args:
         model: from one of `build_char_rnn`, `build_char_transformer`,
-            `build_next_word_model`, `build_encoder`, `build_classifier` and
-            `build_tagger`.
+            `build_next_word_model`, `build_encoder`, `build_classifier`,
+            `build_tagger` and `build_translation`.
         vocabulary: the one that it was trained with: a `Vocabulary` of characters, a
-            `TypedVocabulary` for the next word, otherwise a `WordVocabulary`.
+            `TypedVocabulary` for the next word, `Subwords` for a translator, otherwise
+            a `WordVocabulary`.
         directory: for the files; made if missing.
         held_out: data that the model was not trained on, to check the files with: a
             text for characters and the next word, sentences for an encoder,
-            `LabelledSentences` for a classifier, `TaggedSentence`s for a tagger. None
-            for a text that the model writes, or for random words of the vocabulary;
-            the report says so.
+            `LabelledSentences` for a classifier, `TaggedSentence`s for a tagger,
+            `Pair`s for a translator. None for a text that the model writes, or for
+            random words or pieces of the vocabulary; the report says so.
         labels: the names of a classifier's classes, in the order of its logits.
         tags: the names of a tagger's tags, in the order of its logits.
 

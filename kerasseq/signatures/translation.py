@@ -30,6 +30,8 @@ MOST_HYPOTHESES = 8
 # A search runs in the smallest of these that has room for its hypotheses.
 WIDTHS = (1, 4, MOST_HYPOTHESES)
 BATCH_SIZE = 64
+# The defaults of a search.
+BEAM_WIDTH, LENGTH_PENALTY = 4, 1.0
 
 
 class TranslationOnIds(tf.Module):
@@ -271,10 +273,10 @@ class Translation(NamedTuple):
 
 def translate_ids(
     translating: TranslationOnIds,
-    sources: Sequence[Sequence[int]],
+    sources: Sequence[Sequence[int] | np.ndarray],
     *,
-    beam_width: int = 4,
-    length_penalty: float = 1.0,
+    beam_width: int = BEAM_WIDTH,
+    length_penalty: float = LENGTH_PENALTY,
     max_length: int | None = None,
 ) -> list[Translation]:
     """Translate many sources, in batches of similar lengths.

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kerasseq.data.labelled import LabelledSentences
+from kerasseq.data.pairs import Pair
 from kerasseq.data.tagged import TaggedSentence
 from kerasseq.files.formats import FORMATS
 from kerasseq.files.report import ChecksFailed
@@ -17,18 +18,21 @@ from kerasseq.models.classifier import ClassifierConfig, build_classifier
 from kerasseq.models.encoder import EncoderConfig, build_encoder
 from kerasseq.models.next_word import NextWordConfig, build_next_word_model
 from kerasseq.models.tagger import TaggerConfig, build_tagger
+from kerasseq.models.translation import TranslationConfig, build_translation
 from kerasseq.on_device.card import read_object
 from kerasseq.on_device.model_file import Model
-from kerasseq.recipes import classifier, encoder, tagger
+from kerasseq.recipes import classifier, encoder, tagger, translation
 from kerasseq.recipes.exporting import export, remarks
 from kerasseq.text.characters import Vocabulary
 from kerasseq.text.keyboard import TypedVocabulary
+from kerasseq.text.subwords import Subwords
 from kerasseq.text.words import SPECIALS, WordVocabulary
 
 pytestmark = pytest.mark.usefixtures("without_xla")
 
 WORDS = WordVocabulary.from_sentences(["the cat sat on the mat", "a dog ran"])
 TYPED = TypedVocabulary((*SPECIALS, ".", ",", "I", "Rome", "the", "of"))
+PIECES = Subwords((" the", " c", "at"))
 LABELS, TAGS = ("good", "bad"), ("O", "B-x", "I-x")
 
 
@@ -42,6 +46,9 @@ def build(kind: str) -> keras.Model:
         return build_classifier(config)
     if kind == "tagger":
         return build_tagger(TaggerConfig(size, ("x",), 5, 4, 3, 6, 7))
+    if kind == "translation":
+        config = TranslationConfig(len(PIECES), 6, 3, 1, 1, 5, max_length=9)
+        return build_translation(config)
     if kind == "next_word":
         return build_next_word_model(NextWordConfig(len(TYPED), 7, embedding_size=5))
     return build_char_rnn(CharRNNConfig(5, units=7, embedding_size=3))
@@ -52,6 +59,7 @@ CASES = {
     "classifier": (WORDS, {"labels": LABELS}),
     "tagger": (WORDS, {"tags": TAGS}),
     "next_word": (TYPED, {}),
+    "translation": (PIECES, {}),
 }
 
 
@@ -87,7 +95,7 @@ def test_a_model_becomes_checked_files_without_held_out_data(kind, tmp_path):
         assert figures["bytes"] == path.stat().st_size
         card = Model(path).card
         assert name == f"{kind}_{card['weights']}.tflite"
-        if kind in ("encoder", "classifier"):
+        if kind in ("encoder", "classifier", "translation"):
             assert card["length"] == 9, "no more than the positions allow"
 
 
@@ -95,6 +103,7 @@ HELD_OUT = {
     "encoder": ["the dog sat"],
     "classifier": LabelledSentences(("bad", "bad"), ("a dog", "the mat")),
     "tagger": [TaggedSentence(("a", "dog"), ("O", "B-x"))],
+    "translation": [Pair("the cat", "a dog")],
 }
 
 
@@ -107,6 +116,9 @@ HELD_OUT = {
             "classifier", classifier.ALLOWED_DIFFERENCE, marks=pytest.mark.slow
         ),
         pytest.param("tagger", tagger.ALLOWED_FRACTION, marks=pytest.mark.slow),
+        pytest.param(
+            "translation", translation.ALLOWED_DIFFERENCE, marks=pytest.mark.slow
+        ),
     ],
 )
 def test_files_are_checked_on_the_data_given(kind, limits, tmp_path, monkeypatch):

@@ -15,12 +15,15 @@ from kerasseq.models.classifier import ClassifierConfig, build_classifier, predi
 from kerasseq.models.encoder import EncoderConfig, build_encoder
 from kerasseq.models.next_word import NextWordConfig, build_next_word_model
 from kerasseq.models.tagger import TaggerConfig, build_tagger
+from kerasseq.models.translation import TranslationConfig, build_translation
 from kerasseq.recipes.encoder import encode_by_keras
 from kerasseq.signatures.characters import build_generating_module, generate
 from kerasseq.signatures.classifier import ClassifierOnIds, ClassifierOnText
 from kerasseq.signatures.encoder import EncoderOnIds, EncoderOnText
 from kerasseq.signatures.next_word import NextWordOnIds, NextWordOnText, suggest
 from kerasseq.signatures.tagger import TaggerOnIds, TaggerOnText, tag_sentences
+from kerasseq.signatures.translation import TranslationOnIds, translate_ids
+from kerasseq.signatures.translation_of_text import TranslationOnText
 from kerasseq.text.characters import Vocabulary
 from kerasseq.text.in_graph import WordTable
 from kerasseq.text.keyboard import TypedVocabulary
@@ -128,6 +131,9 @@ def models() -> dict[str, keras.Model]:
             NextWordConfig(len(TYPED), units=7, embedding_size=3)
         ),
         "characters": build_char_rnn(CharRNNConfig(len(CHARACTERS), "gru", 5, 1, 3)),
+        "translation": build_translation(
+            TranslationConfig(len(PIECES), 12, 3, 1, 2, 17, max_length=9)
+        ),
     }
     return {name: with_random_weights(model) for name, model in built.items()}
 
@@ -141,6 +147,9 @@ def modules(models) -> dict[str, tf.Module]:
         "characters": build_generating_module(models["characters"], CHARACTERS),
         "table": Table(),
         "pieces": Pieces(),
+        "translation": TranslationOnText(
+            TranslationOnIds(models["translation"]), PIECES
+        ),
     }
     for name in ("classifier_0", "classifier_1"):
         found[name] = ClassifierOnText(ClassifierOnIds(models[name]), WORDS, LABELS, 11)
@@ -165,6 +174,7 @@ def answers(models, modules, tmp_path_factory) -> dict[str, dict[str, np.ndarray
         "tagger": ("tagger", "tag", sentences),
         "table": ("table", "ids", {"sentences": (RAW, "string")}),
         "pieces": ("pieces", "divide", {"texts": (RAW, "string")}),
+        "translation": ("translation", "translate", {"sentences": (RAW, "string")}),
         "next_word": (
             "next_word",
             "suggest",
@@ -288,3 +298,20 @@ def test_a_table_of_pieces_divides_any_bytes_and_joins_them(answers):
     padded = keras.utils.pad_sequences(ids, padding="post")
     np.testing.assert_array_equal(answers["pieces"]["ids"], padded)
     assert decoded(answers["pieces"]["texts"]) == texts
+
+
+def test_a_translator_answers_as_keras_does(models, answers):
+    ids = [PIECES.encode(text.decode("utf-8", "replace")) for text in RAW]
+    expected = translate_ids(TranslationOnIds(models["translation"]), ids)
+    for found in answers["translation"]:
+        texts = [PIECES.decode(each.ids).encode() for each in expected]
+        assert found["translations"].tolist() == texts
+        scores = [each.score for each in expected]
+        np.testing.assert_allclose(found["scores"], scores, rtol=1e-4)
+        for row, read, each in zip(found["source_pieces"], ids, expected, strict=True):
+            pieces = [PIECES.contents[index] for index in read[:8]]
+            assert row[: len(pieces)].tolist() == pieces and not any(row[8:])
+            assert each.alignment.shape == (len(each.ids), len(pieces) + 1)
+        for row, each in zip(found["alignment"], expected, strict=True):
+            count, length = each.alignment.shape
+            np.testing.assert_allclose(row[:count, :length], each.alignment, atol=1e-5)

@@ -1,0 +1,59 @@
+"""The translator from sentences to sentences: the signature of a SavedModel."""
+
+import tensorflow as tf
+
+from kerasseq.signatures.translation import (
+    BEAM_WIDTH,
+    LENGTH_PENALTY,
+    TranslationOnIds,
+)
+from kerasseq.text.subwords import END, Subwords
+from kerasseq.text.subwords_in_graph import SubwordTable
+
+
+class TranslationOnText(tf.Module):
+    """A translator's signature on sentences.
+
+    Args:
+        translating: the translator.
+        vocabulary: its pieces.
+
+    Raises:
+        ValueError: the vocabulary does not fit the weights.
+    """
+
+    def __init__(self, translating: TranslationOnIds, vocabulary: Subwords) -> None:
+        super().__init__()
+        vocabulary.require_size(translating.vocabulary_size)
+        self._translating = translating
+        self._table = SubwordTable(vocabulary)
+        self._pieces = tf.constant(vocabulary.contents)
+
+    @tf.function(input_signature=[tf.TensorSpec((None,), tf.string, "sentences")])
+    def translate(self, sentences: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Translate sentences by beam search.
+
+        Args:
+            sentences: string (B,), UTF-8; pieces beyond the model's length are ignored.
+
+        Returns:
+            translations string (B,); scores float32 (B,); source_pieces string (B, S)
+            and target_pieces string (B, T), "" at marks and padding; alignment float32
+            (B, T, S), how much each target piece looked at each source piece; finished
+            int32 (B,), 0 if a translation was cut.
+        """
+        length = self._translating.max_length
+        ids = self._table.encode(sentences)[:, : length - 1]
+        ends = tf.fill([tf.shape(sentences)[0], 1], END)
+        source_ids = tf.concat([ids, ends], axis=1).to_tensor()
+        found = self._translating.searching(BEAM_WIDTH)(
+            source_ids, tf.constant(length), tf.constant(LENGTH_PENALTY)
+        )
+        return {
+            "translations": self._table.decode(found.ids),
+            "scores": found.score,
+            "source_pieces": tf.gather(self._pieces, source_ids),
+            "target_pieces": tf.gather(self._pieces, found.ids),
+            "alignment": found.alignment,
+            "finished": found.finished,
+        }
