@@ -9,6 +9,7 @@ import keras
 
 from kerasseq.layers.attention import Shape, Tensor, causal_mask, known_size
 from kerasseq.layers.checks import check_at_least, check_divisible, check_fraction
+from kerasseq.layers.rms_norm import RMSNorm
 from kerasseq.layers.self_attention import MultiHeadSelfAttention
 
 
@@ -68,7 +69,7 @@ class PreNormBlock(keras.layers.Layer):
                 dtype=policy,
                 name=name,
             )
-            norm = keras.layers.RMSNormalization(dtype=policy, name=f"{name}_norm")
+            norm = RMSNorm(dtype=policy, name=f"{name}_norm")
             for each in (layer, norm):
                 each.build(x_shape)
             return layer, norm
@@ -76,9 +77,7 @@ class PreNormBlock(keras.layers.Layer):
         self.attention, self.attention_norm = attention("attention")
         if memory_shape is not None:
             self.cross_attention, self.cross_norm = attention("cross_attention")
-        self.feed_forward_norm = keras.layers.RMSNormalization(
-            dtype=policy, name="feed_forward_norm"
-        )
+        self.feed_forward_norm = RMSNorm(dtype=policy, name="feed_forward_norm")
         self.expand = keras.layers.Dense(
             self.feed_forward_size, activation="relu", dtype=policy, name="expand"
         )

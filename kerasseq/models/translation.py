@@ -13,6 +13,7 @@ import keras
 from kerasseq.layers.checks import check_config, check_divisible
 from kerasseq.layers.positions import SinusoidalPositions
 from kerasseq.layers.pre_norm_block import PreNormBlock
+from kerasseq.layers.rms_norm import RMSNorm
 from kerasseq.text.subwords import END, PAD
 
 
@@ -97,7 +98,7 @@ def build_translation(config: TranslationConfig) -> keras.Model:
 
     for index in range(config.encoder_blocks):
         source, _ = block(f"encoder_{index}")(source, mask=masks["source_ids"])
-    source = keras.layers.RMSNormalization(name="encoder_norm")(source)
+    source = RMSNorm(name="encoder_norm")(source)
     alignments = {}
     for index in range(config.decoder_blocks):
         target, alignments[f"alignment_{index}"] = block(f"decoder_{index}")(
@@ -106,7 +107,7 @@ def build_translation(config: TranslationConfig) -> keras.Model:
             memory=source,
             memory_mask=masks["source_ids"],
         )
-    target = keras.layers.RMSNormalization(name="decoder_norm")(target)
+    target = RMSNorm(name="decoder_norm")(target)
     logits = embedding(target, reverse=True)
     return keras.Model(inputs, {"logits": logits, **alignments}, name="translation")
 

@@ -27,8 +27,6 @@ from kerasseq.text.subwords import END, PAD
 # section 6.1.
 MOST_MORE = 50
 MOST_HYPOTHESES = 8
-# A search runs in the smallest of these that has room for its hypotheses.
-WIDTHS = (1, 4, MOST_HYPOTHESES)
 BATCH_SIZE = 64
 # The defaults of a search.
 BEAM_WIDTH, LENGTH_PENALTY = 4, 1.0
@@ -176,22 +174,19 @@ class TranslationOnIds(tf.Module):
         """
         memory = self.encode_ids(source_ids)
 
-        def search(widths: Sequence[int]) -> Translations:
-            run = partial(
-                self.search,
+        def search(num_hypotheses: int) -> Translations:
+            return self.search(
                 memory,
                 max_length,
                 length_penalty[0],
-                widths[0],
+                num_hypotheses,
                 self.max_length,
                 beam_width[0],
             )
-            if len(widths) == 1:
-                return run()
-            larger = partial(search, widths[1:])
-            return tf.cond(beam_width[0] <= widths[0], run, larger)
 
-        found = search(WIDTHS)
+        found = tf.cond(
+            beam_width[0] <= 1, lambda: search(1), lambda: search(MOST_HYPOTHESES)
+        )
         # CompiledModel does not write an output that comes straight from the loop, so
         # one operation that the converter cannot fold away follows it.
         highest = beam_width[0] * 0 + tf.int32.max

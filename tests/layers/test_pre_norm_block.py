@@ -6,6 +6,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from kerasseq.layers.pre_norm_block import PreNormBlock
+from kerasseq.layers.rms_norm import RMSNorm
 from tests.support.weights import with_random_weights
 
 B, T, S, C, H, F = 2, 5, 7, 12, 3, 11
@@ -99,6 +100,16 @@ def test_each_output_has_dropout(inputs):
         zero = np.abs(dropped) < 1e-6
         assert 0.3 < zero.mean() < 0.7, kept
         assert_allclose(dropped[~zero], 2 * added.numpy()[~zero], atol=1e-4)
+
+
+def test_a_norm_is_that_of_keras(inputs):
+    ours, theirs = RMSNorm(), keras.layers.RMSNormalization()
+    for layer in (ours, theirs):
+        layer.build(inputs["x"].shape)
+    theirs.set_weights(with_random_weights(ours, 3, 0.5).get_weights())
+    assert_allclose(ours(inputs["x"]), theirs(inputs["x"]), atol=1e-6)
+    half = inputs["x"].astype("float16") * 1000
+    assert np.isfinite(RMSNorm(dtype="float16")(half)).all()
 
 
 @pytest.mark.parametrize(
