@@ -13,14 +13,14 @@ from kerasseq.text.subwords import END, START
 # XLA compiles a program for each shape of a batch, which takes seconds.
 MOST_SHAPES = 6
 # Another shape has to save this fraction of the padding and the pieces.
-LEAST_SAVING = 0.02
+LEAST_SAVING = 0.03
 
 
 def choose_lengths(lengths: np.ndarray) -> np.ndarray:
     """A few lengths to pad sequences to, such that padding is least.
 
     Each sequence is padded to the shortest of them that it fits. There are at most six,
-    and fewer where another one would save less than a fiftieth.
+    and fewer where another one would save less than 3 %.
 
     Args:
         lengths: int (N,), of the sequences.

@@ -24,6 +24,7 @@ def plot_losses(
     path: str | os.PathLike,
     references: Mapping[str, float] | None = None,
     unit: str = "nats a character",
+    training: str = "training",
 ) -> Figure:
     """Draw training and held-out loss by epoch, and mark the best epoch.
 
@@ -34,6 +35,8 @@ def plot_losses(
         path: of the picture, in the format that its suffix names.
         references: losses to compare with, by name; each is a horizontal line.
         unit: of the losses.
+        training: name of the training loss, where it differs from the held-out one in
+            more than the data.
 
     Raises:
         ValueError: the history has no epoch.
@@ -44,7 +47,7 @@ def plot_losses(
             "at least one"
         )
     figure, axes = figure_with_panels(4.2)
-    lines = [("loss", "training", GREY)]
+    lines = [("loss", training, GREY)]
     if history.get("val_loss"):
         lines.append(("val_loss", "held-out", BLUE))
     for key, label, colour in lines:

@@ -39,10 +39,9 @@ from kerasseq.training.translation import (
     training_for,
 )
 
-LEAST_PAIRS, MADE_UP_PAIRS = 20, 2_500
+LEAST_PAIRS, MADE_UP_PAIRS, PRINTED = 20, 2_500, 5
 # Ids of a text, with `END`.
 LONGEST, ROUNDED_TO = 128, 32
-PRINTED = 5
 HOW_TO = """
 To translate a text, or each line of standard input:
   kerasseq translate {file} "a line of text\""""
@@ -108,14 +107,11 @@ def plan(options: Options) -> Plan:
             f"{path} has texts of more than {LONGEST - 1} pieces in nearly every pair; "
             "give shorter ones, such as single sentences"
         )
-    num_pieces = max(
-        sum(len(each.source) for each in learned),
-        sum(len(each.target) for each in learned),
-    )
+    _, *sides = zip(*learned, strict=True)
+    num_pieces = max(sum(map(len, side)) for side in sides)
     batches = batches_of(learned, batch_pieces(num_pieces), options.seed)
-    size, _, length = batches.shapes[-1]
     preset = PRESETS[options.preset]
-    training = training_for(preset, (size, length), batches.steps_per_pass)
+    training = training_for(preset, batches)
     # Exported files read as many ids, which costs them time.
     longest = max(len(ids) + 1 for each in (*learned, *held_out) for ids in each[1:])
     max_length = -(-longest // ROUNDED_TO) * ROUNDED_TO
@@ -222,7 +218,12 @@ def train(
         print(f"  {visible(pair.source)} -> {visible(translation)}")
     print("; ".join(f"{name} {value:.4g}" for name, value in scores[""].items()))
 
-    plot_losses(history.history, folder / "loss.png", unit="nats a piece")
+    plot_losses(
+        history.history,
+        folder / "loss.png",
+        unit="nats a piece",
+        training="training, labels smoothed",
+    )
     plot_bleu_by_length(pairs, translations, folder / "bleu.png")
     draw_alignments(model, vocabulary, sources, [each.ids for each in found], folder)
     pieces = sum(len(each.target) + 1 for each in held_out)

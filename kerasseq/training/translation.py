@@ -54,19 +54,18 @@ def batch_pieces(num_pieces: int) -> int:
     return max(LEAST_PIECES_A_BATCH, min(MOST_PIECES_A_BATCH, num_pieces // 32))
 
 
-def training_for(
-    preset: Preset, shape: tuple[int, int], steps_per_pass: int
-) -> TrainingConfig:
+def training_for(preset: Preset, batches: PairBatches) -> TrainingConfig:
     """How to train a translator.
 
     Args:
         preset: decides the number of batches; a small file gets fewer.
-        shape: of the batches with the longest targets, B and T.
-        steps_per_pass: batches that hold each pair once.
+        batches: of the file.
     """
-    steps = min(preset.steps, MOST_PASSES * steps_per_pass)
+    size, _, length = batches.shapes[-1]
+    steps = min(preset.steps, MOST_PASSES * batches.steps_per_pass)
     return TrainingConfig(
-        *shape,
+        size,
+        length,
         steps_per_epoch=max(1, steps // ROUNDS),
         epochs=ROUNDS,
         learning_rate=6e-3,

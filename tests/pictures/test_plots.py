@@ -36,6 +36,11 @@ def labels(axis) -> list[str]:
 # --- losses
 
 
+def test_the_training_loss_may_have_another_name(tmp_path):
+    figure = plot_losses({"loss": [1.0]}, tmp_path / "loss.png", training="smoothed")
+    assert set(lines(figure.axes[0])) == {"smoothed", "lowest"}
+
+
 def test_losses_are_drawn_by_epoch(tmp_path):
     history = {"loss": [3.0, 2.0, 1.0], "val_loss": [3.5, 2.25, 2.5]}
     path = tmp_path / "run" / "loss.png"

@@ -17,10 +17,10 @@ from kerasseq.text.subwords import Subwords
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory) -> Path:
-    """A run on made-up dates, without its files for devices."""
+    """A whole run on made-up dates."""
     out = tmp_path_factory.mktemp("dates")
-    options = Options(only="translation", pairs="dates", quick=True, out=out)
-    assert translation.train(options, translation.plan(options)) == "translation"
+    arguments = ["--quick", "--only", "translation", "--pairs", "dates"]
+    assert train_all.main([*arguments, "--out", str(out)]) == 0
     return out
 
 
@@ -30,10 +30,13 @@ def test_it_leaves_files_and_new_dates_are_right(run):
     names = (
         "translation.keras vocabulary.json checkpoint.npz checkpoint_before.npz "
         "history.csv held_out.tsv loss.png bleu.png alignment_1.png alignment_2.png "
-        "alignment_3.png"
+        "alignment_3.png saved_model translation_float32.tflite "
+        "translation_float16.tflite translation_int8.tflite"
     )
     assert {path.name for path in folder.iterdir()} == set(names.split())
-    section = json.loads((run / "report.json").read_text())["translation"]
+    report = json.loads((run / "report.json").read_text())
+    assert all(check["passed"] for check in report["translation_export"]["checks"])
+    section = report["translation"]
     assert section["pairs learned from"] + section["held-out pairs"] == 2500
     assert section["exact"] > 0.97
     assert section["exact, target of the nearest source"] < 0.1

@@ -25,17 +25,20 @@ pytestmark = pytest.mark.usefixtures("without_xla")
 
 @given(
     st.sampled_from(list(PRESETS.values())),
+    st.lists(st.integers(1, 40), min_size=1, max_size=30),
     st.integers(1, 10**9),
-    st.integers(1, 10**6),
 )
-def test_a_file_of_any_size_gets_a_plan(preset, num_pieces, steps_per_pass):
-    assert 256 <= batch_pieces(num_pieces) <= 2048
-    training = training_for(preset, (5, 7), steps_per_pass)
+def test_a_file_of_any_size_gets_a_plan(preset, lengths, num_pieces):
+    most_pieces = batch_pieces(num_pieces)
+    assert 256 <= most_pieces <= 2048
+    sides = [[np.zeros(length, np.int32) for length in lengths]] * 2
+    batches = PairBatches(*sides, most_pieces)
+    training = training_for(preset, batches)
     steps = training.epochs * training.steps_per_epoch
-    assert steps <= max(
-        training.epochs, min(preset.steps, MOST_PASSES * steps_per_pass)
-    )
-    assert steps > min(preset.steps, MOST_PASSES * steps_per_pass) - training.epochs
+    wanted = min(preset.steps, MOST_PASSES * batches.steps_per_pass)
+    assert wanted - training.epochs < steps <= max(training.epochs, wanted)
+    assert training.length == 1 + max(lengths)
+    assert training.batch_size * training.length <= most_pieces
 
 
 def small() -> tuple[keras.Model, PairBatches]:
