@@ -14,7 +14,9 @@ def share_gathered_weights(flatbuffer: bytes) -> bytes:
 
     In eight bits the converter writes it twice: with one scale for gathering, and with
     a scale for each row for multiplying. The second copy serves both: rows and their
-    scales are gathered, and multiplied.
+    scales are gathered, and multiplied. The scales of the products are multiplied
+    afterwards, since a tensor with a scale for each row needs a zero point for each
+    too, of eight bytes.
 
     Args:
         flatbuffer: in eight bits; returned unchanged if it has no such matrix.
@@ -26,6 +28,7 @@ def share_gathered_weights(flatbuffer: bytes) -> bytes:
         for product in _operators(model, graph, "FULLY_CONNECTED")
     ]
     shared = set()
+    matrices: dict[int, np.ndarray] = {}
     for graph in model.subgraphs:
         for gather in _operators(model, graph, "GATHER"):
             table = graph.tensors[gather.inputs[0]]
@@ -37,6 +40,9 @@ def share_gathered_weights(flatbuffer: bytes) -> bytes:
             if matrix and len(readers) == 1 and readers[0] in becomes_float:
                 shared.add(table.buffer)
                 _gather_with_scales(model, graph, gather, readers[0], matrix)
+                matrices[matrix.buffer] = matrix.quantization.scale
+    for buffer, scales in matrices.items():
+        _scale_products(model, buffer, scales)
     if not shared:
         return flatbuffer
     used = {tensor.buffer for graph in model.subgraphs for tensor in graph.tensors}
@@ -118,6 +124,36 @@ def _gather_with_scales(
             schema.MulOptionsT(),
         ),
     ]
+
+
+def _scale_products(model: schema.ModelT, buffer: int, scales: np.ndarray) -> None:
+    """Multiply products with a matrix by the scales of its rows, if all are bare."""
+    products = [
+        (graph, product)
+        for graph in model.subgraphs
+        for product in _operators(model, graph, "FULLY_CONNECTED")
+        if graph.tensors[product.inputs[1]].buffer == buffer
+    ]
+    if any(
+        product.inputs[2:].max(initial=-1) >= 0
+        or product.builtinOptions.fusedActivationFunction
+        for _, product in products
+    ):
+        return
+    for graph, product in products:
+        matrix = graph.tensors[product.inputs[1]]
+        matrix.quantization = schema.QuantizationParametersT()
+        matrix.quantization.scale = np.ones(1, np.float32)
+        matrix.quantization.zeroPoint = np.zeros(1, np.int64)
+        output = product.outputs[0]
+        unscaled = _add_tensor(model, graph, graph.tensors[output].shape)
+        product.outputs = np.array([unscaled], np.int32)
+        row = scales.astype(np.float32)
+        factors = _add_tensor(model, graph, row.shape, row.view(np.uint8))
+        scaling = _operator(
+            model, "MUL", [unscaled, factors], output, schema.MulOptionsT()
+        )
+        graph.operators.insert(graph.operators.index(product) + 1, scaling)
 
 
 def _add_tensor(
