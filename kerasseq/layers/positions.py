@@ -99,12 +99,12 @@ class SinusoidalPositions(keras.layers.Layer):
         return x * math.sqrt(size) + keras.ops.cast(positions, x.dtype)
 
     def step(self, x: Tensor, positions: Tensor) -> Tensor:
-        """What `call` makes of embeddings (N, C) at positions, float32 (N,)."""
+        """What `call` makes of embeddings (..., C) at positions, float32 (...)."""
         rates, phases = (
             keras.ops.convert_to_tensor(each, "float32")
             for each in position_angles(x.shape[-1])
         )
-        encoded = keras.ops.sin(positions[:, None] * rates + phases)
+        encoded = keras.ops.sin(keras.ops.expand_dims(positions, -1) * rates + phases)
         return x * math.sqrt(x.shape[-1]) + keras.ops.cast(encoded, x.dtype)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:

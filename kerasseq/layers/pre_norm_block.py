@@ -3,6 +3,7 @@
 Shapes: B batch, T steps, S memory's steps, H heads, D head size, C model size.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -113,9 +114,9 @@ class PreNormBlock(keras.layers.Layer):
     def step(
         self,
         x: Tensor,
-        states: tuple[Tensor, Tensor],
+        states: Sequence[Tensor],
         positions: Tensor,
-        memory: tuple[Tensor, Tensor],
+        memory: Sequence[Tensor],
         memory_mask: Tensor,
     ) -> tuple[Tensor, Tensor, list[Tensor]]:
         """Read one step of each of K hypotheses on a target, as a decoder's block.
@@ -133,7 +134,9 @@ class PreNormBlock(keras.layers.Layer):
         """
         normal = keras.ops.reshape(self.attention_norm(x), (-1, 1, x.shape[-1]))
         steps = keras.ops.arange(keras.ops.shape(states[0])[2], dtype="float32")
-        here = (steps == positions[:, None])[:, None, :, None]
+        # Indexing with None would cost a file more operations.
+        positions = keras.ops.expand_dims(positions, 1)
+        here = keras.ops.expand_dims(steps == positions, (1, 3))
         key, value = (
             keras.ops.where(here, new, before)
             for before, new in zip(
@@ -144,10 +147,11 @@ class PreNormBlock(keras.layers.Layer):
             self.attention.project_queries(normal),
             key,
             value,
-            (steps <= positions[:, None])[:, None, None],
+            keras.ops.expand_dims(steps <= positions, (1, 2)),
         )
         x = x + keras.ops.reshape(attended, keras.ops.shape(x))
-        x, weights = self._read(x, *memory, memory_mask[:, None, None])
+        known = keras.ops.expand_dims(memory_mask, (1, 2))
+        x, weights = self._read(x, memory[0], memory[1], known)
         return self._feed_forward(x), weights, [key, value]
 
     def remember(self, memory: Tensor) -> tuple[Tensor, Tensor]:

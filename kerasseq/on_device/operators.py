@@ -77,7 +77,7 @@ _OPERATIONS = """
  86 LOGICAL_AND         0 bb>b
  87 LOGICAL_NOT        63 b>b
  92 SQUARE             66 f>f
- 94 FILL               68 If>f
+ 94 FILL               68 If>f Ii>i
  95 FLOOR_MOD           0 iI>i
  99 SQUARED_DIFFERENCE  0 ff>f
 101 ABS                78 f>f

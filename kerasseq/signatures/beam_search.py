@@ -138,10 +138,11 @@ def beam_search(
         return tf.reduce_max(ahead) > 0.0
 
     # A constant would be stored, and could be larger than the model.
-    zero = tf.cast(tf.minimum(limits[0], 0), tf.float32)
+    no_id = tf.minimum(limits[0], PAD)
+    zero = tf.cast(no_id, tf.float32)
     start = tf.where(positions == 0, START, PAD)
     first = Hypotheses(
-        tf.tile(start[None, None], [num_sources, num_hypotheses, 1]),
+        tf.fill([num_sources, num_hypotheses, target_length + 1], no_id) + start,
         # At first all rows are the same, and one of them is enough.
         tf.tile(
             tf.where(tf.range(num_hypotheses) == 0, 0.0, LOWEST)[None], [num_sources, 1]

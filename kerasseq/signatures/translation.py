@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from kerasseq.layers.checks import check_at_least
+from kerasseq.layers.pre_norm_block import PreNormBlock
 from kerasseq.signatures.beam_search import Translations, beam_search
 from kerasseq.signatures.states import (
     Shapes,
@@ -41,18 +42,15 @@ class TranslationOnIds(tf.Module):
 
     def __init__(self, model: keras.Model) -> None:
         super().__init__()
-        self._encoder = keras.Model(
-            model.input["source_ids"], model.get_layer("encoder_norm").output
-        )
         # tf.Module does not find the variables of Keras's layers.
         self._weights = [variable.value for variable in model.variables]
         self._embedding = model.get_layer("embedding")
         self._positions = model.get_layer("positions")
+        self._encoder_norm = model.get_layer("encoder_norm")
         self._norm = model.get_layer("decoder_norm")
-        self._blocks = [
-            model.get_layer(f"decoder_{index}")
-            for index in range(len(model.output) - 1)
-        ]
+        blocks = [each for each in model.layers if isinstance(each, PreNormBlock)]
+        self._encoder = [each for each in blocks if each.name.startswith("encoder_")]
+        self._blocks = [each for each in blocks if each.name.startswith("decoder_")]
         self.max_length = self._positions.max_length
         self.vocabulary_size = self._embedding.input_dim
 
@@ -72,9 +70,14 @@ class TranslationOnIds(tf.Module):
             Keys and values of each decoder block's attention to the source, float32
             (B, H, S, D), and float32 (B, S), 1 at ids and 0 at padding.
         """
-        encoded = self._encoder(source_ids, training=False)
-        memory = [each for block in self._blocks for each in block.remember(encoded)]
-        return [*memory, tf.cast(source_ids != PAD, tf.float32)]
+        known = tf.cast(source_ids != PAD, tf.float32)
+        # From a tensor: a file would store the vectors of constant positions.
+        positions = tf.cumsum(known, axis=1) - 1
+        x = self._positions.step(self._embedding(source_ids), positions)
+        for block in self._encoder:
+            x, _ = block(x, mask=known > 0)
+        x = self._encoder_norm(x)
+        return [*(each for block in self._blocks for each in block.remember(x)), known]
 
     def read_ids(
         self, memory: States, ids: tf.Tensor, states: States
@@ -91,10 +94,12 @@ class TranslationOnIds(tf.Module):
             x, weights, after = block.step(
                 x, buffers[pair], positions, memory[pair], known > 0
             )
-            looked.append(tf.reduce_mean(weights, axis=1))
+            looked.append(weights)
             new_states += after
         logits = self._embedding(self._norm(x), reverse=True)
-        return logits, sum(looked) / len(looked), [*new_states, positions + 1]
+        # The mean over all heads of all blocks.
+        alignment = tf.reduce_mean(tf.concat(looked, 1), axis=1)
+        return logits, alignment, [*new_states, positions + 1]
 
     def search(
         self,
