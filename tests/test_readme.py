@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kerasseq.files.formats import FORMATS
-from kerasseq.recipes import classifier, encoder, next_word, tagger
+from kerasseq.recipes import classifier, encoder, next_word, tagger, translation
 
 pytestmark = pytest.mark.usefixtures("without_xla")
 
@@ -105,6 +105,8 @@ def test_the_limits_of_the_checks_are_those_of_the_code():
         "encoder": encoder.ALLOWED_DIFFERENCE,
         "classifier": classifier.ALLOWED_DIFFERENCE,
         "tagger": tagger.ALLOWED_FRACTION,
+        "translator: root": translation.ALLOWED_DIFFERENCE,
+        "translator: mean": translation.ALLOWED_LOSS,
     }
     for words, expected in limits.items():
         (found,) = [row for name, row in written.items() if words in name]

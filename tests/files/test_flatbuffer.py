@@ -100,7 +100,8 @@ def test_a_slim_flatbuffer_stores_a_matrix_s_scales_once(both):
     # Four graphs use the recurrent kernel: 4 + 8 bytes for each of its rows.
     assert len(fat) - len(slim) > 3 * 12 * 3 * H
     model = schema.ModelT.InitFromPackedBuf(slim)
-    names = {tensor.name for graph in model.subgraphs for tensor in graph.tensors}
+    tensors = [tensor for graph in model.subgraphs for tensor in graph.tensors]
+    names = {tensor.name or b"" for tensor in tensors}
     ends = {"token", "logits", "prompt", "prompt_length", "length", "uniforms"}
     ends |= {"temperature", "top_k", "top_p", "min_p", "tokens", "state_0", ""}
     assert names == {name.encode() for name in ends}

@@ -54,7 +54,11 @@ class Exported:
 
 @pytest.fixture(
     scope="module",
-    params=[("gru", 1), ("lstm", 2), ("simple_rnn", 1)],
+    params=[
+        ("gru", 1),
+        ("lstm", 2),
+        pytest.param(("simple_rnn", 1), marks=pytest.mark.slow),
+    ],
     ids=lambda p: f"{p[0]}-{p[1]}",
 )
 def exported(request):

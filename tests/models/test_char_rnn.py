@@ -93,6 +93,7 @@ def numpy_logits(model, ids):
     return x @ kernel + bias
 
 
+@pytest.mark.slow
 def test_the_example_in_the_docstring_is_true():
     results = doctest.testmod(kerasseq.signatures.characters)
     assert results.attempted > 3

@@ -532,7 +532,7 @@ def test_a_server_that_cannot_start_says_why_in_a_line(dist, arguments, complain
 
 
 def test_a_page_that_is_not_built_is_named_with_the_command(tmp_path):
-    for name in ("serve.py", "server.py", "request.py", "command.py"):
+    for name in ("serve.py", "server.py", "request.py", "archive.py", "command.py"):
         shutil.copy(FOLDER / name, tmp_path)
     result = run_program("serve", folder=tmp_path, text=True)
     assert (result.returncode, result.stdout) == (2, "")

@@ -65,6 +65,7 @@ def test_graph_and_python_split_alike(sentences):
     assert in_graph(*(sentence.encode() for sentence in sentences)) == expected
 
 
+@pytest.mark.slow
 def test_graph_and_python_split_every_code_point_alike():
     points = [p for p in range(0x110000) if not 0xD800 <= p < 0xE000]
     sentences = [
