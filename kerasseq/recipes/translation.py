@@ -22,11 +22,11 @@ from kerasseq.recipes.translations import (
     scores,
     translate_each,
 )
+from kerasseq.signatures.translating import translate_ids
 from kerasseq.signatures.translation import (
     BEAM_WIDTH,
     MOST_HYPOTHESES,
     TranslationOnIds,
-    translate_ids,
 )
 from kerasseq.signatures.translation_of_text import TranslationOnText
 from kerasseq.text.reading import read_text

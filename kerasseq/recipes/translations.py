@@ -9,7 +9,8 @@ import numpy as np
 
 from kerasseq.files.runtimes import Signature
 from kerasseq.scores.translation import bleu, chrf
-from kerasseq.signatures.translation import LENGTH_PENALTY, Translation
+from kerasseq.signatures.translating import Translation
+from kerasseq.signatures.translation import LENGTH_PENALTY
 from kerasseq.text.subwords import END, PAD, START, Subwords
 
 

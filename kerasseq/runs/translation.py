@@ -27,7 +27,8 @@ from kerasseq.runs.bookkeeping import describe_training, open_checkpoint
 from kerasseq.runs.demand import foresee
 from kerasseq.runs.options import Options
 from kerasseq.scores.translation import NearestSource, score_translations
-from kerasseq.signatures.translation import TranslationOnIds, translate_ids
+from kerasseq.signatures.translating import translate_ids
+from kerasseq.signatures.translation import TranslationOnIds
 from kerasseq.text.subwords import Subwords
 from kerasseq.training.callbacks import HistoryFile
 from kerasseq.training.checkpoint import Checkpoint

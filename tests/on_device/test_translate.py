@@ -18,11 +18,8 @@ from kerasseq.recipes import translation
 from kerasseq.recipes.exporting import export
 from kerasseq.recipes.shipping import open_file
 from kerasseq.recipes.translations import certain_loss
-from kerasseq.signatures.translation import (
-    Translation,
-    TranslationOnIds,
-    translate_ids,
-)
+from kerasseq.signatures.translating import Translation, translate_ids
+from kerasseq.signatures.translation import TranslationOnIds
 from kerasseq.text.subwords import END, START, Subwords
 from tests.support.programs import run_program
 from tests.support.weights import with_random_weights

@@ -22,7 +22,8 @@ from kerasseq.signatures.classifier import ClassifierOnIds, ClassifierOnText
 from kerasseq.signatures.encoder import EncoderOnIds, EncoderOnText
 from kerasseq.signatures.next_word import NextWordOnIds, NextWordOnText, suggest
 from kerasseq.signatures.tagger import TaggerOnIds, TaggerOnText, tag_sentences
-from kerasseq.signatures.translation import TranslationOnIds, translate_ids
+from kerasseq.signatures.translating import translate_ids
+from kerasseq.signatures.translation import TranslationOnIds
 from kerasseq.signatures.translation_of_text import TranslationOnText
 from kerasseq.text.characters import Vocabulary
 from kerasseq.text.in_graph import WordTable

@@ -11,7 +11,8 @@ import train_all
 from kerasseq.files.keras_models import load_model
 from kerasseq.runs import translation
 from kerasseq.runs.options import Options
-from kerasseq.signatures.translation import TranslationOnIds, translate_ids
+from kerasseq.signatures.translating import translate_ids
+from kerasseq.signatures.translation import TranslationOnIds
 from kerasseq.text.subwords import Subwords
 
 

@@ -11,11 +11,8 @@ from kerasseq.files.tflite import convert_all
 from kerasseq.models.translation import TranslationConfig, build_translation
 from kerasseq.on_device.operators import list_operators
 from kerasseq.on_device.verify import verify
-from kerasseq.signatures.translation import (
-    MOST_MORE,
-    TranslationOnIds,
-    translate_ids,
-)
+from kerasseq.signatures.translating import translate_ids
+from kerasseq.signatures.translation import MOST_MORE, TranslationOnIds
 from kerasseq.text.subwords import END, PAD, START
 from tests.support.weights import with_random_weights
 
