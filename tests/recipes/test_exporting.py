@@ -89,7 +89,7 @@ def test_a_model_becomes_checked_files_without_held_out_data(kind, tmp_path):
     assert report == {f"{kind}_export": section}
     assert (tmp_path / "new" / "saved_model" / "saved_model.pb").exists()
     formats = "float32", "float16", "int8"
-    assert list(section["files"]) == [f"{kind}_{name}.tflite" for name in formats]
+    assert set(section["files"]) == {f"{kind}_{name}.tflite" for name in formats}
     for name, figures in section["files"].items():
         path = tmp_path / "new" / name
         assert figures["bytes"] == path.stat().st_size

@@ -304,15 +304,15 @@ def test_a_table_of_pieces_divides_any_bytes_and_joins_them(answers):
 def test_a_translator_answers_as_keras_does(models, answers):
     ids = [PIECES.encode(text.decode("utf-8", "replace")) for text in RAW]
     expected = translate_ids(TranslationOnIds(models["translation"]), ids)
-    for found in answers["translation"]:
-        texts = [PIECES.decode(each.ids).encode() for each in expected]
-        assert found["translations"].tolist() == texts
-        scores = [each.score for each in expected]
-        np.testing.assert_allclose(found["scores"], scores, rtol=1e-4)
-        for row, read, each in zip(found["source_pieces"], ids, expected, strict=True):
-            pieces = [PIECES.contents[index] for index in read[:8]]
-            assert row[: len(pieces)].tolist() == pieces and not any(row[8:])
-            assert each.alignment.shape == (len(each.ids), len(pieces) + 1)
-        for row, each in zip(found["alignment"], expected, strict=True):
-            count, length = each.alignment.shape
-            np.testing.assert_allclose(row[:count, :length], each.alignment, atol=1e-5)
+    found = answers["translation"]
+    texts = [PIECES.decode(each.ids).encode() for each in expected]
+    assert found["translations"].tolist() == texts
+    scores = [each.score for each in expected]
+    np.testing.assert_allclose(found["scores"], scores, rtol=1e-4)
+    for row, read, each in zip(found["source_pieces"], ids, expected, strict=True):
+        pieces = [PIECES.contents[index] for index in read[:8]]
+        assert row[: len(pieces)].tolist() == pieces and not any(row[8:])
+        assert each.alignment.shape == (len(each.ids), len(pieces) + 1)
+    for row, each in zip(found["alignment"], expected, strict=True):
+        count, length = each.alignment.shape
+        np.testing.assert_allclose(row[:count, :length], each.alignment, atol=1e-5)
