@@ -112,6 +112,11 @@ export async function openModel(content, name) {
 
 /** The files that are attached as a ZIP, and the offset of the first of them. */
 async function readAttached(content) {
+  // As Python's writer leaves it, so that all readers find the same list of files.
+  const end = content.subarray(-22);
+  if (`${end.subarray(0, 4)}` !== "80,75,5,6" || end[20] || end[21]) {
+    throw new Error("it does not end like a ZIP without a comment");
+  }
   // Its own web workers would be one more script to serve.
   const reader = new ZipReader(new Uint8ArrayReader(content), { useWebWorkers: false });
   const entries = [];
