@@ -7,7 +7,7 @@ from tests.fuzz.fuzz_checkpoint import fuzz
 
 
 @pytest.mark.parametrize(
-    "cases", [20 * len(KINDS), pytest.param(10_000, marks=pytest.mark.slow)]
+    "cases", [20 * len(KINDS), pytest.param(4_000, marks=pytest.mark.slow)]
 )
 def test_forged_checkpoints(cases):
     counts = fuzz(cases)
