@@ -214,6 +214,7 @@ def test_only_built_in_operations_are_in_the_file(exported):
     assert operators == sorted(set(operators))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("exported", [("gru", 1)], indirect=True, ids=["gru-1"])
 def test_the_same_model_is_the_same_file(exported, tmp_path):
     frozen = build_generating_module(exported.model, VOCABULARY, frozen=True)

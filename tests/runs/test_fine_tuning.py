@@ -126,6 +126,7 @@ def test_a_second_text_is_learned_sooner_than_from_scratch(
     assert tuned["held-out loss"] < scratch["held-out loss"] - 0.1
 
 
+@pytest.mark.slow
 def test_training_begins_with_the_saved_weights(start, stories, tmp_path):
     path = start
     arguments = {"epochs": 1, "from_model": str(path), "learning_rate": 1e-12}

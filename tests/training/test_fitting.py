@@ -94,6 +94,7 @@ def test_learning_rate_rises_and_falls_along_half_a_cosine():
     assert float(schedule(280)) == pytest.approx(0.25 * (1 + math.cos(math.pi / 4)))
 
 
+@pytest.mark.slow
 def test_the_text_continues_from_epoch_to_epoch(tmp_path):
     """Two epochs of half a pass read what one epoch of a pass reads."""
     batches = next_character_streams(TEXT, 3, 8)
