@@ -5,8 +5,8 @@ dot-product attention computes; encoder trains a small Transformer on masked wor
 char_rnn trains a model that writes text, a Transformer with --model transformer. Others
 run if their file is given: next_word (--words) suggests words, tagger (--tags) finds
 names, classifier (--labels) classifies sentences, translation (--pairs) translates
-them. Models become SavedModel and TFLite
-files, which are checked against the Keras models.
+them. Models become SavedModel and TFLite files, which are checked against the Keras
+models.
 """
 
 import os

@@ -29,10 +29,7 @@ def promised(card: Mapping[str, Any]) -> dict[str, Ends]:
     """The signatures of a model by name, from its card."""
     kind = card["kind"]
     if kind in (CHARACTERS, WORDS):
-        states = {
-            f"state_{index}": _float32(*shape)
-            for index, shape in enumerate(card["state_shapes"])
-        }
+        states = _numbered("state", card)
         logits = _float32(1, card["vocabulary_size"])
         step = {"token": _int32(1), **states}, {"logits": logits, **states}
         if kind == WORDS:
@@ -69,13 +66,7 @@ def promised(card: Mapping[str, Any]) -> dict[str, Ends]:
 
 
 def _promised_of_translator(card: Mapping[str, Any], length: int) -> dict[str, Ends]:
-    memory, states = (
-        {
-            f"{name}_{index}": _float32(*shape)
-            for index, shape in enumerate(card[f"{name}_shapes"])
-        }
-        for name in ("memory", "state")
-    )
+    memory, states = _numbered("memory", card), _numbered("state", card)
     memory["source_mask"] = _float32(1, length)
     source = {"source_ids": _int32(1, length)}
     settings = {
@@ -146,6 +137,14 @@ def check_answer(
             raise ValueError(f"{name} has the shape {found.shape}, not {shape}")
         if kind == "int32" and not (found.min() >= 0 and found.max() < count):
             raise ValueError(f"{name} has an id that is not one of {count}")
+
+
+def _numbered(name: str, card: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Tensors of the shapes that a card lists, as `state_0`, `state_1` and so on."""
+    return {
+        f"{name}_{index}": _float32(*shape)
+        for index, shape in enumerate(card[f"{name}_shapes"])
+    }
 
 
 def _int32(*shape: int | None) -> Tensor:

@@ -168,7 +168,7 @@ def check_file(file: OpenFile, vocabulary: Subwords, expected: Expected) -> Meas
     number_format = file.number_format
     for runtime, signatures in file.runtimes.items():
         logits = first_logits(
-            signatures, expected.source_ids, file.model.card["state_shapes"]
+            signatures, expected.source_ids, file.model.state_shapes()
         )
         difference = relative_difference(logits, expected.logits)
         promise = f"difference of the first logits from Keras's, {runtime}"

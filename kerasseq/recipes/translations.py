@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from kerasseq.files.runtimes import Signature
+from kerasseq.recipes.stepping import zeros
 from kerasseq.scores.translation import bleu, chrf
 from kerasseq.signatures.translating import Translation
 from kerasseq.signatures.translation import LENGTH_PENALTY
@@ -69,17 +70,14 @@ def translate_each(
 def first_logits(
     signatures: Mapping[str, Signature],
     source_ids: np.ndarray,
-    state_shapes: Sequence[Sequence[int]],
+    state_shapes: dict[str, list[int]],
 ) -> np.ndarray:
     """The logits of the first id of each translation, by `encode` and `step`.
 
     Returns:
         float32 (N, V).
     """
-    states = {
-        f"state_{index}": np.zeros(shape, np.float32)
-        for index, shape in enumerate(state_shapes)
-    }
+    states = zeros(state_shapes)
     token = np.full(len(states["state_0"]), START, np.int32)
     rows = []
     for row in source_ids:

@@ -198,9 +198,7 @@ def train(
     vocabulary.save(folder / "vocabulary.json")
 
     sources = [each.source for each in held_out]
-    found = translate_ids(
-        TranslationOnIds(model), [ids.tolist() for ids in sources], beam_width=1
-    )
+    found = translate_ids(TranslationOnIds(model), sources, beam_width=1)
     translations = [vocabulary.decode(each.ids) for each in found]
     pairs = [each.pair for each in held_out]
     write_file(folder / "held_out.tsv", translation_table(pairs, translations))

@@ -79,8 +79,7 @@ def test_greedy_search_by_encode_and_step_gives_the_same(exported):
         k: v.copy() for k, v in signatures["encode"](source_ids=source_ids).items()
     }
     states = {
-        f"state_{index}": np.zeros(shape, np.float32)
-        for index, shape in enumerate(file.card["state_shapes"])
+        name: np.zeros(shape, np.float32) for name, shape in file.state_shapes().items()
     }
     rows = len(states["state_0"])
     ids, last = [], START
