@@ -70,7 +70,10 @@ def check_logits(name: str, runtime: str, largest: float) -> Check:
 
 def check_size(file: OpenFile, model: keras.Model) -> Check:
     """A file is no larger than its weights and its graph need."""
-    weights = FORMATS[file.number_format].bytes_per_parameter * model.count_params()
+    row = FORMATS[file.number_format]
+    # Of a matrix or its transpose, whichever has more rows.
+    rows = sum(max(each.shape) for each in model.weights if len(each.shape) > 1)
+    weights = row.bytes_per_parameter * model.count_params() + row.bytes_per_row * rows
     graph = frozen_kind(model).graph_bytes(len(stateful_layers(model)))
     limit = weights + graph
     return Check(file.name, "bytes of the model", len(file.model.flatbuffer), limit)

@@ -138,7 +138,9 @@ class DecoderStep(tf.Module):
             pair = slice(2 * index, 2 * index + 2)
             x, after = self._run(block, x, buffers[pair], written[pair], position)
             new += after
-        x = _normalize(x, self._epsilon) * self._scale
+        # A scale that comes last would be folded into the embedding's other use, which
+        # stores the embedding twice.
+        x = x * self._scale * _inverse_size(x, self._epsilon)
         logits = tf.matmul(x, self._embeddings, transpose_b=True)
         count = tf.where(count < 2.0 * self._context - 1, count, self._context - 1.0)
         return logits, [*new, count + 1]
@@ -217,7 +219,11 @@ def _freeze(block: DecoderBlock) -> Block:
 
 
 def _normalize(x: tf.Tensor, epsilon: float) -> tf.Tensor:
-    return x * tf.math.rsqrt(tf.reduce_mean(x * x, -1, keepdims=True) + epsilon)
+    return x * _inverse_size(x, epsilon)
+
+
+def _inverse_size(x: tf.Tensor, epsilon: float) -> tf.Tensor:
+    return tf.math.rsqrt(tf.reduce_mean(x * x, -1, keepdims=True) + epsilon)
 
 
 def _copy(weights: tf.Tensor) -> tf.Variable:

@@ -64,6 +64,7 @@ class InferenceStep(tf.Module):
             if not isinstance(layer, keras.layers.Dropout)
         )
         table = tf.convert_to_tensor(embedding.embeddings)
+        tied = isinstance(embedding, keras.layers.ReversibleEmbedding)
         found: list[Layer] = []
         for layer in layers:
             if isinstance(layer, keras.layers.Add):
@@ -73,9 +74,9 @@ class InferenceStep(tf.Module):
                 raise ValueError(f"layer {layer.name} cannot be exported: {reason}")
             kernel, bias, recurrent_kernel, recurrent_bias = cell_weights(layer.cell)
             # A table of each token's first gates replaces embedding and kernel if it is
-            # smaller than these.
+            # smaller than these, and the embedding has no other use.
             smaller = len(table) * kernel.shape[1] < tf.size(table) + tf.size(kernel)
-            folded = smaller and not found
+            folded = smaller and not tied and not found
             if folded:
                 table = table @ kernel + bias
             found.append(
@@ -94,9 +95,8 @@ class InferenceStep(tf.Module):
         self._table = _copy(table)
         self._kernel, self._bias = _copy(dense.kernel), _copy(dense.bias)
         self._words = self._word_bias = None
-        if isinstance(embedding, keras.layers.ReversibleEmbedding):
-            folded = found[0].kernel is None
-            self._words = _copy(embedding.embeddings) if folded else self._table
+        if tied:
+            self._words = self._table
             self._word_bias = _copy(embedding.bias)
 
     @property
