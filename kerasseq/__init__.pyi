@@ -32,6 +32,8 @@ from kerasseq.models.next_word import build_next_word_model as build_next_word_m
 from kerasseq.models.stateful import build_stateful_model as build_stateful_model
 from kerasseq.models.tagger import TaggerConfig as TaggerConfig
 from kerasseq.models.tagger import build_tagger as build_tagger
+from kerasseq.models.translation import TranslationConfig as TranslationConfig
+from kerasseq.models.translation import build_translation as build_translation
 from kerasseq.on_device.opening import open_tflite as open_tflite
 from kerasseq.parts import train as train
 from kerasseq.recipes.exporting import export as export
@@ -45,6 +47,7 @@ from kerasseq.text.characters import Vocabulary as Vocabulary
 from kerasseq.text.corpus import load_corpus as load_corpus
 from kerasseq.text.held_out import split_text as split_text
 from kerasseq.text.keyboard import TypedVocabulary as TypedVocabulary
+from kerasseq.text.subwords import Subwords as Subwords
 from kerasseq.text.words import WordVocabulary as WordVocabulary
 from kerasseq.training.compiling import compile_for_training as compile_for_training
 from kerasseq.training.configuration import TrainingConfig as TrainingConfig
