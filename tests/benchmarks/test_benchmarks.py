@@ -1,7 +1,6 @@
 """The names that benchmarks import exist, since nothing else runs them."""
 
 import ast
-import importlib
 from pathlib import Path
 
 import pytest
@@ -15,17 +14,12 @@ PROGRAMS = [
 
 @pytest.mark.parametrize("path", PROGRAMS, ids=lambda path: path.stem)
 def test_imports_resolve(path):
-    missing = []
     for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.module.startswith("kerasseq"):
-            module = importlib.import_module(node.module)
-            missing += [
-                f"{node.module}.{alias.name}"
-                for alias in node.names
-                if not hasattr(module, alias.name)
-            ]
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                if alias.name.startswith("kerasseq"):
-                    importlib.import_module(alias.name)
-    assert missing == []
+        if isinstance(node, ast.ImportFrom):
+            modules = [node.module]
+        elif isinstance(node, ast.Import):
+            modules = [alias.name for alias in node.names]
+        else:
+            continue
+        if any(module.startswith("kerasseq") for module in modules):
+            exec(ast.unparse(node), {})
