@@ -29,7 +29,7 @@ def encode_tokens(
     of its UTF-8, with its capitals.
 
     Args:
-        sentences: N lists of tokens without whitespace.
+        sentences: N lists of tokens, each taken as it is.
         vocabulary: of words.
         num_letters: L; shorter tokens are padded with 0.
         length: T; longer sentences lose their end. None for the longest one's length.
@@ -44,7 +44,7 @@ def encode_tokens(
     letters = np.zeros((*word_ids.shape, num_letters), np.uint8)
     for row, tokens in enumerate(sentences):
         kept = tokens[:length]
-        word_ids[row, : len(kept)] = vocabulary.encode(" ".join(kept))
+        word_ids[row, : len(kept)] = vocabulary.encode_words(kept)
         for index, token in enumerate(kept):
             spelling = token.encode(errors="replace")[:num_letters]
             letters[row, index, : len(spelling)] = list(spelling)

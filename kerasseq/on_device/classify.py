@@ -12,14 +12,14 @@ from typing import NamedTuple
 
 if __package__:
     from .card import CLASSIFIER
-    from .command import Command, json_line, read_lines, visible
+    from .command import Command, json_line, mark, read_lines, visible
     from .model_file import Model
-    from .words import encode_words, split_words
+    from .words import divide, encode_words, lower_case
 else:  # copied: beside one another
     from card import CLASSIFIER  # type: ignore[no-redef]
-    from command import Command, json_line, read_lines, visible  # type: ignore[no-redef]
+    from command import Command, json_line, mark, read_lines, visible  # type: ignore[no-redef]
     from model_file import Model  # type: ignore[no-redef]
-    from words import encode_words, split_words  # type: ignore[no-redef]
+    from words import divide, encode_words, lower_case  # type: ignore[no-redef]
 
 import numpy as np
 
@@ -30,13 +30,16 @@ class Answer(NamedTuple):
     Attributes:
         label: of the most probable class, at a tie the first.
         probability: of that class, 0 to 1.
-        words: the words that the model read, in lower case.
+        words: the words and signs that the model read, in lower case.
+        offsets: of each the index of its first character (code point) in the text, and
+            that after its last.
         weights: how much it looked at each, float32 (words,); they sum to 1.
     """
 
     label: str
     probability: float
     words: list[str]
+    offsets: list[tuple[int, int]]
     weights: np.ndarray
 
 
@@ -44,6 +47,7 @@ NO_ANSWER: dict[str, object] = {
     "label": None,
     "probability": None,
     "words": [],
+    "offsets": [],
     "weights": [],
 }
 
@@ -75,23 +79,24 @@ class Classifier:
         Raises:
             ValueError: the text has no words.
         """
-        words = split_words(text)[: self.length]
-        if not words:
+        found = divide(text)[: self.length]
+        if not found:
             raise ValueError(f"there is no word in {text[:40]!r}; give a line of text")
+        words = [lower_case(word.text) for word in found]
+        offsets = [(word.start, word.end) for word in found]
         outputs = self._run(token_ids=encode_words(words, self._words, self.length))
         probabilities = outputs["probabilities"][0]
         best = int(probabilities.argmax())
         weights = outputs["weights"][0, : len(words)]
-        return Answer(self.labels[best], float(probabilities[best]), words, weights)
+        probability = float(probabilities[best])
+        return Answer(self.labels[best], probability, words, offsets, weights)
 
 
-def marked(words: Sequence[str], weights: np.ndarray) -> str:
-    """The words, in brackets those with at least 3/4 of the largest weight."""
-    least = 0.75 * weights.max()
-    return " ".join(
-        f"[{word}]" if weight >= least else word
-        for word, weight in zip(words, weights, strict=True)
-    )
+def show(text: str, answer: Answer) -> str:
+    """The text, in brackets its words with at least 3/4 of the largest weight."""
+    pairs = zip(answer.offsets, answer.weights, strict=True)
+    least = 0.75 * answer.weights.max()
+    return mark(text, ((*span, "[", "]") for span, weight in pairs if weight >= least))
 
 
 def main(arguments: Sequence[str] | None = None, prog: str = "classify.py") -> int:
@@ -112,14 +117,14 @@ def main(arguments: Sequence[str] | None = None, prog: str = "classify.py") -> i
     command.add_argument(
         "--json",
         action="store_true",
-        help="print a line of JSON a text: label, probability, words and weights",
+        help="print a line of JSON a text: label, probability, words, offsets, weights",
     )
     options = command.parse_intermixed_args(arguments)
 
     def answers() -> Iterator[str]:
         classifier = Classifier(Model(options.file))
         for text in read_lines() if options.text is None else [options.text]:
-            count = len(split_words(text))
+            count = len(divide(text))
             if not count and options.text is None:
                 # So that output and input stay in step.
                 yield json_line(NO_ANSWER) if options.json else "\n"
@@ -131,9 +136,8 @@ def main(arguments: Sequence[str] | None = None, prog: str = "classify.py") -> i
                 weights = answer.weights.tolist()
                 yield json_line(answer._replace(weights=weights)._asdict())
             else:
-                shown = marked(answer.words, answer.weights)
-                label, words = visible(answer.label), visible(shown)
-                yield f"{label}\t{answer.probability:.3f}\t{words}\n"
+                label, shown = visible(answer.label), show(text, answer)
+                yield f"{label}\t{answer.probability:.3f}\t{shown}\n"
 
     return command.run(answers())
 

@@ -50,6 +50,27 @@ def visible(text: str, kept: str = "") -> str:
     )
 
 
+def mark(text: str, marks: Iterable[tuple[int, int, str, str]]) -> str:
+    """A typed text on a line, with something around some of its words.
+
+    Args:
+        text: any; its white space becomes spaces, else see `visible`.
+        marks: in order, where each starts and ends in the text, and what stands before
+            and after it.
+    """
+    shown, last = [], 0
+    spaced = re.sub(r"[^\S\x1c-\x1f]", " ", text)
+    for start, end, before, after in marks:
+        shown += [
+            visible(spaced[last:start]),
+            before,
+            visible(spaced[start:end]),
+            after,
+        ]
+        last = end
+    return "".join([*shown, visible(spaced[last:])]).rstrip()
+
+
 # Standard error is the process's, so one thread at a time exchanges it.
 _standard_error = threading.Lock()
 

@@ -14,12 +14,12 @@ if __package__:
     from .card import ENCODER
     from .command import Command, json_line, read_lines, visible
     from .model_file import Model
-    from .words import encode_words, split_words
+    from .words import divide, encode_words, lower_case
 else:  # copied: beside one another
     from card import ENCODER  # type: ignore[no-redef]
     from command import Command, json_line, read_lines, visible  # type: ignore[no-redef]
     from model_file import Model  # type: ignore[no-redef]
-    from words import encode_words, split_words  # type: ignore[no-redef]
+    from words import divide, encode_words, lower_case  # type: ignore[no-redef]
 
 import numpy as np
 
@@ -33,13 +33,16 @@ class Encoding(NamedTuple):
     """A sentence as an encoder sees it: T words, C model size, N blocks, H heads.
 
     Attributes:
-        tokens: the words that the model read, in lower case.
+        tokens: the words and signs that the model read, in lower case.
+        offsets: of each the index of its first character (code point) in the text, and
+            that after its last.
         embeddings: the words in their context, float32 (T, C).
         weights: how much each word attends to each, float32 (N, H, T, T); rows sum
             to 1.
     """
 
     tokens: list[str]
+    offsets: list[tuple[int, int]]
     embeddings: np.ndarray
     weights: np.ndarray
 
@@ -65,11 +68,13 @@ class Encoder:
 
     def encode(self, text: str) -> Encoding:
         """Encode one sentence; words beyond `length` are left out."""
-        tokens = split_words(text)[: self.length]
+        found = divide(text)[: self.length]
+        tokens = [lower_case(word.text) for word in found]
         outputs = self._run(token_ids=encode_words(tokens, self._words, self.length))
         words = slice(len(tokens))
         return Encoding(
             tokens,
+            [(word.start, word.end) for word in found],
             outputs["embeddings"][0, words],
             outputs["weights"][0, ..., words, words],
         )
@@ -77,7 +82,7 @@ class Encoder:
 
 def table(encoding: Encoding) -> str:
     """Vectors and attention in rows that fit a terminal."""
-    tokens, embeddings, weights = encoding
+    tokens, _, embeddings, weights = encoding
     names = [
         f"{number:3} {visible(word)[:LONGEST_WORD]}"
         for number, word in enumerate(tokens, 1)
@@ -116,14 +121,14 @@ def main(arguments: Sequence[str] | None = None, prog: str = "encode.py") -> int
     command.add_argument(
         "--json",
         action="store_true",
-        help="print a line of JSON a sentence: tokens, embeddings and weights, whole",
+        help="print a line of JSON a sentence: tokens, offsets, embeddings and weights",
     )
     options = command.parse_intermixed_args(arguments)
 
     def answers() -> Iterator[str]:
         encoder = Encoder(Model(options.file))
         for text in read_lines() if options.text is None else [options.text]:
-            count = len(split_words(text))
+            count = len(divide(text))
             if not count and options.text is not None:
                 raise ValueError(f"there is no word in {text[:40]!r}; give a sentence")
             if count > encoder.length:
@@ -133,6 +138,7 @@ def main(arguments: Sequence[str] | None = None, prog: str = "encode.py") -> int
                 yield json_line(
                     {
                         "tokens": encoding.tokens,
+                        "offsets": encoding.offsets,
                         "embeddings": encoding.embeddings.tolist(),
                         "weights": encoding.weights.tolist(),
                     }

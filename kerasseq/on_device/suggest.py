@@ -5,7 +5,6 @@ describes the format. Without a text, it reads lines from standard input. `Keybo
 what an app copies.
 """
 
-import re
 import sys
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
@@ -15,16 +14,15 @@ if __package__:
     from .card import WORDS
     from .command import Command, json_line, read_lines, visible
     from .model_file import Model
+    from .words import SENTENCE_ENDS, UNKNOWN, divide, lower_case
 else:  # copied: beside one another
     from card import WORDS  # type: ignore[no-redef]
     from command import Command, json_line, read_lines, visible  # type: ignore[no-redef]
     from model_file import Model  # type: ignore[no-redef]
+    from words import SENTENCE_ENDS, UNKNOWN, divide, lower_case  # type: ignore[no-redef]
 
 import numpy as np
 
-PUNCTUATION = '!"#$%&()*+,./:;<=>?@[\\]^`{|}~…‘“”„«»–—¡¿'  # noqa: RUF001
-SENTENCE_ENDS = (".", "!", "?", "…")
-UNKNOWN = 1
 MOST = 1000
 # How many of the last words have their states kept.
 REMEMBERED = 1000
@@ -82,9 +80,9 @@ class Keyboard:
         if k < 1:
             raise ValueError(f"k={k}: give 1 or more")
         # With a letter added, the text always ends in an unfinished word.
-        *words, last = split_words(text + "x")
-        unfinished = last[:-1]
-        before = [lower_case(word) for word in words]
+        *words, last = divide(text + "x")
+        unfinished = last.text[:-1]
+        before = [lower_case(word.text) for word in words]
         # A text starts as if after a full stop.
         read = [self._ids.get(word, UNKNOWN) for word in (".", *before)]
         logits = self._read_words(read)
@@ -132,18 +130,6 @@ class Keyboard:
                 states.pop(count - REMEMBERED, None)
         self._memory = ids, states, logits
         return logits
-
-
-def split_words(text: str) -> list[str]:
-    """The words of a text in their case, each of PUNCTUATION a word of its own."""
-    marks = f"([{re.escape(PUNCTUATION)}])"
-    spaced = re.sub(marks, r" \1 ", text.replace("\u2019", "'"))
-    return re.findall("[^ \t\n\v\f\r]+", spaced)
-
-
-def lower_case(text: str) -> str:
-    """The text with each character lower-cased by itself."""
-    return "".join(character.lower() for character in text)
 
 
 def with_capitals(word: str, unfinished: str, starts: bool) -> str:

@@ -1,28 +1,45 @@
 """Tag names with an exported model: `python tag.py FILE.tflite "A sentence"`.
 
 It needs numpy, ai-edge-litert and the programs beside it; README.md beside this file
-describes the format. Without sentences, it reads lines from standard input. Tokens are
-split at whitespace.
+describes the format. Without sentences, it reads lines from standard input.
 """
 
 import os
-import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 if __package__:
     from .card import TAGGER
-    from .command import Command, is_terminal, json_line, read_lines, visible
+    from .command import Command, is_terminal, json_line, mark, read_lines, visible
     from .model_file import Model
+    from .words import UNKNOWN, Word, divide, lower_case
 else:  # copied: beside one another
     from card import TAGGER  # type: ignore[no-redef]
-    from command import Command, is_terminal, json_line, read_lines, visible  # type: ignore[no-redef]
+    from command import Command, is_terminal, json_line, mark, read_lines, visible  # type: ignore[no-redef]
     from model_file import Model  # type: ignore[no-redef]
+    from words import UNKNOWN, Word, divide, lower_case  # type: ignore[no-redef]
 
 import numpy as np
 
 COLOURS = (36, 33, 35, 32, 34, 96, 93, 95, 92, 94)
-PADDING, UNKNOWN = 0, 1
+PADDING = 0
+
+
+class Entity(NamedTuple):
+    """A name in a text.
+
+    Attributes:
+        kind: of what it is the name.
+        text: as it was typed.
+        start: the index of its first character (code point) in the text.
+        end: the index after its last.
+    """
+
+    kind: str
+    text: str
+    start: int
+    end: int
 
 
 class Tagger:
@@ -50,9 +67,14 @@ class Tagger:
         self._ids = {word: index for index, word in enumerate(words)}
 
     def tag(self, text: str) -> list[tuple[str, str]]:
-        """The tokens of a sentence, each with its tag."""
-        tokens = split_tokens(text)
+        """The words and signs of a sentence, each with its tag."""
+        tokens = [word.text for word in divide(text)]
         return list(zip(tokens, self.tag_tokens(tokens), strict=True))
+
+    def find(self, text: str) -> list[Entity]:
+        """The names in a sentence."""
+        words = divide(text)
+        return entities(text, words, self.tag_tokens([word.text for word in words]))
 
     def tag_tokens(self, tokens: Sequence[str]) -> list[str]:
         """A tag for each token.
@@ -80,38 +102,35 @@ def encode_tokens(
     word_ids = np.full((1, length), PADDING, np.int32)
     letters = np.zeros((1, length, num_letters), np.int32)
     for index, token in enumerate(tokens):
-        word = "".join(character.lower() for character in token)
-        word_ids[0, index] = ids.get(word, UNKNOWN)
+        word_ids[0, index] = ids.get(lower_case(token), UNKNOWN)
         spelling = token.encode("utf-8", "replace")[:num_letters]
         letters[0, index, : len(spelling)] = list(spelling)
     return {"word_ids": word_ids, "letters": letters}
 
 
-def split_tokens(sentence: str) -> list[str]:
-    """The tokens of a sentence, split at ASCII whitespace only."""
-    return re.findall("[^ \t\n\v\f\r]+", sentence)
+def entities(text: str, words: Sequence[Word], tags: Sequence[str]) -> list[Entity]:
+    """The entities of a text whose words have tags."""
+    spans: list[tuple[str, int, int]] = []
+    for word, tag in zip(words, tags, strict=True):
+        if tag.startswith("I-") and spans:
+            kind, start, _ = spans.pop()
+            spans.append((kind, start, word.end))
+        elif tag.startswith("B-"):
+            spans.append((tag[2:], word.start, word.end))
+    return [Entity(kind, text[start:end], start, end) for kind, start, end in spans]
 
 
 def show(
-    tokens: Sequence[str], tags: Sequence[str], kinds: Sequence[str], coloured: bool
+    text: str, found: Sequence[Entity], kinds: Sequence[str], coloured: bool
 ) -> str:
-    """A line of text with each entity and its kind in colour, or else in brackets."""
-    groups: list[tuple[str, list[str]]] = []
-    for token, tag in zip(tokens, tags, strict=True):
-        if tag.startswith("I-") and groups:
-            groups[-1][1].append(token)
-        else:
-            groups.append((tag[2:], [token]))
-    words = []
-    for kind, group in groups:
-        name, shown = visible(" ".join(group)), visible(kind)
-        if kind and coloured:
-            colour = COLOURS[kinds.index(kind) % len(COLOURS)]
-            name = f"\x1b[{colour};1m{name}\x1b[22m {shown}\x1b[0m"
-        elif kind:
-            name = f"[{name} {shown}]"
-        words.append(name)
-    return " ".join(words)
+    """A text on a line, each entity and its kind in colour, or else in brackets."""
+    marks = []
+    for kind, _, start, end in found:
+        colour = COLOURS[kinds.index(kind) % len(COLOURS)]
+        before = f"\x1b[{colour};1m" if coloured else "["
+        after = f"\x1b[22m {visible(kind)}\x1b[0m" if coloured else f" {visible(kind)}]"
+        marks.append((start, end, before, after))
+    return mark(text, marks)
 
 
 def main(arguments: Sequence[str] | None = None, prog: str = "tag.py") -> int:
@@ -128,7 +147,9 @@ def main(arguments: Sequence[str] | None = None, prog: str = "tag.py") -> int:
         "sentences", nargs="*", help="(default: the lines of standard input)"
     )
     command.add_argument(
-        "--json", action="store_true", help="print a line of JSON each: tokens and tags"
+        "--json",
+        action="store_true",
+        help="print a line of JSON each: tokens, tags and offsets, and the entities",
     )
     options = command.parse_intermixed_args(arguments)
     coloured = is_terminal(sys.stdout) and not os.environ.get("NO_COLOR")
@@ -137,12 +158,21 @@ def main(arguments: Sequence[str] | None = None, prog: str = "tag.py") -> int:
         tagger = Tagger(Model(options.file))
         kinds = sorted({tag[2:] for tag in tagger.tags if tag[2:]})
         for sentence in options.sentences or read_lines():
-            tokens = split_tokens(sentence)
+            words = divide(sentence)
+            tokens = [word.text for word in words]
             tags = tagger.tag_tokens(tokens)
+            found = entities(sentence, words, tags)
             if options.json:
-                yield json_line({"tokens": tokens, "tags": tags})
+                yield json_line(
+                    {
+                        "tokens": tokens,
+                        "tags": tags,
+                        "offsets": [(word.start, word.end) for word in words],
+                        "entities": [entity._asdict() for entity in found],
+                    }
+                )
             else:
-                yield show(tokens, tags, kinds, coloured) + "\n"
+                yield show(sentence, found, kinds, coloured) + "\n"
 
     return command.run(lines())
 

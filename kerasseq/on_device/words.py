@@ -1,17 +1,72 @@
-"""From a sentence to the ids that a model of words reads."""
+"""From a text to its words, and to the ids that a model of words reads."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+if __package__:
+    from .unicode_ranges import ENDS, INVISIBLE, MARKS, SIGNS, SPACES
+else:  # copied: beside one another
+    from unicode_ranges import ENDS, INVISIBLE, MARKS, SIGNS, SPACES  # type: ignore[no-redef]
 
 import numpy as np
 
 UNKNOWN = 1
+# They belong to a word between two letters: apostrophes, hyphens, the underscore, and
+# the signs within Catalan and Hebrew words.
+JOINERS = "'’-‐‑_·׳״"  # noqa: RUF001
+# The typographic apostrophe and hyphens are written as the plain ones.
+PLAIN = {"’": "'", "‐": "-", "‑": "-"}  # noqa: RUF001
+
+
+class Word(NamedTuple):
+    """A word of a text, or a sign.
+
+    Attributes:
+        text: in its case, without invisible characters, PLAIN applied.
+        start: the index of its first character (code point) in the text.
+        end: the index after its last.
+    """
+
+    text: str
+    start: int
+    end: int
+
+
+def divide(text: str) -> list[Word]:
+    """The words of a text and its signs, each sign one of its own.
+
+    Example:
+        >>> [word.text for word in divide("'I do-' he said, 'don\\u2019t…'")]
+        ["'", 'I', 'do', '-', "'", 'he', 'said', ',', "'", "don't", '…', "'"]
+    """
+    return list(iterate_words(text))
+
+
+def iterate_words(text: str) -> Iterator[Word]:
+    """As `divide`, one word after the other."""
+    for match in _WORD.finditer(text):
+        yield Word(plain(match[0]), *match.span())
+
+
+def plain(word: str) -> str:
+    """A word as it is written in vocabularies."""
+    return word if word.isascii() else word.translate(_WRITTEN)
 
 
 def split_words(sentence: str) -> list[str]:
-    """Words in lower case, character by character, split at ASCII whitespace only."""
-    lowered = "".join(character.lower() for character in sentence)
-    return re.findall("[^ \t\n\v\f\r]+", lowered)
+    """The words and signs of a sentence in lower case."""
+    return [lower_case(word) for word, _, _ in iterate_words(sentence)]
+
+
+def lower_case(text: str) -> str:
+    """The text with each character lower-cased by itself.
+
+    `str.lower` considers the neighbours of a Greek sigma.
+    """
+    if text.isascii():
+        return text.lower()
+    return "".join(character.lower() for character in text)
 
 
 def encode_words(
@@ -32,3 +87,45 @@ def encode_words(
     token_ids = np.zeros((1, length), np.int32)
     token_ids[0, : len(ids)] = ids
     return token_ids
+
+
+def parse_ranges(table: str) -> list[tuple[int, int]]:
+    """The first and the last code points of a table of `unicode_ranges`."""
+    pairs = (pair.split("-") for pair in table.split())
+    return [(int(first, 16), int(last, 16)) for first, last in pairs]
+
+
+def _characters(table: str) -> list[str]:
+    pairs = parse_ranges(table)
+    return [chr(i) for first, last in pairs for i in range(first, last + 1)]
+
+
+def _class(*tables: str) -> str:
+    """A character class of a regular expression."""
+    ranges = [each for table in tables for each in parse_ranges(table)]
+    return "[" + "".join(f"\\U{a:08x}-\\U{b:08x}" for a, b in ranges) + "]"
+
+
+def _others(*tables: str) -> str:
+    """The table of all other code points; a negated class takes twice as long."""
+    ranges = sorted(each for table in tables for each in parse_ranges(table))
+    starts = [0, *(last + 1 for _, last in ranges)]
+    ends = [*(first - 1 for first, _ in ranges), 0x10FFFF]
+    pairs = zip(starts, ends, strict=True)
+    return " ".join(f"{start:x}-{end:x}" for start, end in pairs if start <= end)
+
+
+def _pattern() -> str:
+    """A word or a sign, each with the marks that follow it."""
+    letter = _class(_others(SPACES, SIGNS, MARKS, INVISIBLE))
+    letters = letter + _class(_others(SPACES, SIGNS)) + "*"
+    marks = _class(MARKS, INVISIBLE) + "*"
+    joiner, sign = f"[{re.escape(JOINERS)}]{marks}", _class(SIGNS) + marks
+    # Emoji are joined to one by U+200D.
+    return f"{letters}(?:{joiner}{letters})*|{sign}(?:(?<=\u200d){sign})*"
+
+
+_WORD = re.compile(_pattern())
+_WRITTEN = str.maketrans(PLAIN | dict.fromkeys(_characters(INVISIBLE), ""))
+# After these a sentence starts.
+SENTENCE_ENDS = frozenset(_characters(ENDS))

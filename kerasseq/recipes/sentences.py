@@ -39,7 +39,7 @@ def check_words(
     """A SavedModel's tokens, bytes (N, T), are the words of Python's ids (N, T)."""
     found = [[word.decode() for word in row] for row in tokens]
     same = found == np.array(vocabulary.words)[token_ids].tolist()
-    return Check("saved_model", "splits words as Python does", same, expected=True)
+    return Check("saved_model", "divides as Python does", same, expected=True)
 
 
 def largest_difference(one: np.ndarray, other: np.ndarray) -> float:

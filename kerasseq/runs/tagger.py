@@ -178,8 +178,9 @@ def fit_tagger(
         seed: of weights, order and dropout.
         callbacks: of `fit`.
     """
-    vocabulary = WordVocabulary.from_sentences(
-        (" ".join(sentence.tokens) for sentence in sentences), MOST_WORDS["tagger"]
+    vocabulary = WordVocabulary.from_words(
+        (token for sentence in sentences for token in sentence.tokens),
+        MOST_WORDS["tagger"],
     )
     config = TaggerConfig(len(vocabulary), tuple(kinds))
     longest = max(len(sentence.tokens) for sentence in sentences)

@@ -6,7 +6,7 @@ Shapes: B sentences, T words, C model size, N blocks, H heads.
 import keras
 import tensorflow as tf
 
-from kerasseq.text.in_graph import WordTable
+from kerasseq.text.in_graph import WordTable, divide_in_graph
 from kerasseq.text.words import PAD, WordVocabulary
 
 
@@ -78,13 +78,16 @@ class EncoderOnText(tf.Module):
             sentences: string (B,), UTF-8.
 
         Returns:
-            tokens string (B, T), the words as the model knows them; token_mask bool
-            (B, T), False at padding; embeddings float32 (B, T, C); weights float32
-            (B, N, H, T, T).
+            tokens string (B, T), the words as the model knows them; offsets int32
+            (B, T, 2), the index of the first character of each in its sentence, and
+            that after its last; token_mask bool (B, T), False at padding; embeddings
+            float32 (B, T, C); weights float32 (B, N, H, T, T).
         """
-        token_ids = self._table(sentences)[:, : self._encoding.max_length]
+        words, offsets = divide_in_graph(sentences)
+        token_ids = self._table(words)[:, : self._encoding.max_length]
         return {
             "tokens": tf.gather(self._words, token_ids),
+            "offsets": offsets.to_tensor()[:, : self._encoding.max_length],
             "token_mask": token_ids != PAD,
             **self._encoding.encode(token_ids),
         }

@@ -17,11 +17,7 @@ from kerasseq.signatures.states import (
     states_in_order,
     zero_states,
 )
-from kerasseq.text.in_graph import (
-    WordTable,
-    lower_case_in_graph,
-    separate_punctuation_in_graph,
-)
+from kerasseq.text.in_graph import WordTable, divide_in_graph, lower_case_in_graph
 from kerasseq.text.keyboard import SENTENCE_ENDS, TypedVocabulary, capitalized
 
 
@@ -98,7 +94,7 @@ class NextWordOnText(tf.Module):
         specs = tf.TensorSpec((None,), tf.string), tf.TensorSpec((None,), tf.float32)
         # With one more letter, every text ends in an unfinished word. One more text
         # makes sure that the loop has an iteration, which tells it the shape.
-        texts = tf.concat([separate_punctuation_in_graph(text) + "x", ["x"]], 0)
+        texts = tf.concat([text + "x", ["x"]], 0)
         words, probabilities = tf.map_fn(
             lambda each: self._suggest(each, k), texts, fn_output_signature=specs
         )
@@ -106,8 +102,9 @@ class NextWordOnText(tf.Module):
 
     def _suggest(self, text: tf.Tensor, k: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Words and probabilities for one text, to which a letter was added."""
-        words = tf.strings.split(text)
-        ids = tf.concat([[self._start], self._table(text[None])[0, :-1]], 0)
+        rows, _ = divide_in_graph(text[None])
+        words = rows.flat_values
+        ids = tf.concat([[self._start], self._table(rows)[0, :-1]], 0)
         zeros = zero_states(self._next_word.state_shapes)
         states = read(self._next_word.read_word, ids, tf.size(ids) - 1, zeros)
         logits, _ = self._next_word.read_word(ids[-1:], states)
@@ -120,8 +117,8 @@ class NextWordOnText(tf.Module):
         best, indices = tf.math.top_k(scores, tf.minimum(k, tf.size(scores)))
 
         # `Caret.writes` as TensorFlow operations.
-        before = tf.concat([SENTENCE_ENDS[:1], words[:-1]], 0)[-1]
-        starts = tf.reduce_any(before == tf.constant(SENTENCE_ENDS))
+        before = tf.concat([["."], words[:-1]], 0)[-1]
+        starts = tf.reduce_any(before == tf.constant(sorted(SENTENCE_ENDS)))
         changed = characters.flat_values != lowered.flat_values
         capitals = (tf.size(changed) > 1) & tf.reduce_all(changed)
         capital = tf.concat([changed, [starts]], 0)[0]

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from kerasseq.data.tagged_batches import encode_tokens
 from kerasseq.signatures.tag_sequences import allowed_transitions, best_sequence
-from kerasseq.text.in_graph import WordTable
+from kerasseq.text.in_graph import WordTable, divide_in_graph
 from kerasseq.text.tags import tag_names
 from kerasseq.text.words import PAD, WordVocabulary
 
@@ -99,18 +99,20 @@ class TaggerOnText(tf.Module):
 
     @tf.function(input_signature=[tf.TensorSpec((None,), tf.string, "sentences")])
     def tag(self, sentences: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Tag sentences, which are split at white space.
+        """Tag sentences, which are divided into words and signs.
 
         Args:
             sentences: string (B,), UTF-8.
 
         Returns:
-            tokens string (B, T), token_mask bool (B, T), False at padding, and tags
-            string (B, T), "O" at padding.
+            tokens string (B, T); offsets int32 (B, T, 2), the index of the first
+            character of each in its sentence, and that after its last; token_mask bool
+            (B, T), False at padding; and tags string (B, T), "O" at padding.
         """
-        tokens = tf.strings.split(sentences).to_tensor("")
+        words, offsets = divide_in_graph(sentences)
+        tokens = words.to_tensor("")
         # One position more, since there may be no token at all.
-        word_ids = tf.pad(self._table(sentences), ((0, 0), (0, 1)))
+        word_ids = tf.pad(self._table(words), ((0, 0), (0, 1)))
         letters = tf.io.decode_raw(
             tf.pad(tokens, ((0, 0), (0, 1)), constant_values=""),
             tf.uint8,
@@ -119,6 +121,7 @@ class TaggerOnText(tf.Module):
         found = self._tagging.tag(word_ids, tf.cast(letters, tf.int32))
         return {
             "tokens": tokens,
+            "offsets": offsets.to_tensor(),
             "token_mask": word_ids[:, :-1] != PAD,
             "tags": tf.gather(self._names, found["tags"][:, :-1]),
         }

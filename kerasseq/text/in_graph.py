@@ -5,18 +5,95 @@ import functools
 import numpy as np
 import tensorflow as tf
 
-from kerasseq.text.keyboard import _MARK, APOSTROPHE
+from kerasseq.on_device import unicode_ranges
+from kerasseq.on_device.words import JOINERS, PLAIN, parse_ranges
 from kerasseq.text.words import PAD, UNKNOWN, WordVocabulary
 
+# What a character is to a word.
+SPACE, LETTER, SIGN, JOINER, MARK, INVISIBLE = range(6)
 
-def split_words_in_graph(sentences: tf.Tensor) -> tf.RaggedTensor:
-    """`split_words` as TensorFlow operations: string (B,) to string (B, ragged T).
+
+def divide_in_graph(texts: tf.Tensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
+    """`divide` as TensorFlow operations.
 
     The words are the same for every Unicode text. Each byte that is not UTF-8 becomes
     U+FFFD, as in `bytes.decode(errors="replace")`.
+
+    Args:
+        texts: string (B,).
+
+    Returns:
+        Words and signs in their case, string (B, ragged T), and their offsets int32
+        (B, ragged T, 2): the index of the first character, and that after the last.
     """
-    _, lowered = lower_case_in_graph(sentences)
-    return tf.strings.split(tf.strings.reduce_join(lowered, axis=-1))
+    # The space in front keeps texts apart.
+    rows = tf.strings.unicode_decode(tf.strings.join([" ", texts]), "UTF-8")
+    points = rows.flat_values
+    kinds = _kinds_of(points)
+    is_base = (kinds != MARK) & (kinds != INVISIBLE)
+    after_zero_width_joiner = tf.pad(points == 0x200D, [[1, 0]])[:-1]
+
+    # Marks and invisible characters belong to the base before them.
+    bases = tf.boolean_mask(kinds, is_base)
+    before, after = tf.pad(bases, [[1, 0]])[:-1], tf.pad(bases, [[0, 1]])[1:]
+    within = (bases == JOINER) & (before == LETTER) & (after == LETTER)
+    in_word = (bases == LETTER) | within
+    is_sign = ~in_word & (bases != SPACE)
+    continues = in_word & tf.pad(in_word, [[1, 0]])[:-1]
+    continues |= (
+        is_sign
+        & tf.pad(is_sign, [[1, 0]])[:-1]
+        & tf.boolean_mask(after_zero_width_joiner, is_base)
+    )
+
+    indices = tf.boolean_mask(tf.range(tf.size(points)), is_base)
+    starts = tf.boolean_mask(indices, ~continues)
+    ends = tf.concat([starts[1:], [tf.size(points)]], 0)[: tf.size(starts)]
+    is_word = tf.boolean_mask(bases, ~continues) != SPACE
+    written = tf.RaggedTensor.from_row_starts(
+        _written(points, kinds), tf.cast(starts, tf.int64)
+    )
+    words = tf.boolean_mask(tf.strings.reduce_join(written, axis=-1), is_word)
+    starts, ends = tf.boolean_mask(starts, is_word), tf.boolean_mask(ends, is_word)
+    text_of = tf.gather(rows.value_rowids(), starts)
+    # Without the space in front.
+    first = tf.cast(tf.gather(rows.row_starts(), text_of), tf.int32) + 1
+    offsets = tf.stack([starts - first, ends - first], axis=1)
+    as_rows = functools.partial(
+        tf.RaggedTensor.from_value_rowids, value_rowids=text_of, nrows=rows.nrows()
+    )
+    return as_rows(words), as_rows(offsets)
+
+
+def _kinds_of(points: tf.Tensor) -> tf.Tensor:
+    """What each code point is to a word, int32."""
+    firsts, kinds = _kinds()
+    return tf.gather(kinds, tf.searchsorted(firsts, points, side="right") - 1)
+
+
+@functools.cache
+def _kinds() -> tuple[np.ndarray, np.ndarray]:
+    """The first code points of ranges, int32 ascending from 0, and their kinds."""
+    kinds = np.full(0x110000, LETTER, np.int32)
+    for kind, table in (
+        (SPACE, unicode_ranges.SPACES),
+        (SIGN, unicode_ranges.SIGNS),
+        (MARK, unicode_ranges.MARKS),
+        (INVISIBLE, unicode_ranges.INVISIBLE),
+    ):
+        for first, last in parse_ranges(table):
+            kinds[first : last + 1] = kind
+    kinds[list(map(ord, JOINERS))] = JOINER
+    firsts = np.flatnonzero(np.diff(kinds, prepend=-1)).astype(np.int32)
+    return firsts, kinds[firsts]
+
+
+def _written(points: tf.Tensor, kinds: tf.Tensor) -> tf.Tensor:
+    """The characters as words have them: `plain` as TensorFlow operations."""
+    for character, other in PLAIN.items():
+        points = tf.where(points == ord(character), ord(other), points)
+    characters = tf.strings.unicode_encode(points[:, None], "UTF-8")
+    return tf.where(kinds == INVISIBLE, "", characters)
 
 
 def lower_case_in_graph(texts: tf.Tensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
@@ -53,7 +130,7 @@ def _lower_cases() -> tuple[np.ndarray, np.ndarray]:
 
 
 class WordTable(tf.Module):
-    """`WordVocabulary.encode` with padding in a graph, for models that take sentences.
+    """`WordVocabulary.encode_words` with padding in a graph.
 
     A `tf.Module` that holds it as an attribute becomes a SavedModel that needs neither
     the vocabulary nor this package.
@@ -63,7 +140,8 @@ class WordTable(tf.Module):
 
     Example:
         >>> vocabulary = WordVocabulary.from_sentences(["a cat", "a dog"])
-        >>> WordTable(vocabulary)(["A dog", "dog"]).numpy().tolist()
+        >>> words, offsets = divide_in_graph(["A dog", "dog"])
+        >>> WordTable(vocabulary)(words).numpy().tolist()
         [[3, 5], [5, 0]]
     """
 
@@ -75,17 +153,11 @@ class WordTable(tf.Module):
             default_value=UNKNOWN,
         )
 
-    def __call__(self, sentences: tf.Tensor) -> tf.Tensor:
-        """Ids of sentences: string (B,) to int32 (B, T), padded with `PAD`."""
-        words = split_words_in_graph(sentences)
-        return self._table.lookup(words).to_tensor(default_value=PAD)
-
-
-def separate_punctuation_in_graph(texts: tf.Tensor) -> tf.Tensor:
-    """`separate_punctuation` as TensorFlow operations, string (B,) to string (B,)."""
-    texts = whole_characters_in_graph(texts)
-    texts = tf.strings.regex_replace(texts, APOSTROPHE, "'")
-    return tf.strings.regex_replace(texts, _MARK.pattern, r" \1 ")
+    def __call__(self, words: tf.RaggedTensor) -> tf.Tensor:
+        """Ids of words in any case: string (B, ragged T) to int32 (B, T), padded."""
+        _, lowered = lower_case_in_graph(words.flat_values)
+        lowered = words.with_flat_values(tf.strings.reduce_join(lowered, axis=-1))
+        return self._table.lookup(lowered).to_tensor(default_value=PAD)
 
 
 def whole_characters_in_graph(texts: tf.Tensor) -> tf.Tensor:

@@ -1,43 +1,20 @@
-"""The words of a keyboard, which reads them in lower case and writes capitals.
-
-Punctuation is separated from words, and then the text is split as in `text.words`: the
-same in Python, in a graph and on a device (export/README.md).
-"""
+"""The words of a keyboard, which reads them in lower case and writes capitals."""
 
 import collections
 import functools
-import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
+from kerasseq.on_device.words import SENTENCE_ENDS, divide, iterate_words
 from kerasseq.text.held_out import split_text
 from kerasseq.text.words import SPECIALS, WordList, WordVocabulary, lower_case
 
-# Apostrophe, hyphen and underscore are missing, since they occur within words.
-PUNCTUATION = '!"#$%&()*+,./:;<=>?@[\\]^`{|}~…‘“”„«»–—¡¿'  # noqa: RUF001
-APOSTROPHE = "’"  # noqa: RUF001
-SENTENCE_ENDS = (".", "!", "?", "…")
 # After these, as at the start of a line, a capital says nothing about the word.
-BEFORE_CAPITALS = {*SENTENCE_ENDS, *':"“„«([*-'}
+BEFORE_CAPITALS = {*SENTENCE_ENDS, *":\"'“‘„‚«‹¿¡([*-"}  # noqa: RUF001
 # Anything longer is a hash or a line of dashes.
 LONGEST_WORD = 40
-_MARK = re.compile(f"([{re.escape(PUNCTUATION)}])")
-_WORD = re.compile("[^ \t\n\v\f\r]+")
-_WORD_OR_LINE = re.compile(f"\n|{_WORD.pattern}")
-
-
-def separate_punctuation(text: str) -> str:
-    r"""The text with a space on both sides of each character in `PUNCTUATION`.
-
-    A typographic apostrophe, U+2019, becomes the plain one.
-
-    Example:
-        >>> separate_punctuation("Don\u2019t stop, please").split()
-        ["Don't", 'stop', ',', 'please']
-    """
-    return _MARK.sub(r" \1 ", text.replace(APOSTROPHE, "'"))
 
 
 class Caret(NamedTuple):
@@ -60,8 +37,8 @@ class Caret(NamedTuple):
             Caret(words=['well', ',', 'i'], unfinished='ne')
         """
         # With a letter added, the text always ends in an unfinished word.
-        *words, last = _WORD.findall(separate_punctuation(text) + "x")
-        return cls([lower_case(word) for word in words], last[:-1])
+        *words, last = divide(text + "x")
+        return cls([lower_case(word.text) for word in words], last.text[:-1])
 
     def writes(self, word: str) -> str:
         """A suggested word with the capitals that fit its position.
@@ -101,13 +78,11 @@ class TypedText(NamedTuple):
         """The words of a text; line ends matter only for capitals."""
         numbers: dict[str, int] = {}
         ids, free = [], []
-        begins = True
-        for match in _WORD_OR_LINE.finditer(separate_punctuation(text)):
-            form = match[0]
-            if form != "\n":
-                ids.append(numbers.setdefault(form, len(numbers)))
-                free.append(begins)
-            begins = form == "\n" or form in BEFORE_CAPITALS
+        last, begins = 0, True
+        for form, start, end in iterate_words(text):
+            ids.append(numbers.setdefault(form, len(numbers)))
+            free.append(begins or "\n" in text[last:start])
+            last, begins = end, form in BEFORE_CAPITALS
         return cls(tuple(numbers), np.array(ids, np.int32), np.array(free, bool))
 
     def split(self) -> tuple["TypedText", "TypedText"]:
@@ -203,12 +178,11 @@ class TypedVocabulary(WordList):
 
     def encode(self, text: str) -> np.ndarray:
         """Ids of the words of a text, int32 (T,); `UNKNOWN` for words not here."""
-        return self.lower_cased.encode(separate_punctuation(text))
+        return self.lower_cased.encode(text)
 
     def encode_typed(self, text: TypedText) -> np.ndarray:
         """As `encode`, int32 (N,), looking each form up once."""
-        table = [self.lower_cased.encode(form)[0] for form in text.forms]
-        return np.array(table, np.int32)[text.ids]
+        return self.lower_cased.encode_words(text.forms)[text.ids]
 
 
 def has_letter(word: str) -> bool:

@@ -14,11 +14,14 @@ import numpy as np
 
 from kerasseq.files.reading import read_names, shortened
 from kerasseq.files.writing import write_file
+from kerasseq.on_device.words import lower_case, split_words
 from kerasseq.text.reading import read_text
 
 # In upper case, so that no sentence contains them: its words are lower-cased.
 SPECIALS = ("<PAD>", "<UNK>", "<MASK>")
 PAD, UNKNOWN, MASK = range(len(SPECIALS))
+# A name in a vocabulary: also a token of a tagger's file, which may hold signs.
+_NAME = re.compile("[^ \t\n\v\f\r]+")
 # Characters. What is longer is not a word, and would fill the vocabulary of a file.
 LONGEST_WORD = 60
 
@@ -34,24 +37,6 @@ def read_sentences(path: str | os.PathLike) -> tuple[str, ...]:
     if not sentences:
         raise ValueError(f"{path} holds no words; give a file of one sentence a line")
     return sentences
-
-
-def split_words(sentence: str) -> list[str]:
-    r"""The words of a sentence in lower case, split at ASCII whitespace only.
-
-    Each character is lower-cased by itself, while `str.lower` considers the neighbours
-    of a Greek sigma. Punctuation stays attached to its word.
-
-    Example:
-        >>> split_words("The bank\tof ΟΔΟΣ")
-        ['the', 'bank', 'of', 'οδοσ']
-    """
-    return re.findall("[^ \t\n\v\f\r]+", lower_case(sentence))
-
-
-def lower_case(text: str) -> str:
-    """The text with each character lower-cased by itself; see `split_words`."""
-    return "".join(character.lower() for character in text)
 
 
 @dataclass(frozen=True)
@@ -126,7 +111,11 @@ class WordVocabulary(WordList):
                 f"{', '.join(SPECIALS)} and then at least one word"
             )
         for word in self.words[len(SPECIALS) :]:
-            if not isinstance(word, str) or split_words(word) != [word]:
+            if (
+                not isinstance(word, str)
+                or not _NAME.fullmatch(word)
+                or lower_case(word) != word
+            ):
                 raise ValueError(
                     f"{shortened(word)} is not one word in lower case without "
                     "whitespace; make the vocabulary with from_sentences"
@@ -148,13 +137,21 @@ class WordVocabulary(WordList):
     def from_sentences(
         cls, sentences: Iterable[str], most: int | None = None, least: int = 1
     ) -> "WordVocabulary":
-        """The vocabulary of the words of sentences.
+        """The vocabulary of the words of sentences; see `from_words`."""
+        words = (word for sentence in sentences for word in split_words(sentence))
+        return cls.from_words(words, most, least)
+
+    @classmethod
+    def from_words(
+        cls, words: Iterable[str], most: int | None = None, least: int = 1
+    ) -> "WordVocabulary":
+        """The vocabulary of words in any case.
 
         The most frequent words come first, equally frequent ones in code point order.
         Those of more than 60 characters are left out.
 
         Args:
-            sentences: text.
+            words: of a text, without ASCII whitespace.
             most: the largest number of words; None for all.
             least: how often a word must occur.
 
@@ -163,21 +160,18 @@ class WordVocabulary(WordList):
                 cannot be written as UTF-8.
         """
         counts = collections.Counter(
-            word
-            for sentence in sentences
-            for word in split_words(sentence)
-            if len(word) <= LONGEST_WORD
+            lower_case(word) for word in words if len(word) <= LONGEST_WORD
         )
-        words = sorted(
+        frequent = sorted(
             (word for word in counts if counts[word] >= least),
             key=lambda word: (-counts[word], word),
         )
-        if counts and not words:
+        if counts and not frequent:
             raise ValueError(
                 f"none of {len(counts)} words occurs {least} times in the sentences; "
                 "give more sentences"
             )
-        return cls(SPECIALS + tuple(words[:most]))
+        return cls(SPECIALS + tuple(frequent[:most]))
 
     @functools.cached_property
     def _ids(self) -> dict[str, int]:
@@ -189,7 +183,11 @@ class WordVocabulary(WordList):
         Returns:
             int32 (T,), T the number of words, which may be 0.
         """
-        ids = [self._ids.get(word, UNKNOWN) for word in split_words(sentence)]
+        return self.encode_words(split_words(sentence))
+
+    def encode_words(self, words: Iterable[str]) -> np.ndarray:
+        """Ids of words in any case, each taken as it is, int32 (T,)."""
+        ids = [self._ids.get(lower_case(word), UNKNOWN) for word in words]
         return np.array(ids, np.int32)
 
     def decode(self, ids: np.ndarray) -> str:
