@@ -13,7 +13,7 @@ from kerasseq.data.tagged import TaggedSentence
 from kerasseq.data.tagged_batches import encode_tokens
 from kerasseq.files.report import Check
 from kerasseq.models.tagger import TaggerConfig
-from kerasseq.on_device.words import divide, split_words
+from kerasseq.on_device.words import divide
 from kerasseq.recipes.made_up import RANDOM_WORDS, random_sentences
 from kerasseq.recipes.sentences import run_rows
 from kerasseq.recipes.shipping import Measured, OpenFile, about, ship
@@ -44,7 +44,7 @@ def ship_tagger(
     on_text = TaggerOnText(on_ids, vocabulary)
     figures = {} if held_out is not None else RANDOM_WORDS
     if held_out is None:
-        tokens = [tuple(split_words(line)) for line in random_sentences(vocabulary)]
+        tokens = [tuple(line.split(" ")) for line in random_sentences(vocabulary)]
         found = tag_sentences(on_ids, tokens, vocabulary)
         held_out = [
             TaggedSentence(row, tuple(names))
@@ -93,7 +93,7 @@ def check_saved_model(
     sentences: Sequence[Sequence[str]],
 ) -> list[Check]:
     """The SavedModel, loaded again, divides and tags as Python does."""
-    lines = [" ".join(tokens) for tokens in sentences]
+    lines = [line for line in map(" ".join, sentences) if divide(line)]
     words = [[word.text for word in divide(line)] for line in lines]
     found = loaded.signatures["tag"](sentences=tf.constant(lines))
     mask = found["token_mask"].numpy()

@@ -23,8 +23,10 @@ from unittest import mock
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from kerasseq.on_device.classify import NO_ANSWER
 from kerasseq.on_device.model_file import Model
 from kerasseq.on_device.opening import open_tflite
+from kerasseq.on_device.words import divide
 from tests.support.terminals import COLOURS, harmful
 
 WORDS = ("the", "cat", "king", "a bad cab", "dé\n", "好", "ΟΔΟΣ", " ", "\t", "--", "-k")
@@ -139,13 +141,19 @@ def answer(case: Case, path: Path, text: str, k: int) -> dict[str, Any]:
         return {"words": words, "probabilities": [p for _, p in found]}
     if case.program == "tag":
         found = file.tag(text)
-        return {"tokens": [t for t, _ in found], "tags": [tag for _, tag in found]}
+        return {
+            "tokens": [token for token, _ in found],
+            "tags": [tag for _, tag in found],
+            "offsets": [[word.start, word.end] for word in divide(text)],
+            "entities": [each._asdict() for each in file.find(text)],
+        }
     if case.program == "encode":
         found = file.encode(text)._asdict()
-    elif text.strip(" \t\n\v\f\r"):
+    elif divide(text):
         found = file.classify(text)._asdict()
     else:
-        found = {"label": None, "probability": None, "words": [], "weights": []}
+        found = NO_ANSWER.copy()
+    found["offsets"] = list(map(list, found["offsets"]))
     return {
         key: getattr(value, "tolist", lambda v=value: v)()
         for key, value in found.items()

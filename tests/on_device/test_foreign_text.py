@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from kerasseq.on_device import classify, encode, generate, show, suggest, tag
 from kerasseq.on_device.command import Command, visible
+from kerasseq.on_device.words import lower_case, plain
 from tests.support.terminals import check_lines, harmful
 
 LENGTH = 5
@@ -96,7 +97,10 @@ def test_a_classifier(labels, text):
         assert shown.startswith(f"{visible(labels[0])}\t1.000\t")
     (line,) = output(classify, file, "--json", "--", text, terminal=True).splitlines()
     found, answer = json.loads(line), classify.Classifier(file).classify(text)
-    assert found == answer._replace(weights=answer.weights.tolist())._asdict()
+    words = zip(found["words"], found["offsets"], strict=True)
+    assert all(word == lower_case(plain(text[slice(*span)])) for word, span in words)
+    assert found["label"] == answer.label and found["words"] == answer.words
+    assert found["weights"] == answer.weights.tolist()
     assert line.isascii()
 
 
@@ -114,8 +118,13 @@ def test_a_tagger(kinds, text):
     for terminal in (False, True):
         check_lines(output(tag, file, "--", text, terminal=terminal), 1)
     (line,) = output(tag, file, "--json", "--", text, terminal=True).splitlines()
-    pairs = tag.Tagger(file).tag(text)
-    assert list(map(list, zip(*pairs, strict=True))) == list(json.loads(line).values())
+    tagger, found = tag.Tagger(file), json.loads(line)
+    assert [*zip(found["tokens"], found["tags"], strict=True)] == tagger.tag(text)
+    words = zip(found["tokens"], found["offsets"], strict=True)
+    assert all(word == plain(text[slice(*span)]) for word, span in words)
+    assert found["entities"] == [each._asdict() for each in tagger.find(text)]
+    for each in found["entities"]:
+        assert each["text"] == text[each["start"] : each["end"]]
     assert line.isascii()
 
 

@@ -270,8 +270,10 @@ def test_json_has_all_that_keras_computes_for_a_sentence(files, models):
     assert [each["tokens"] for each in found] == [
         sentence.lower().replace("ς", "σ").split() for sentence in sentences
     ]
+    assert found[2]["offsets"] == [[0, 3], [4, 9]]
     assert found[1] == {
         "tokens": [],
+        "offsets": [],
         "embeddings": [],
         "weights": [[[], [], []], [[], [], []]],
     }
@@ -291,7 +293,7 @@ def test_the_table_of_a_sentence_worked_by_hand():
     weights[0, 0] = np.eye(3)
     weights[0, 1] = [[0, 1, 0], [0, 0.25, 0.75], [0.5, 0, 0.5]]
     vectors = np.arange(21, dtype=np.float32).reshape(3, 7) - 10
-    found = encode.table(encode.Encoding(["the", "οδοσ", "the"], vectors, weights))
+    found = encode.table(encode.Encoding(["the", "οδοσ", "the"], [], vectors, weights))
     assert found == (
         "vectors of 7 numbers\n"
         "  1 the  -10.00  -9.00  -8.00  -7.00  -6.00  -5.00 ...\n"

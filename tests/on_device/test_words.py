@@ -6,7 +6,6 @@ import subprocess
 
 import numpy as np
 import pytest
-import regex
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,6 +13,8 @@ from hypothesis import strategies as st
 from kerasseq.on_device import unicode_ranges
 from kerasseq.on_device.words import SENTENCE_ENDS, Word, divide, split_words
 from kerasseq.text.in_graph import divide_in_graph
+from tests.support.make_test_vectors import TEXTS
+from tests.support.make_test_vectors import divide as by_properties
 from tests.support.make_unicode_ranges import UNICODE, make
 from tests.support.pages import WEB
 
@@ -35,29 +36,7 @@ const points = matches.map((match) =>
 );
 console.log(JSON.stringify({{ words, points, unicode: process.versions.unicode }}));
 """
-# The rule in the words of the contract, by the properties that `regex` knows.
-MARK = r"[\p{M}\u200c\u200d\p{Emoji_Modifier}\U000e0020-\U000e007f]"
-INVISIBLE = rf"[[\p{{Cf}}&&\p{{Default_Ignorable_Code_Point}}]--{MARK}]"
-SIGN = rf"[[\p{{P}}\p{{S}}]--{MARK}]"
-LETTER = rf"[^\p{{White_Space}}{SIGN}{MARK}{INVISIBLE}]"
-TAIL = rf"[{MARK}{INVISIBLE}]*"
-ORACLE = regex.compile(
-    rf"""(?: {LETTER} {TAIL}
-           | (?<= {LETTER} {TAIL}) ['’\-‐‑_·׳״] {TAIL} (?= {LETTER}) )+
-       | (?: {SIGN} {TAIL} (?: (?<= \u200d) {SIGN} {TAIL} )* )""",
-    regex.V1 | regex.VERBOSE,
-)
-
 graph = tf.function(divide_in_graph, input_signature=[tf.TensorSpec([None], tf.string)])
-
-
-def by_oracle(text: str) -> list[Word]:
-    plain = str.maketrans({"’": "'", "‐": "-", "‑": "-"})
-    return [
-        Word(regex.sub(INVISIBLE, "", match[0], flags=regex.V1).translate(plain), *span)
-        for match in ORACLE.finditer(text)
-        for span in [match.span()]
-    ]
 
 
 def in_graph(texts: list[str]) -> list[list[Word]]:
@@ -95,7 +74,7 @@ def random_texts(count: int) -> list[str]:
 
 
 def check_all(node, texts: list[str]) -> None:
-    expected = [by_oracle(text) for text in texts]
+    expected = [by_properties(text) for text in texts]
     assert [divide(text) for text in texts] == expected
     assert in_graph(texts) == expected
     assert in_node(node, texts)["words"] == [
@@ -166,11 +145,17 @@ def test_sentences_end_in_all_scripts():
     assert not set(",;:'-— a") & SENTENCE_ENDS
 
 
+def test_the_vectors_of_the_contract():
+    vectors = json.loads((WEB.parent / "test_vectors.json").read_text("utf-8"))
+    for case in vectors["words"]:
+        assert [list(word) for word in divide(case["text"])] == case["words"]
+
+
 # --- in all runtimes
 
 
 def test_python_graph_and_page_divide_as_the_oracle(node):
-    check_all(node, random_texts(2_000))
+    check_all(node, [*TEXTS, *random_texts(2_000)])
 
 
 @pytest.mark.slow

@@ -26,7 +26,7 @@ from kerasseq.signatures.translating import translate_ids
 from kerasseq.signatures.translation import TranslationOnIds
 from kerasseq.signatures.translation_of_text import TranslationOnText
 from kerasseq.text.characters import Vocabulary
-from kerasseq.text.in_graph import WordTable
+from kerasseq.text.in_graph import WordTable, divide_in_graph
 from kerasseq.text.keyboard import TypedVocabulary
 from kerasseq.text.subwords import Subwords
 from kerasseq.text.subwords_in_graph import SubwordTable
@@ -93,7 +93,7 @@ class Table(tf.Module):
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "sentences")])
     def ids(self, sentences):
-        return {"ids": self.table(sentences)}
+        return {"ids": self.table(divide_in_graph(sentences)[0])}
 
 
 class Pieces(tf.Module):

@@ -119,7 +119,7 @@ def test_the_device_s_program_tags_as_python_does(run, runner, weights):
 
 @given(st.text())
 def test_the_device_reads_what_python_reads(runner, text):
-    tokens = runner.split_tokens(text)[:9]
+    tokens = [word.text for word in runner.divide(text)][:9]
     vocabulary = WordVocabulary.from_sentences(["in İt ΟΔΟΣ a b A", *map(str, "xyz")])
     ids = {word: index for index, word in enumerate(vocabulary.words)}
     for each in (tokens, ["IN", "İt", "οδος", "<UNK>", "Ada"]):
@@ -144,7 +144,7 @@ def test_the_command_as_a_user_calls_it(run):
     done = call(path, "so Aka Molo went to  Tironburg .", "it rains", "")
     assert done.stderr == b""
     assert done.stdout.decode() == (
-        "so [Aka Molo person] went to [Tironburg town] .\nit rains\n\n"
+        "so [Aka Molo person] went to  [Tironburg town] .\nit rains\n\n"
     )
     assert done.returncode == 0
     done = call(path, text="in Karonburg it rains\n\nit ♥ rains")
@@ -172,11 +172,20 @@ def test_the_command_refuses_in_one_line(run, tmp_path):
 
 
 def test_colours_of_a_terminal(runner):
-    tokens, tags = ["New", "York", "is", "big"], ["B-b", "I-b", "O", "B-a"]
-    assert runner.show(tokens, tags, ["a", "b"], True) == (
-        "\x1b[33;1mNew York\x1b[22m b\x1b[0m is \x1b[36;1mbig\x1b[22m a\x1b[0m"
+    text, tags = (
+        "\u201cNew\u00a0York\u201d is big.",
+        ["O", *"B-b I-b O O B-a O".split()],
     )
-    assert runner.show([], [], ["a"], True) == ""
+    found = runner.entities(text, runner.divide(text), tags)
+    assert found == [("b", "New\u00a0York", 1, 9), ("a", "big", 14, 17)]
+    assert runner.show(text, found, ["a", "b"], True) == (
+        "\u201c\x1b[33;1mNew York\x1b[22m b\x1b[0m\u201d is "
+        "\x1b[36;1mbig\x1b[22m a\x1b[0m."
+    )
+    assert runner.show(text, found, ["a", "b"], False) == (
+        "\u201c[New York b]\u201d is [big a]."
+    )
+    assert runner.show("", [], ["a"], True) == ""
 
 
 REFUSED = {

@@ -2,7 +2,8 @@
 
 An independent implementation of the contract: plain Python in double precision, from
 the text of export/README.md and without the project's code. Random cases are kept only
-where float32 rounding cannot change the answer.
+where float32 rounding cannot change the answer. The package `regex` knows properties
+of characters.
 """
 
 import json
@@ -11,12 +12,34 @@ import random
 import struct
 from pathlib import Path
 
+import regex
+
 VECTORS = Path(__file__).parents[2] / "export" / "test_vectors.json"
 NEUTRAL = {"temperature": 1.0, "top_k": 0, "top_p": 1.0, "min_p": 0.0}
 NAN, INFINITY = math.nan, math.inf
 # The least distance of a random case from a border to another token.
 MARGIN = 1e-4
 MASK = 2**32 - 1
+# The kinds of characters of a text.
+MARK = r"[\p{M}\u200c\u200d\p{Emoji_Modifier}\U000e0020-\U000e007f]"
+INVISIBLE = rf"[[\p{{Cf}}&&\p{{Default_Ignorable_Code_Point}}]--{MARK}]"
+SIGN = rf"[[\p{{P}}\p{{S}}]--{MARK}]"
+LETTER = rf"[^\p{{White_Space}}{SIGN}{MARK}{INVISIBLE}]"
+TAIL = rf"[{MARK}{INVISIBLE}]*"
+WORD = regex.compile(
+    rf"""(?: {LETTER} {TAIL}
+           | (?<= {LETTER} {TAIL}) ['’\-‐‑_·׳״] {TAIL} (?= {LETTER}) )+
+       | (?: {SIGN} {TAIL} (?: (?<= \u200d) {SIGN} {TAIL} )* )""",
+    regex.V1 | regex.VERBOSE,
+)
+TEXTS = (
+    "'I do,' he said: dogs' don\u2019t. 'Tis well\u2010known -- __init__ a_b",
+    "\ufeffstr\u00ading\u00a0! a\u200bb\u00ad, \u0301c\u0301 \u200e\u05e9\u200f.",
+    "❤️ 👍🏽 👩\u200d💻👩 🇩🇪 C++ 3.14 $5 x\0y\x1cz \ufffd",
+    "«Σας;» Ναι· Это — книга… col·lecció ça'",
+    "है। क्\u200dष, من هنا؟ می\u200cخواهم، צה״ל.",
+    "你好，世界！「はい」。 สวัสดี ሰላም፡ዓለም። Այո։",
+)
 
 
 def float32(number: float) -> float:
@@ -202,6 +225,16 @@ def short(number: float) -> float:
     return number
 
 
+def divide(text: str) -> list[tuple[str, int, int]]:
+    """The words of a text, each with its offsets."""
+    plain = str.maketrans({"’": "'", "‐": "-", "‑": "-"})
+    unwritten = regex.compile(INVISIBLE, regex.V1)
+    return [
+        (unwritten.sub("", match[0]).translate(plain), *match.span())
+        for match in WORD.finditer(text)
+    ]
+
+
 def make() -> str:
     """The file's text."""
     starts = [(0, 0), (1, 0), (2**31 - 1, 0), (12345, 1_000_000), (7, 2**31 - 8)]
@@ -213,7 +246,12 @@ def make() -> str:
         }
         for seed, start in starts
     ]
-    vectors = {"contract": 2, "uniforms": uniforms, "tokens": by_hand() + drawn(200)}
+    vectors = {
+        "contract": 2,
+        "uniforms": uniforms,
+        "tokens": by_hand() + drawn(200),
+        "words": [{"text": text, "words": divide(text)} for text in TEXTS],
+    }
     rows = ",\n".join(
         f'"{key}": [\n' + ",\n".join(map(json.dumps, value)) + "\n]"
         if isinstance(value, list)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kerasseq.data.masked_words import SENTENCES
-from kerasseq.text.in_graph import WordTable, split_words_in_graph
+from kerasseq.text.in_graph import WordTable, divide_in_graph, lower_case_in_graph
 from kerasseq.text.words import (
     PAD,
     SPECIALS,
@@ -22,9 +22,12 @@ from kerasseq.text.words import (
 
 VOCABULARY = WordVocabulary.from_sentences(SENTENCES)
 
-graph = tf.function(
-    split_words_in_graph, input_signature=[tf.TensorSpec([None], tf.string)]
-)
+
+@tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+def graph(sentences):
+    words, _ = divide_in_graph(sentences)
+    _, lowered = lower_case_in_graph(words.flat_values)
+    return words.with_flat_values(tf.strings.reduce_join(lowered, axis=-1))
 
 
 def in_graph(*sentences: bytes) -> list[list[str]]:
@@ -40,16 +43,17 @@ def in_graph(*sentences: bytes) -> list[list[str]]:
     [
         ("", []),
         (" \t\n\v\f\r", []),
-        (" The bank\tof\n\nthe  RIVER. ", ["the", "bank", "of", "the", "river."]),
+        (" The bank\tof\n\nthe  RIVER. ", ["the", "bank", "of", "the", "river", "."]),
         ("ΟΔΟΣ ΣΔΣ", ["οδοσ", "σδσ"]),  # str.lower ends them in ς
         ("İI", ["i\u0307i"]),
         ("ß ẞ", ["ß", "ß"]),
         ("\u13a0 \uab70", ["\uab70", "\uab70"]),  # Cherokee, whose capitals came first
         ("\u2c2f \U00010570", ["\u2c5f", "\U00010597"]),  # of Unicode 14
         ("A\0B C", ["a\0b", "c"]),
-        # Whitespace that is not ASCII, and the separators at which str.split splits.
-        ("a\u00a0b\u2003c\u2028d\x85e\x1cf", ["a\u00a0b\u2003c\u2028d\x85e\x1cf"]),
-        ("\ufeffA", ["\ufeffa"]),
+        # U+001C is no white space, though str.split splits at it.
+        ("a\u00a0b\u2003c\u2028d\x85e\x1cf", ["a", "b", "c", "d", "e\x1cf"]),
+        ("\ufeffA", ["a"]),
+        ("String string. STRING,", ["string", "string", ".", "string", ","]),
         ("日本 Ünï", ["日本", "ünï"]),
     ],
 )
@@ -118,12 +122,14 @@ def test_vocabulary_takes_the_most_frequent_words_at_most():
 
 
 def test_a_sentence_cannot_contain_a_special_word():
-    vocabulary = WordVocabulary.from_sentences(["<mask> <PAD> word"])
+    vocabulary = WordVocabulary.from_words(["<mask>", "<PAD>", "word"])
     assert vocabulary.words[3:] == ("<mask>", "<pad>", "word")
     for special in SPECIALS:
-        assert VOCABULARY.encode(special).tolist() == [UNKNOWN]
-        assert WordTable(VOCABULARY)([special]).numpy().tolist() == [[UNKNOWN]]
-    assert vocabulary.encode("<MASK>").tolist() == [3]
+        assert VOCABULARY.encode_words([special]).tolist() == [UNKNOWN]
+        row = tf.ragged.constant([[special]])
+        assert WordTable(VOCABULARY)(row).numpy().tolist() == [[UNKNOWN]]
+    assert vocabulary.encode_words(["<MASK>"]).tolist() == [3]
+    assert vocabulary.encode("<MASK>").tolist() == [UNKNOWN] * 3
 
 
 @settings(deadline=None)
@@ -196,7 +202,7 @@ def test_from_sentences_refuses(sentences, message):
     )
 )
 def test_table_is_encode_and_pad(sentences):
-    ids = WordTable(VOCABULARY)(tf.constant(sentences))
+    ids = WordTable(VOCABULARY)(divide_in_graph(tf.constant(sentences))[0])
     assert ids.dtype == tf.int32
     expected = keras.utils.pad_sequences(
         [VOCABULARY.encode(sentence) for sentence in sentences], padding="post"
