@@ -29,7 +29,7 @@ from kerasseq.runs.bookkeeping import describe_training
 from kerasseq.runs.demand import foresee
 from kerasseq.runs.options import Options
 from kerasseq.scores.classes import accuracy, macro_f1
-from kerasseq.text.words import WordVocabulary, split_words
+from kerasseq.text.words import WordVocabulary, about_spaces, split_words
 from kerasseq.training.callbacks import HistoryFile, verbosity
 from kerasseq.training.compiling import compile_for_training
 from kerasseq.training.presets import (
@@ -109,6 +109,8 @@ def train(
     length = config.max_length
     sequences = [vocabulary.encode(sentence)[:length] for sentence in data.sentences]
     print(f"\n{name}: {len(sequences):,} sentences of {len(labels)} classes, {config}")
+    if aside := about_spaces("".join(data.sentences)):
+        print(aside)
 
     start = time.perf_counter()
     history = HistoryFile(folder / "history.csv")

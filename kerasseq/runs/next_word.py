@@ -30,7 +30,7 @@ from kerasseq.scores.keystrokes import measure_keystrokes, typical_passage
 from kerasseq.scores.kneser_ney import KneserNey
 from kerasseq.text.keyboard import TypedText, TypedVocabulary
 from kerasseq.text.reading import read_text
-from kerasseq.text.words import UNKNOWN
+from kerasseq.text.words import UNKNOWN, about_spaces
 from kerasseq.training.callbacks import HistoryFile
 from kerasseq.training.checkpoint import Checkpoint
 from kerasseq.training.configuration import TrainingConfig
@@ -73,10 +73,11 @@ def plan(options: Options) -> Plan:
     path = Path(options.words)
     content = read_text(path)
     text = TypedText.from_text(content)
+    aside = f"; {note}" if (note := about_spaces(content)) else ""
     if len(text.ids) < LEAST_WORDS:
         raise ValueError(
             f"{path} holds {len(text.ids)} words and punctuation marks; a model that "
-            f"suggests words needs {LEAST_WORDS:,} at least"
+            f"suggests words needs {LEAST_WORDS:,} at least{aside}"
         )
     train, _ = text.split()
     start = load_start(options, ("next_word",), TypedVocabulary)
@@ -87,7 +88,9 @@ def plan(options: Options) -> Plan:
             else TypedVocabulary.from_text(train, MOST_WORDS["next_word"])
         )
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+        raise ValueError(f"{path}: {error}{aside}") from None
+    if note:
+        print(f"{visible(path.name)}: {note}")
     if start:
         name_unknown_words(visible(path.name), text, vocabulary, options.strict)
     if len(vocabulary) - vocabulary.first < 2:

@@ -22,6 +22,10 @@ SPECIALS = ("<PAD>", "<UNK>", "<MASK>")
 PAD, UNKNOWN, MASK = range(len(SPECIALS))
 # A name in a vocabulary: also a token of a tagger's file, which may hold signs.
 _NAME = re.compile("[^ \t\n\v\f\r]+")
+# Thai, Lao, Burmese, Khmer, Japanese and Chinese.
+_WITHOUT_SPACES = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]"
+)
 # Characters. What is longer is not a word, and would fill the vocabulary of a file.
 LONGEST_WORD = 60
 
@@ -37,6 +41,17 @@ def read_sentences(path: str | os.PathLike) -> tuple[str, ...]:
     if not sentences:
         raise ValueError(f"{path} holds no words; give a file of one sentence a line")
     return sentences
+
+
+def about_spaces(text: str) -> str:
+    """What to say of a text whose writing has no spaces; "" for others."""
+    beginning = text[:100_000]
+    if 2 * len(_WITHOUT_SPACES.findall(beginning)) <= len(beginning):
+        return ""
+    return (
+        "words are divided at spaces and signs, and its writing has no spaces between "
+        "words; put them there, for example with a program that finds words"
+    )
 
 
 @dataclass(frozen=True)

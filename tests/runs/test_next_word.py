@@ -145,6 +145,7 @@ BAD_TEXTS = {
     "binary": (b"ab\0cd", "byte 2 is NUL"),
     "latin1": ("naïve ".encode("latin1") * 2000, "byte 2 is 0xef"),
     "short": (b"a few words alone", "holds 4 words and punctuation marks"),
+    "spaces": ("我们在河边。\n".encode() * 300, "its writing has no spaces"),
     "line": (b"x" * 100_000, "holds 1 words and punctuation marks"),
     "one": (b"again " * 2000, "only one word more than once, 'again'"),
     "signs": (b"3 . " * 2000, "no word of the text is in it 2 times"),

@@ -115,6 +115,22 @@ def test_the_vocabulary_has_frequent_words_in_their_usual_form():
     assert TypedVocabulary.from_text(other).words[3:] == ("no", "Yes")
 
 
+def test_a_word_is_listed_once_whatever_space_or_quotation_mark_is_beside_it():
+    text = "La rue est là. Une rue\u00a0! La rue\u202f; «\u00a0rue\u00a0» (rue)\n" * 2
+    words = TypedVocabulary.from_text(TypedText.from_text(text)).words
+    assert [word for word in words if "rue" in word.lower()] == ["rue"]
+    text = "'I see him,' said Tom. 'I do.'\nI know them, I know. 'The dogs\u2019'\n" * 2
+    words = TypedVocabulary.from_text(TypedText.from_text(text)).words
+    rest = "' , . I know do dogs him said see The them Tom"
+    assert set(words[3:]) == set(rest.split())
+
+
+def test_a_capital_after_a_sentence_s_end_of_any_script_says_nothing():
+    text = TypedText.from_text("है। Rome ؟ Rome 。 Rome ' Rome \u2018 Rome, ¿Rome")
+    free = [form for form, may in zip(text.ids, text.free, strict=True) if may]
+    assert free.count(text.forms.index("Rome")) == 6
+
+
 def test_the_vocabulary_is_as_large_as_it_may_be():
     text = TypedText.from_text("a a a b b b . . c c d")
     words = TypedVocabulary.from_text(text, most=3).words
