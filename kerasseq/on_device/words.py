@@ -1,5 +1,6 @@
 """From a text to its words, and to the ids that a model of words reads."""
 
+import functools
 import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -45,7 +46,7 @@ def divide(text: str) -> list[Word]:
 
 def iterate_words(text: str) -> Iterator[Word]:
     """As `divide`, one word after the other."""
-    for match in _WORD.finditer(text):
+    for match in _pattern().finditer(text):
         yield Word(plain(match[0]), *match.span())
 
 
@@ -115,17 +116,17 @@ def _others(*tables: str) -> str:
     return " ".join(f"{start:x}-{end:x}" for start, end in pairs if start <= end)
 
 
-def _pattern() -> str:
+@functools.cache
+def _pattern() -> re.Pattern[str]:
     """A word or a sign, each with the marks that follow it."""
     letter = _class(_others(SPACES, SIGNS, MARKS, INVISIBLE))
     letters = letter + _class(_others(SPACES, SIGNS)) + "*"
     marks = _class(MARKS, INVISIBLE) + "*"
     joiner, sign = f"[{re.escape(JOINERS)}]{marks}", _class(SIGNS) + marks
     # Emoji are joined to one by U+200D.
-    return f"{letters}(?:{joiner}{letters})*|{sign}(?:(?<=\u200d){sign})*"
+    return re.compile(f"{letters}(?:{joiner}{letters})*|{sign}(?:(?<=\u200d){sign})*")
 
 
-_WORD = re.compile(_pattern())
 _WRITTEN = str.maketrans(PLAIN | dict.fromkeys(_characters(INVISIBLE), ""))
 # After these a sentence starts.
 SENTENCE_ENDS = frozenset(_characters(ENDS))
