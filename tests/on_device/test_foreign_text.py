@@ -71,7 +71,9 @@ def output(program, file: object, *arguments: str, terminal: bool) -> str:
         contextlib.redirect_stderr(stderr),
     ):
         assert program.main(["m.tflite", *arguments]) == 0
-    assert all(line.startswith(program.__name__) for line in stderr.getvalue().split())
+    _, _, name = program.__name__.rpartition(".")
+    said = stderr.getvalue().split("\n")[:-1]
+    assert all(line.startswith(f"{name}.py: read the first") for line in said)
     return stdout.getvalue()
 
 
