@@ -27,7 +27,7 @@ Train small sequence models on a text, and export and check their files.
 Each model becomes files for a phone, a browser or wherever LiteRT runs.
 
   {0}                    prose of Python's own manual
-  {0} story.txt          your own text, any language, UTF-8
+  {0} story.txt          your own text, in any language
   {0} --labels mail.tsv  a classifier of sentences too
   {0} --quick            everything, small, in about a minute
   {0} --preset best      a better model, a few minutes longer

@@ -29,7 +29,7 @@ def with_options(work: Callable[[Options], Any]) -> Callable[..., Any]:
         return work(options)
 
     text = typer.Argument(
-        metavar="TEXT", help="A text file in UTF-8.", show_default="see --corpus"
+        metavar="TEXT", help="A text file.", show_default="see --corpus"
     )
     parameters = [_parameter("text", str | None, None, text)]
     parameters += [

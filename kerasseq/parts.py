@@ -131,7 +131,7 @@ def train(
     """Train and export as `kerasseq train` does.
 
     Args:
-        corpus: a UTF-8 file, `toy` or `pydoc`.
+        corpus: a text file, `toy` or `pydoc`.
         out: folder for the files.
         callbacks: additional Keras callbacks for each training. A checkpoint keeps
             their numbers and lists of arrays, or what `get_state()` returns of a

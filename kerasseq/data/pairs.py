@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from kerasseq.files.reading import shortened
+from kerasseq.text.encodings import point_out_controls
 from kerasseq.text.reading import read_lines
 
 # A longer line is not a pair of sentences: the file has another format.
@@ -23,21 +24,21 @@ class Pair(NamedTuple):
     target: str
 
 
-def read_pairs(path: str | os.PathLike) -> list[Pair]:
-    """Read a UTF-8 file with a source, a tab and its target on each line.
+def read_pairs(path: str | os.PathLike, encoding: str = "utf-8") -> list[Pair]:
+    """Read a text file with a source, a tab and its target on each line.
 
     Whitespace around the two and blank lines are ignored; Windows line ends are
     allowed. So are stray tabs, at the end of a line or between double quotes, where
     they become a space; standard error says how many lines have one.
 
     Raises:
-        ValueError: the file cannot be read as UTF-8, holds no pair, or a line does not
+        ValueError: the file cannot be read as text, holds no pair, or a line does not
             have two columns, has an empty one, or is longer than 10,000 characters.
             The message gives file, line and reason.
     """
     pairs: list[Pair] = []
     stray: list[int] = []
-    for number, text in read_lines(path):
+    for number, text in read_lines(path, encoding):
         where = f"{path}:{number}"
         if not text.strip():
             continue
@@ -62,6 +63,7 @@ def read_pairs(path: str | os.PathLike) -> list[Pair]:
                     f"take the line out: {shortened(text)}"
                 )
         pairs.append(Pair(*columns))
+    point_out_controls(path, "".join(text for pair in pairs for text in pair))
     if not pairs:
         raise ValueError(f"{path} holds no pair; give a source, a tab and its target")
     if stray:

@@ -66,7 +66,7 @@ def plan(options: Options) -> Plan:
             "or give --model rnn"
         )
     start = load_start(options, ("char_rnn", "char_transformer"), Vocabulary)
-    corpus = load_corpus(options.corpus)
+    corpus = load_corpus(options.corpus, options.encoding)
     if start:
         corpus = known_characters(corpus, start.vocabulary, options.strict)
         transformer = start.model.name == "char_transformer"

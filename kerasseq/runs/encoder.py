@@ -22,6 +22,7 @@ from kerasseq.models.encoder import (
 from kerasseq.pictures.encoder import write_demo
 from kerasseq.runs.bookkeeping import describe_training
 from kerasseq.runs.options import Options
+from kerasseq.text.encodings import point_out_controls
 from kerasseq.text.words import SPECIALS, WordVocabulary, read_sentences
 from kerasseq.training.callbacks import verbosity
 from kerasseq.training.compiling import compile_for_training
@@ -50,7 +51,10 @@ def plan(options: Options) -> Plan:
     Raises:
         ValueError: the file of sentences cannot be used.
     """
-    sentences = read_sentences(options.sentences) if options.sentences else SENTENCES
+    sentences: Sequence[str] = SENTENCES
+    if options.sentences:
+        sentences = read_sentences(options.sentences, options.encoding)
+        point_out_controls(options.sentences, "".join(sentences))
     vocabulary = WordVocabulary.from_sentences(sentences, MOST_WORDS["encoder"])
     config = EncoderConfig(len(vocabulary), **ENCODER_SIZES)
     training = encoder_training(options.preset, config.max_length)

@@ -28,6 +28,7 @@ from kerasseq.runs.fine_tuning import Start, load_start, name_unknown_words
 from kerasseq.runs.options import Options
 from kerasseq.scores.keystrokes import measure_keystrokes, typical_passage
 from kerasseq.scores.kneser_ney import KneserNey
+from kerasseq.text.encodings import point_out_controls
 from kerasseq.text.keyboard import TypedText, TypedVocabulary
 from kerasseq.text.reading import read_text
 from kerasseq.text.words import UNKNOWN, about_spaces
@@ -71,7 +72,8 @@ def plan(options: Options) -> Plan:
         ValueError: the text cannot be used or is not that of the run to resume.
     """
     path = Path(options.words)
-    content = read_text(path)
+    content = read_text(path, options.encoding)
+    point_out_controls(path, content)
     text = TypedText.from_text(content)
     aside = f"; {note}" if (note := about_spaces(content)) else ""
     if len(text.ids) < LEAST_WORDS:

@@ -15,6 +15,7 @@ from kerasseq.runs.fields import (
     one_of,
     option_name,
 )
+from kerasseq.text.encodings import text_encoding
 from kerasseq.training.presets import PRESETS
 
 PARTS = ("attention", "encoder", "char_rnn")
@@ -58,7 +59,7 @@ class Options:
     corpus: str = about_data(
         "pydoc",
         "FILE|toy|pydoc",
-        "Text of the character model, the same as TEXT: a UTF-8 file; toy, random "
+        "Text of the character model, the same as TEXT: a file; toy, random "
         "words of known entropy; pydoc, the manual that every Python carries.",
     )
     sentences: str = about_data(
@@ -67,9 +68,7 @@ class Options:
         "Sentences of the encoder, one a line.",
         default_text="twelve are built in",
     )
-    words: str = about_data(
-        "", "FILE", "Text of the next-word model, UTF-8. Adds next_word."
-    )
+    words: str = about_data("", "FILE", "Text of the next-word model. Adds next_word.")
     tags: str = about_data(
         "",
         "FILE",
@@ -87,6 +86,9 @@ class Options:
         "FILE|dates|numbers|spellings",
         "Texts of the translator, each before a tab and its translation, one pair a "
         "line; dates, numbers and spellings are made up. Adds translation.",
+    )
+    encoding: str = about_data(
+        "utf-8", "NAME", "Encoding of the given texts, such as cp1252.", text_encoding
     )
     out: Path = about_data("out", "DIR", "Folder for the files.", check=plain_directory)
     only: tuple[str, ...] = about_data(

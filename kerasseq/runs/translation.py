@@ -92,7 +92,7 @@ def plan(options: Options) -> Plan:
     if options.pairs in KINDS:
         pairs = make_up_pairs(options.pairs, MADE_UP_PAIRS, options.seed)
     else:
-        pairs = read_pairs(path)
+        pairs = read_pairs(path, options.encoding)
     if len(pairs) < LEAST_PAIRS:
         raise ValueError(
             f"{path} has {len(pairs)} pairs; give at least {LEAST_PAIRS}, one a line"

@@ -15,6 +15,7 @@ from kerasseq.on_device.command import visible
 from kerasseq.text.cache import find_ids, store_ids
 from kerasseq.text.cache_folder import cache_folder
 from kerasseq.text.characters import Vocabulary
+from kerasseq.text.encodings import point_out_controls
 from kerasseq.text.manual import read_manual
 from kerasseq.text.reading import (
     CHANGED,
@@ -64,8 +65,8 @@ class Corpus:
         return self.vocabulary.decode(self.ids)
 
 
-def load_corpus(source: str | os.PathLike) -> Corpus:
-    """The corpus `toy` or `pydoc`, or the text of a UTF-8 file.
+def load_corpus(source: str | os.PathLike, encoding: str = "utf-8") -> Corpus:
+    """The corpus `toy` or `pydoc`, or the text of a file in this encoding.
 
     Raises:
         ValueError: the file cannot be used; the message says why.
@@ -74,11 +75,13 @@ def load_corpus(source: str | os.PathLike) -> Corpus:
         return toy_corpus()
     if source == "pydoc":
         return pydoc_corpus()
-    return file_corpus(source)
+    corpus = file_corpus(source, encoding)
+    point_out_controls(source, "".join(corpus.vocabulary.characters))
+    return corpus
 
 
-def file_corpus(path: str | os.PathLike) -> Corpus:
-    """The text of a UTF-8 file, which may be larger than memory.
+def file_corpus(path: str | os.PathLike, encoding: str = "utf-8") -> Corpus:
+    """The text of a file, which may be larger than memory.
 
     Its ids go to the cache (`text.cache`), where the next run finds them by the text's
     hash. If they cannot be written there, they are held in memory.
@@ -90,13 +93,13 @@ def file_corpus(path: str | os.PathLike) -> Corpus:
     name = visible(path.name)
     if not is_file(path):
         # A pipe can be read only once; a missing file or a directory is refused.
-        return Corpus.from_text(name, read_text(path))
-    sha256 = hash_text(path)
+        return Corpus.from_text(name, read_text(path, encoding))
+    sha256 = hash_text(path, encoding)
     found = find_ids(sha256)
     if found:
         return Corpus(name, *found, sha256)
     # Hashed in each pass, since the file may change in between.
-    pieces = partial(read_characters, path, sha256=sha256)
+    pieces = partial(read_characters, path, sha256=sha256, encoding=encoding)
     vocabulary = Vocabulary.from_pieces(pieces("finding characters in"))
 
     def encoded() -> Iterator[np.ndarray]:

@@ -30,13 +30,13 @@ _WITHOUT_SPACES = re.compile(
 LONGEST_WORD = 60
 
 
-def read_sentences(path: str | os.PathLike) -> tuple[str, ...]:
-    """Read a UTF-8 file with a sentence on each line; blank lines are skipped.
+def read_sentences(path: str | os.PathLike, encoding: str = "utf-8") -> tuple[str, ...]:
+    """Read a text file with a sentence on each line; blank lines are skipped.
 
     Raises:
         ValueError: the file cannot be read as text, or no line holds a word.
     """
-    lines = re.split("[\r\n]+", read_text(path))
+    lines = re.split("[\r\n]+", read_text(path, encoding))
     sentences = tuple(line for line in lines if split_words(line))
     if not sentences:
         raise ValueError(f"{path} holds no words; give a file of one sentence a line")

@@ -82,7 +82,7 @@ def test_a_bad_line_is_refused_with_file_line_and_reason(name, tmp_path):
         ("ham\tone\nham\ttwo\n", "all have the label 'ham'"),
         ("", "is empty"),
         ("\n \n", "0 sentences"),
-        ("a\tb\n".encode("utf-16"), "NUL"),
+        ("a\tb\n".encode("utf-16"), "its byte order mark names utf-16"),
     ],
 )
 def test_a_file_with_nothing_to_learn_is_refused(content, reason, tmp_path):

@@ -66,7 +66,7 @@ def test_blank_lines_and_line_ends_do_not_matter(file, content):
         ("w" * 100_000, "line 1: 1 columns, not 2, in 'w"),
         ("a\tB-x\ncaf\xe9\tO\n".encode("latin1"), ":2 is not UTF-8: its byte 3 is "
          "0xe9"),
-        ("a\tB-x\n".encode("utf-16"), "NUL"),
+        ("a\tB-x\n".encode("utf-16"), "its byte order mark names utf-16"),
         ("a\tO\nb\tO\n", "marks no entity (each of its tokens is tagged O)"),
         ("a\tB-x\nb\tB-x\n",  "each token is tagged 'B-x', so there is nothing"),
         ("\n\t\n", "marks no entity (no line in it)"),

@@ -72,8 +72,8 @@ def test_a_file_that_changes_between_its_readings_is_refused(
         path.write_bytes(after.encode())
         os.utime(path, ns=(time, time))
 
-    def hash_and_change(path):
-        found = read(path)
+    def hash_and_change(path, encoding):
+        found = read(path, encoding)
         list(read_and_change(path))
         return found
 
