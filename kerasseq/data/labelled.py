@@ -8,21 +8,29 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from kerasseq.data.label_files import read_label_file
 from kerasseq.files.reading import shortened
-from kerasseq.text.reading import read_lines
 from kerasseq.text.words import PAD, split_words
 
 # A longer line is not a sentence: the file has another format.
 MOST_CHARACTERS = 10_000
+HEADER = "; if the line is a header, give --label-column and --text-column"
 # Sentences of similar length share a batch, which then needs little padding.
 LENGTHS = (16, 32, 64, 128)
 
 
 class LabelledSentences(NamedTuple):
-    """N labels, the names of classes, and the N sentences that they belong to."""
+    """N labels, the names of classes, and the N sentences that they belong to.
+
+    Attributes:
+        labels: of the sentences.
+        sentences: text.
+        form: of the file that they are from, in words.
+    """
 
     labels: tuple[str, ...]
     sentences: tuple[str, ...]
+    form: str = ""
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -36,46 +44,55 @@ class LabelledSentences(NamedTuple):
         return np.array([ids[label] for label in self.labels], np.int32)
 
 
-def read_labelled_sentences(path: str | os.PathLike) -> LabelledSentences:
-    """Read a UTF-8 file with a label, a tab and a sentence on each line.
+def read_labelled_sentences(
+    path: str | os.PathLike,
+    label_column: str = "",
+    text_column: str = "",
+    encoding: str = "utf-8",
+) -> LabelledSentences:
+    """Read a file with a label and a sentence in each row; see `read_label_file`.
 
     Whitespace around labels and blank lines are ignored; Windows line ends are allowed.
 
     Raises:
-        ValueError: the file cannot be read as UTF-8; a line does not have two columns,
-            has no label or no word, or is longer than 10,000 characters; there is only
-            one class, or a class has one example, so that none could be held out. The
+        ValueError: the file cannot be read as such; a row has no label or no word, or
+            more than 10,000 characters; the columns look swapped; there is only one
+            class, or a class has one example, so that none could be held out. The
             message gives file, line and reason.
     """
     labels, sentences, lines = [], [], []
-    for number, text in read_lines(path):
+    rows, form = read_label_file(path, label_column, text_column, encoding)
+    for number, (label, sentence) in rows:
         where = f"{path}:{number}"
-        if not text.strip():
-            continue
-        if len(text) > MOST_CHARACTERS:
+        length = len(label) + 1 + len(sentence)
+        if length > MOST_CHARACTERS:
             raise ValueError(
-                f"{where} has {len(text):,} characters, more than {MOST_CHARACTERS:,}; "
+                f"{where} has {length:,} characters, more than {MOST_CHARACTERS:,}; "
                 "give one sentence a line"
             )
-        label, *rest = text.split("\t")
-        if len(rest) != 1:
-            raise ValueError(
-                f"{where} has {1 + len(rest)} columns; give two, a label and a "
-                f"sentence, with one tab between them: {shortened(text)}"
-            )
         if not label.strip():
-            raise ValueError(f"{where} has no label before the tab: {shortened(text)}")
-        if not split_words(rest[0]):
-            raise ValueError(f"{where} has no word after the tab: {shortened(text)}")
+            raise ValueError(f"{where} has no label before {shortened(sentence)}")
+        if not split_words(sentence):
+            raise ValueError(
+                f"{where} has no word after {shortened(label)}: {shortened(sentence)}"
+            )
         labels.append(label.strip())
-        sentences.append(rest[0].strip())
+        sentences.append(sentence.strip())
         lines.append(number)
     counts = collections.Counter(labels)
+    if 1 < len(labels) == len(counts) or len(counts) > len(set(sentences)):
+        raise ValueError(
+            f"{path} has {len(counts):,} labels in {len(labels):,} rows, such as "
+            f"{shortened(labels[0])}: the columns look swapped; put the label first, "
+            "or name the columns with --label-column and --text-column"
+        )
     for label, number in zip(labels, lines, strict=True):
         if counts[label] == 1:
             raise ValueError(
                 f"{path}:{number} is the only example of {shortened(label)}; give at "
                 "least two, one to learn from and one to hold out, or correct the label"
+                + HEADER
+                * (number == lines[0])
             )
     if len(counts) < 2:
         (label,) = counts or ("",)
@@ -84,7 +101,8 @@ def read_labelled_sentences(path: str | os.PathLike) -> LabelledSentences:
             f"sentences all have the label {shortened(label)}; a classifier needs at "
             "least two labels"
         )
-    return LabelledSentences(tuple(labels), tuple(sentences))
+    form += f", {len(counts):,} labels"
+    return LabelledSentences(tuple(labels), tuple(sentences), form)
 
 
 def split_by_class(

@@ -29,6 +29,7 @@ from kerasseq.runs.bookkeeping import describe_training
 from kerasseq.runs.demand import foresee
 from kerasseq.runs.options import Options
 from kerasseq.scores.classes import accuracy, macro_f1
+from kerasseq.text.encodings import point_out_controls
 from kerasseq.text.words import WordVocabulary, about_spaces, split_words
 from kerasseq.training.callbacks import HistoryFile, verbosity
 from kerasseq.training.compiling import compile_for_training
@@ -69,7 +70,12 @@ def plan(options: Options) -> Plan:
     Raises:
         ValueError: the file cannot be used.
     """
-    data = read_labelled_sentences(options.labels)
+    data = read_labelled_sentences(
+        options.labels, options.label_column, options.text_column, options.encoding
+    )
+    name = visible(Path(options.labels).name)
+    print(f"{name}: {data.form}")
+    point_out_controls(options.labels, "".join(data.sentences))
     training, held_out = split_by_class(data.class_ids, seed=options.seed)
     try:
         check_room(data.classes)
@@ -84,9 +90,7 @@ def plan(options: Options) -> Plan:
         40 * classes**2,
         "give fewer labels",
     )
-    return Plan(
-        visible(Path(options.labels).name), data, training, held_out, vocabulary
-    )
+    return Plan(name, data, training, held_out, vocabulary)
 
 
 def choose_words(sentences: Sequence[str]) -> WordVocabulary:

@@ -42,6 +42,26 @@ def numbers(check: Callable[[Any], Any]) -> Callable[[Any], tuple[Any, ...]]:
     )
 
 
+def cell(value: Any) -> str:
+    """A check: a value names a recurrent cell."""
+    # Imported here, since the help does not need Keras.
+    from kerasseq.models.char_rnn import CELLS
+
+    return one_of(*CELLS)(value)
+
+
+def two_columns(value: Any) -> tuple[int, int]:
+    """A check: two different numbers of columns, or the text of them, "1,4"."""
+    given = value.split(",") if isinstance(value, str) else value
+    try:
+        first, second = map(number(int, 1, 1000), given)
+    except (TypeError, ValueError):
+        first = second = 0
+    if first == second:
+        raise ValueError(f"{value!r} is not two columns, such as 1,4")
+    return first, second
+
+
 def option(
     group: str,
     default: Any,

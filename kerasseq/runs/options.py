@@ -10,10 +10,12 @@ from kerasseq.runs.fields import (
     about_data,
     about_samples,
     about_training,
+    cell,
     number,
     numbers,
     one_of,
     option_name,
+    two_columns,
 )
 from kerasseq.text.encodings import text_encoding
 from kerasseq.training.presets import PRESETS
@@ -26,17 +28,10 @@ PARTS_OF_FILES = {
     "classifier": "labels",
     "translation": "pairs",
 }
+COLUMNS = {"tags_columns": "tags", "label_column": "labels", "text_column": "labels"}
 # Parts that can start from a saved model.
 FINE_TUNED = {"char_rnn", "next_word"}
 ALL_PARTS = (*PARTS, *PARTS_OF_FILES)
-
-
-def cell(value: Any) -> str:
-    """A check: a value names a recurrent cell."""
-    # Imported here, since the help does not need Keras.
-    from kerasseq.models.char_rnn import CELLS
-
-    return one_of(*CELLS)(value)
 
 
 def parts(names: str | Iterable[str]) -> tuple[str, ...]:
@@ -72,15 +67,24 @@ class Options:
     tags: str = about_data(
         "",
         "FILE",
-        "Sentences of the tagger: a token, a tab and its BIO tag a line, blank lines "
-        "between sentences. Adds tagger.",
+        "Sentences of the tagger: a token first and its tag last on each line (BIO, "
+        "IOB1, BIOES, BILOU, BMES), blank lines between sentences. Adds tagger.",
+    )
+    tags_columns: tuple[int, int] | None = about_data(
+        None,
+        "TOKEN,TAG",
+        "Columns of the token and of its tag in --tags, counted from 1.",
+        two_columns,
+        default_text="the first and the last",
     )
     labels: str = about_data(
         "",
         "FILE",
-        "Sentences of the classifier, one a line after its label and a tab. Adds "
-        "classifier.",
+        "Sentences of the classifier, one a line after its label and a tab; or CSV, or "
+        "fastText's __label__x. Adds classifier.",
     )
+    label_column: str = about_data("", "NAME|N", "Column of the label in --labels.")
+    text_column: str = about_data("", "NAME|N", "Column of the sentence in --labels.")
     pairs: str = about_data(
         "",
         "FILE|dates|numbers|spellings",
@@ -224,6 +228,9 @@ class Options:
                     f"--{file} is for the part {part}, which --only leaves out"
                 )
 
+        for option, file in COLUMNS.items():
+            if getattr(self, option) and not getattr(self, file):
+                raise ValueError(f"--{option.replace('_', '-')} is for --{file}")
         if self.from_model:
             for name in ("model", "cell", "units", "layers"):
                 if getattr(self, name) is not None:

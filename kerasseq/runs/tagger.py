@@ -11,7 +11,7 @@ import keras
 from kerasseq.data.tagged import (
     TaggedSentence,
     find_kinds,
-    read_tagged_sentences,
+    read_tagged_file,
     write_tagged_sentences,
 )
 from kerasseq.data.tagged_batches import tagged_batches
@@ -33,6 +33,7 @@ from kerasseq.runs.demand import foresee
 from kerasseq.runs.options import Options
 from kerasseq.scores.entities import OVERALL, EntityLookup, EntityScore, score_entities
 from kerasseq.signatures.tagger import BATCH_SIZE, TaggerOnIds, tag_sentences
+from kerasseq.text.encodings import point_out_controls
 from kerasseq.text.tags import find_entities
 from kerasseq.text.words import WordVocabulary
 from kerasseq.training.callbacks import HistoryFile, verbosity
@@ -61,7 +62,14 @@ def plan(options: Options) -> Plan:
     Raises:
         ValueError: the file cannot be used.
     """
-    sentences = read_tagged_sentences(options.tags)
+    sentences, form = read_tagged_file(
+        options.tags, columns=options.tags_columns, encoding=options.encoding
+    )
+    name = visible(Path(options.tags).name)
+    print(f"{name}: {form}")
+    point_out_controls(
+        options.tags, "".join(token for each in sentences for token in each.tokens)
+    )
     if len(sentences) < LEAST_SENTENCES:
         raise ValueError(
             f"{options.tags} has {len(sentences)} sentences; give at least "
@@ -89,7 +97,7 @@ def plan(options: Options) -> Plan:
         4 * BATCH_SIZE * longest * len(tags) ** 2,
         "give fewer kinds of entities",
     )
-    return Plan(visible(Path(options.tags).name), learned, held_out)
+    return Plan(name, learned, held_out)
 
 
 def train(

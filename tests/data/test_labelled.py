@@ -50,8 +50,8 @@ def test_windows_lines_a_mark_blank_lines_and_any_script_are_read(tmp_path):
 BAD = {
     "no tab": ("just a sentence\n", 5, "has 1 columns"),
     "two tabs": ("ham\tone\ttwo\n", 5, "has 3 columns"),
-    "no sentence": ("ham\t \n", 5, "has no word after the tab"),
-    "no label": ("\tone two\n", 5, "has no label before the tab"),
+    "no sentence": ("ham\t \n", 5, "has no word after 'ham'"),
+    "no label": ("\tone two\n", 5, "has no label before 'one two'"),
     "long": (f"ham\t{'long ' * 20_000}\n", 5, "has 100,004 characters, more than"),
     "one example": (
         "ham\tx\nother\tonce\nham\ty\n",
@@ -81,15 +81,34 @@ def test_a_bad_line_is_refused_with_file_line_and_reason(name, tmp_path):
     [
         ("ham\tone\nham\ttwo\n", "all have the label 'ham'"),
         ("", "is empty"),
+        ("a good film\tpos\na bad film\tneg\nfine\tpos\n", "columns look swapped"),
+        ("good\tpos\nbad\tneg\nbad\tneg\ngood\tpos\nfine\tpos\n", "look swapped"),
+        ("Kind,Words\nham,one\nham,two\nspam,no\nspam,yes\n",
+         "1 is the only example of 'Kind'; .*; if the line is a header, give"),
         ("\n \n", "0 sentences"),
         ("a\tb\n".encode("utf-16"), "its byte order mark names utf-16"),
     ],
-)
+)  # fmt: skip
 def test_a_file_with_nothing_to_learn_is_refused(content, reason, tmp_path):
     path = write(tmp_path, content)
     with pytest.raises(ValueError, match=reason) as error:
         read_labelled_sentences(path)
     assert str(path) in str(error.value)
+
+
+def test_what_was_understood_is_said(tmp_path):
+    data = read_labelled_sentences(write(tmp_path, "id,text,label\r\n" + CSV))
+    assert data.labels == ("positive", "negative") * 2
+    assert data.sentences == ('a "good" film, really', "dull, and long", "fine", "no")
+    said = "CSV with a header, 3 columns, label in column 3, text in column 2, 2 labels"
+    assert data.form == said
+
+
+CSV = """1,"a ""good"" film, really",positive\r
+2,"dull, and long",negative\r
+3,fine,positive\r
+4,no,negative\r
+"""
 
 
 def test_a_line_of_the_most_characters_is_read(tmp_path):

@@ -12,6 +12,7 @@ With --guided, atheris (pip install atheris) chooses bytes that reach new code.
 
 import argparse
 import contextlib
+import csv
 import io
 import json
 import os
@@ -30,7 +31,11 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from kerasseq.data.labelled import read_labelled_sentences
 from kerasseq.data.pairs import read_pairs
-from kerasseq.data.tagged import read_tagged_sentences, write_tagged_sentences
+from kerasseq.data.tagged import (
+    read_tagged_file,
+    read_tagged_sentences,
+    write_tagged_sentences,
+)
 from kerasseq.text.cache import find_ids
 from kerasseq.text.cache_folder import cache_folder
 from kerasseq.text.corpus import Corpus, load_corpus
@@ -81,6 +86,11 @@ def labelled(path: Path, content: bytes) -> None:
     found = read_labelled_sentences(path)
     lines = [line for line in whole(content).split("\n") if line.strip()]
     rows = [line.split("\t") for line in lines]
+    if not found.form.startswith("TSV"):
+        divider = "\t" if "TSV" in found.form else "," if "," in lines[0] else ";"
+        source = io.StringIO(whole(content), newline="")
+        rows = [row for row in csv.reader(source, delimiter=divider) if any(row)]
+        rows = [[re.sub("[\t\r\n]+", " ", cell) for cell in row] for row in rows]
     assert [row[0].strip() for row in rows] == list(found.labels)
     assert [row[1].strip() for row in rows] == list(found.sentences)
     assert {len(row) for row in rows} == {2}
@@ -88,10 +98,15 @@ def labelled(path: Path, content: bytes) -> None:
 
 
 def tagged(path: Path, content: bytes) -> None:
-    found = read_tagged_sentences(path)
+    found, scheme = read_tagged_file(path)
     blocks = re.split(r"\n\s*\n", whole(content).replace("\r", ""))
     lines = [line for block in blocks for line in block.split("\n") if line.strip()]
-    assert [f"{a}\t{b}" for each in found for a, b in zip(*each, strict=True)] == lines
+    rows = [re.split("[ \t]+", line.strip(" \t")) for line in lines]
+    marked = [pair for each in found for pair in zip(*each, strict=True)]
+    assert [token for token, _ in marked] == [row[0] for row in rows]
+    assert [tag[1:] for _, tag in marked] == [row[-1][1:] for row in rows]
+    if scheme.startswith("BIO,"):
+        assert [tag for _, tag in marked] == [row[-1] for row in rows]
     write_tagged_sentences(path, found)
     assert read_tagged_sentences(path) == found
 

@@ -23,6 +23,12 @@ from tests.support.options import parse_options
         (["--only", "attention,decoder"], "'decoder' is none of attention, encoder"),
         (["--only", "tagger"], "the part tagger learns from a file: give --tags FILE"),
         (["--only", "encoder", "--tags", "f"], "--tags is for the part tagger"),
+        (["--tags", "f", "--tags-columns", "2"], "'2' is not two columns, such as"),
+        (["--tags", "f", "--tags-columns", "2,2"], "'2,2' is not two columns"),
+        (["--tags", "f", "--tags-columns", "0,2"], "'0,2' is not two columns"),
+        (["--tags-columns", "1,2"], "--tags-columns is for --tags"),
+        (["--text-column", "x"], "--text-column is for --labels"),
+        (["--encoding", "latin99"], "--encoding: 'latin99' is no encoding of texts"),
         (["--only", "classifier"], "learns from a file: give --labels FILE"),
         (["--only", "encoder", "--labels", "f"], "--labels is for the part classifier"),
         (["--out", "a [2]"], "holds one of * ? [ \\, which TensorFlow reads as a"),
@@ -71,6 +77,12 @@ def test_a_part_of_a_file_runs_where_the_file_is_given():
 
 def test_the_text_may_stand_without_its_option():
     assert parse_options(["story.txt"]) == parse_options(["--corpus", "story.txt"])
+
+
+def test_columns_and_encodings_are_read():
+    given = parse_options("--tags f --tags-columns 2,3 --encoding Latin1".split())
+    assert (given.tags_columns, given.encoding) == ((2, 3), "iso8859-1")
+    assert given == Options(tags="f", tags_columns=(2, 3), encoding="latin1")
 
 
 def test_quick_is_the_preset_fast():
