@@ -73,6 +73,8 @@ def _promised_of_translator(card: Mapping[str, Any], length: int) -> dict[str, E
         "beam_width": _int32(1),
         "length_penalty": _float32(1),
         "max_length": _int32(1),
+        "temperature": _float32(1),
+        "uniforms": _float32(length),
     }
     found = {
         "ids": _int32(1, length),

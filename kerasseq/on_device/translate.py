@@ -12,13 +12,17 @@ from typing import NamedTuple
 if __package__:
     from .card import TRANSLATOR
     from .command import Command, json_line, read_lines, visible
+    from .generate import out_of_range
     from .model_file import Model
     from .subwords import END, Pieces
+    from .tokens import uniform_numbers
 else:  # copied: beside one another
     from card import TRANSLATOR  # type: ignore[no-redef]
     from command import Command, json_line, read_lines, visible  # type: ignore[no-redef]
+    from generate import out_of_range  # type: ignore[no-redef]
     from model_file import Model  # type: ignore[no-redef]
     from subwords import END, Pieces  # type: ignore[no-redef]
+    from tokens import uniform_numbers  # type: ignore[no-redef]
 
 import numpy as np
 
@@ -38,6 +42,7 @@ class Translation(NamedTuple):
             float32 (T, S); rows sum to 1.
         finished: whether the model ended the translation itself. If not, it was cut,
             usually because it repeats itself.
+        left_out: how many pieces of the text it did not read, since there are too many.
     """
 
     text: str
@@ -46,6 +51,7 @@ class Translation(NamedTuple):
     target: list[str]
     alignment: np.ndarray
     finished: bool
+    left_out: int
 
 
 class Translator:
@@ -67,15 +73,13 @@ class Translator:
         self.length: int = model.card["length"]
         self._run = model.signatures()["translate"]
 
-    def count_pieces(self, text: str) -> int:
-        """How many pieces a text has, with the end."""
-        return len(self._pieces.encode(text)) + 1
-
     def translate(
         self,
         text: str,
         beam_width: int = BEAM_WIDTH,
         length_penalty: float = LENGTH_PENALTY,
+        temperature: float = 0.0,
+        seed: int = 0,
     ) -> Translation:
         """Translate one text; pieces beyond `length` are left out.
 
@@ -85,6 +89,9 @@ class Translator:
                 find better ones and take longer; 1 always takes the likeliest piece.
             length_penalty: alpha of Wu et al. 2016, section 7, 0 to 10. The larger, the
                 longer the translations.
+            temperature: 0 searches for the best translation. Above 0, one is sampled,
+                whatever the width; 1 is the model's own distribution.
+            seed: the same seed gives the same sample.
 
         Raises:
             ValueError: a number is out of its range.
@@ -95,7 +102,11 @@ class Translator:
             raise ValueError(
                 f"length_penalty={length_penalty}: give 0 to {MOST_PENALTY:.0f}"
             )
-        read = [*self._pieces.encode(text)[: self.length - 1], END]
+        for name, value in (("temperature", temperature), ("seed", seed)):
+            if complaint := out_of_range(name, value):
+                raise ValueError(f"{name}={value}: {complaint}")
+        pieces = self._pieces.encode(text)
+        read = [*pieces[: self.length - 1], END]
         source_ids = np.zeros((1, self.length), np.int32)
         source_ids[0, : len(read)] = read
         outputs = self._run(
@@ -103,6 +114,9 @@ class Translator:
             beam_width=np.array([beam_width], np.int32),
             length_penalty=np.array([length_penalty], np.float32),
             max_length=np.array([self.length], np.int32),
+            # The model holds it within a million, but float32 must be able to hold it.
+            temperature=np.array([min(temperature, 1e6)], np.float32),
+            uniforms=uniform_numbers(seed, 0, self.length),
         )
         ids = outputs["ids"][0]
         ids = ids[ids > 0]
@@ -113,6 +127,7 @@ class Translator:
             self._pieces.texts(ids),
             outputs["alignment"][0, : len(ids), : len(read)],
             bool(outputs["finished"][0]),
+            len(pieces) + 1 - len(read),
         )
 
 
@@ -143,6 +158,16 @@ def main(arguments: Sequence[str] | None = None, prog: str = "translate.py") -> 
         help=f"the larger, the longer the translations ({LENGTH_PENALTY})",
     )
     command.add_argument(
+        "--temperature",
+        type=float,
+        default=0.0,
+        help="0 searches for the best translation (0); above, one is sampled, and 1 is "
+        "the model's own distribution",
+    )
+    command.add_argument(
+        "--seed", type=int, default=0, help="same seed, same sample (0)"
+    )
+    command.add_argument(
         "--json",
         action="store_true",
         help="print a line of JSON a text: translation, score, pieces and alignment",
@@ -152,10 +177,16 @@ def main(arguments: Sequence[str] | None = None, prog: str = "translate.py") -> 
     def translations() -> Iterator[str]:
         translator = Translator(Model(options.file))
         for text in read_lines() if options.text is None else [options.text]:
-            count = translator.count_pieces(text)
-            if count > translator.length:
+            found = translator.translate(
+                text,
+                options.beam,
+                options.length_penalty,
+                options.temperature,
+                options.seed,
+            )
+            if found.left_out:
+                count = len(found.source) + found.left_out
                 command.say(f"read the first {translator.length} of {count} pieces")
-            found = translator.translate(text, options.beam, options.length_penalty)
             if not found.finished:
                 command.say("the translation has no end of its own and was cut")
             if options.json:

@@ -21,12 +21,12 @@ from kerasseq.on_device.tokens import write_tokens
 from kerasseq.recipes.device_command import run_command
 from kerasseq.recipes.made_up import OWN_TEXT
 from kerasseq.recipes.rounding import common_length, text_difference
-from kerasseq.recipes.shipping import Measured, OpenFile, about, ship
+from kerasseq.recipes.shipping import Measured, OpenFile, about, check_size, ship
 from kerasseq.recipes.stepping import (
     check_logits,
-    check_size,
     chunks,
     cross_entropy,
+    graph_bytes,
     keras_logits,
     step_logits,
     zeros,
@@ -174,7 +174,7 @@ class Expected:
     def check(self, file: OpenFile) -> Measured:
         """Compare one file with Keras in both runtimes, and run generate.py on it."""
         exact = file.number_format == "float32"
-        checks = [check_size(file, self._model)]
+        checks = [check_size(file, self._model, graph_bytes(self._model))]
         figures: dict[str, Any] = {}
         losses = []
         shapes = file.model.state_shapes()

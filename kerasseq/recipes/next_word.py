@@ -17,11 +17,11 @@ from kerasseq.on_device.card import WORDS
 from kerasseq.on_device.sampling import choose_token
 from kerasseq.on_device.suggest import Keyboard
 from kerasseq.recipes.made_up import OWN_TEXT
-from kerasseq.recipes.shipping import Measured, OpenFile, about, ship
+from kerasseq.recipes.shipping import Measured, OpenFile, about, check_size, ship
 from kerasseq.recipes.stepping import (
     check_logits,
-    check_size,
     cross_entropy,
+    graph_bytes,
     keras_logits,
     step_logits,
     zeros,
@@ -156,7 +156,7 @@ def check_file(file: OpenFile, expected: Expected) -> Measured:
     """Compare one file with Keras in both runtimes, and run suggest.py on it."""
     exact = file.number_format == "float32"
     figures: dict[str, Any] = {}
-    checks = [check_size(file, expected.model)]
+    checks = [check_size(file, expected.model, graph_bytes(expected.model))]
     for runtime, signatures in file.runtimes.items():
         states = zeros(file.model.state_shapes())
         logits, _ = step_logits(signatures["step"], states, expected.inputs)

@@ -119,6 +119,16 @@ def open_file(path: Path, number_format: str) -> OpenFile:
     return OpenFile(path.name, path, number_format, model, runtimes)
 
 
+def check_size(file: OpenFile, model: keras.Model, graph_bytes: int) -> Check:
+    """A file is no larger than its weights and its graph need."""
+    row = FORMATS[file.number_format]
+    # Of a matrix or its transpose, whichever has more rows.
+    rows = sum(max(each.shape) for each in model.weights if len(each.shape) > 1)
+    weights = row.bytes_per_parameter * model.count_params() + row.bytes_per_row * rows
+    limit = weights + graph_bytes
+    return Check(file.name, "bytes of the model", len(file.model.flatbuffer), limit)
+
+
 def conclude(
     directory: str | os.PathLike,
     key: str,

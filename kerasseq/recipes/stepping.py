@@ -5,11 +5,9 @@ from collections.abc import Iterator
 import keras
 import numpy as np
 
-from kerasseq.files.formats import FORMATS
 from kerasseq.files.report import Check
 from kerasseq.files.runtimes import Signature
 from kerasseq.models.stateful import logits_along, stateful_layers
-from kerasseq.recipes.shipping import OpenFile
 from kerasseq.signatures.steps import frozen_kind
 
 ALLOWED_LOGITS_DIFFERENCE = 1e-4
@@ -68,12 +66,6 @@ def check_logits(name: str, runtime: str, largest: float) -> Check:
     return Check(name, promise, largest, ALLOWED_LOGITS_DIFFERENCE)
 
 
-def check_size(file: OpenFile, model: keras.Model) -> Check:
-    """A file is no larger than its weights and its graph need."""
-    row = FORMATS[file.number_format]
-    # Of a matrix or its transpose, whichever has more rows.
-    rows = sum(max(each.shape) for each in model.weights if len(each.shape) > 1)
-    weights = row.bytes_per_parameter * model.count_params() + row.bytes_per_row * rows
-    graph = frozen_kind(model).graph_bytes(len(stateful_layers(model)))
-    limit = weights + graph
-    return Check(file.name, "bytes of the model", len(file.model.flatbuffer), limit)
+def graph_bytes(model: keras.Model) -> int:
+    """The most bytes that a file takes besides the weights."""
+    return frozen_kind(model).graph_bytes(len(stateful_layers(model)))

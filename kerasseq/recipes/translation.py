@@ -12,10 +12,14 @@ import tensorflow as tf
 from kerasseq.data.pairs import Pair
 from kerasseq.files.report import Check
 from kerasseq.recipes.made_up import RANDOM_PIECES, random_pieces
-from kerasseq.recipes.shipping import Measured, OpenFile, about, ship
+from kerasseq.recipes.shipping import Measured, OpenFile, about, check_size, ship
 from kerasseq.recipes.translations import (
+    SEED,
+    TEMPERATURE,
     Expected,
     certain_loss,
+    chrf_of_each,
+    differs_beyond_rounding,
     first_logits,
     padded,
     relative_difference,
@@ -89,7 +93,13 @@ def ship_translation(
         check_saved_model=partial(
             check_saved_model, vocabulary=vocabulary, expected=expected
         ),
-        check_file=partial(check_file, vocabulary=vocabulary, expected=expected),
+        check_file=partial(
+            check_file,
+            model=model,
+            vocabulary=vocabulary,
+            expected=expected,
+            graph_bytes=on_ids.graph_bytes(),
+        ),
     )
 
 
@@ -126,7 +136,15 @@ def expect(
     translations = {
         width: translate_ids(on_ids, ids, beam_width=width) for width in BEAM_WIDTHS
     }
-    return Expected(source_ids, targets, outputs["logits"][:, 0], translations)
+    chrf = {
+        width: chrf_of_each(found, targets, vocabulary)
+        for width, found in translations.items()
+        if targets is not None
+    }
+    sampled = translate_ids(on_ids, ids, temperature=TEMPERATURE, seed=SEED)
+    return Expected(
+        source_ids, targets, outputs["logits"][:, 0], translations, chrf, sampled
+    )
 
 
 def check_saved_model(
@@ -135,7 +153,9 @@ def check_saved_model(
     """The SavedModel, loaded again, divides as Python does and translates as Keras."""
     sources = [row[row >= FIRST_BYTE] for row in expected.source_ids]
     found = loaded.signatures["translate"](
-        sentences=tf.constant([vocabulary.decode(ids) for ids in sources])
+        sentences=tf.constant([vocabulary.decode(ids) for ids in sources]),
+        temperature=tf.constant(0.0),
+        seed=tf.constant(0),
     )
     divided = [
         [piece for piece in row if piece] for row in found["source_pieces"].numpy()
@@ -157,14 +177,21 @@ def check_saved_model(
     ]
 
 
-def check_file(file: OpenFile, vocabulary: Subwords, expected: Expected) -> Measured:
+def check_file(
+    file: OpenFile,
+    model: keras.Model,
+    vocabulary: Subwords,
+    expected: Expected,
+    graph_bytes: int,
+) -> Measured:
     """Let one file translate, greedily and by beam search, in both runtimes.
 
     In float32 a translation must be Keras's, unless both have the same score but for
-    rounding. In fewer bits the translations must not be worse than Keras's.
+    rounding, and a sampled one, unless rounding decides between two ids. In fewer bits
+    the translations must not be worse than Keras's.
     """
     figures: dict[str, Any] = {}
-    checks = []
+    checks = [check_size(file, model, graph_bytes)]
     number_format = file.number_format
     for runtime, signatures in file.runtimes.items():
         logits = first_logits(
@@ -196,9 +223,22 @@ def check_file(file: OpenFile, vocabulary: Subwords, expected: Expected) -> Meas
                 promise = f"translations that are not Keras's, {where}"
                 checks.append(Check(file.name, promise, worse, expected=0))
             elif expected.targets is not None:
-                loss = certain_loss(found, wanted, expected.targets, vocabulary)
+                found_chrf = chrf_of_each(found, expected.targets, vocabulary)
+                loss = certain_loss(found_chrf, expected.chrf[width])
                 promise = f"chrF below Keras's, beyond chance, {where}"
                 checks.append(
                     Check(file.name, promise, loss, ALLOWED_LOSS[number_format])
                 )
+        if number_format == "float32":
+            found, _ = translate_each(
+                signatures["translate"], expected.source_ids, temperature=TEMPERATURE
+            )
+            others = sum(
+                differs_beyond_rounding(one, other, row, model)
+                for one, other, row in zip(
+                    found, expected.sampled, expected.source_ids, strict=True
+                )
+            )
+            promise = f"samples that differ from Keras's beyond rounding, {runtime}"
+            checks.append(Check(file.name, promise, others, expected=0))
     return figures, checks

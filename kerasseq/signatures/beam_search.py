@@ -5,11 +5,13 @@ Shapes: B sources, K hypotheses on each, T target steps, S source steps, V vocab
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple, TypeAlias
 
 import tensorflow as tf
 
 from kerasseq.signatures.generation import iterate
+from kerasseq.signatures.sampling import Draw
 from kerasseq.signatures.states import Shapes, States
 from kerasseq.text.subwords import END, PAD, START
 
@@ -62,6 +64,7 @@ def beam_search(
     length_penalty: tf.Tensor,
     sizes: tuple[int, int | tf.Tensor, int | tf.Tensor],
     width: tf.Tensor | None = None,
+    draw: Draw | None = None,
 ) -> Translations:
     """Search for the best translations.
 
@@ -82,6 +85,8 @@ def beam_search(
         length_penalty: alpha, float32 (), from 0 up; the larger, the longer.
         sizes: K, T and S.
         width: int32 (), the number of hypotheses, where it is less than K.
+        draw: continues the only hypothesis, where K is 1. By default, the likeliest id
+            does.
     """
     num_hypotheses, target_length, source_length = sizes
     num_sources = tf.size(limits)
@@ -101,7 +106,9 @@ def beam_search(
         last = tf.gather(before.ids, index, axis=2)
         logits, looked, states = step(tf.reshape(last, (-1,)), states)
         closed = are_closed(before)
-        ids, log_probabilities = continue_each(logits, closed, num_hypotheses)
+        ids, log_probabilities = continue_each(
+            logits, closed, num_hypotheses, draw and partial(draw, index)
+        )
         totals = tf.maximum(before.totals[..., None] + log_probabilities, LOWEST)
         lengths = count_ids(before) + tf.where(closed, 0, 1)
         scores = totals / penalties(lengths)[..., None]
@@ -176,24 +183,33 @@ def have_ended(hypotheses: Hypotheses) -> tf.Tensor:
 
 
 def continue_each(
-    logits: tf.Tensor, closed: tf.Tensor, count: int
+    logits: tf.Tensor,
+    closed: tf.Tensor,
+    count: int,
+    draw: Callable[[tf.Tensor], tf.Tensor] | None = None,
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """The best continuations of each hypothesis.
+    """The best continuations of each hypothesis, or one that is drawn.
 
     Args:
         logits: float32 (B, K, V).
         closed: bool (B, K). Its only continuation is `PAD`, which costs nothing.
         count: how many.
+        draw: from logits to an index; the count is 1.
 
     Returns:
         ids int32 (B, K, count or V - 2), and their log probabilities, float32.
     """
     written = logits[..., END:]  # neither PAD nor START
-    best, ids = tf.math.top_k(written, min(count, written.shape[-1]))  # lower id first
+    if draw is None:
+        # At a tie, the lower id comes first.
+        kept, ids = tf.math.top_k(written, min(count, written.shape[-1]))
+    else:
+        ids = draw(written)[..., None]
+        kept = tf.gather(written, ids, batch_dims=2)
     largest = tf.reduce_max(logits, axis=-1, keepdims=True)
     exponentials = tf.exp(logits - largest)
     total = largest + tf.math.log(tf.reduce_sum(exponentials, axis=-1, keepdims=True))
-    log_probabilities = best - total
+    log_probabilities = kept - total
     stay = tf.where(tf.range(ids.shape[-1]) == 0, 0.0, LOWEST)
     return (
         tf.where(closed[..., None], PAD, ids + END),

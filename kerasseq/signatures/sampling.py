@@ -5,7 +5,7 @@ which all runtimes share. Only operations that TFLite has built in are used.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import tensorflow as tf
 
@@ -15,6 +15,9 @@ import tensorflow as tf
 SMALLEST_TEMPERATURE, LARGEST_TEMPERATURE = 1e-6, 1e6
 LARGEST_LOGIT = 1e30
 LARGEST_UNIFORM = 1 - 2.0**-24
+
+# From the index of a step int32 () and logits float32 (..., V) to tokens int32 (...).
+Draw: TypeAlias = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
 
 class Settings(NamedTuple):
@@ -41,7 +44,7 @@ class Settings(NamedTuple):
         if not 0 <= self.temperature < float("inf"):
             raise ValueError(
                 f"temperature={self.temperature} is not a number from 0 up; use 0 for "
-                "the likeliest character, 1 for the model's own distribution"
+                "the likeliest token, 1 for the model's own distribution"
             )
         if not 0 <= self.top_k < 2**31:
             raise ValueError(
@@ -74,7 +77,8 @@ def sampler(
 
     Returns:
         A function from logits float32 (V,) and a uniform number float32 () to a token
-        int32 (), which inverts the distribution at that number.
+        int32 (), which inverts the distribution at that number. Without filters, both
+        may have more axes before: (..., V) and (..., 1) or () to (...).
     """
     temperature = tf.minimum(
         tf.maximum(settings.temperature, SMALLEST_TEMPERATURE), LARGEST_TEMPERATURE
@@ -89,18 +93,32 @@ def sampler(
             logits > -LARGEST_LOGIT, tf.minimum(logits, LARGEST_LOGIT), -LARGEST_LOGIT
         )
         # Subtracting the maximum first keeps the division from overflowing.
-        scaled = (logits - tf.reduce_max(logits)) / temperature
+        largest = tf.reduce_max(logits, axis=-1, keepdims=True)
+        scaled = (logits - largest) / temperature
         if filtered:
             weights = _kept_weights(scaled, most, settings.min_p, head)
         else:
             weights = tf.exp(scaled)
-        sums = tf.cumsum(weights)
+        sums = tf.cumsum(weights, axis=-1)
         # Since uniform < 1, at least the last sum exceeds the product.
-        exceeds = sums > uniform * sums[-1]
-        sampled = tf.argmax(tf.cast(exceeds, tf.float32), output_type=tf.int32)
-        return tf.where(greedy, tf.argmax(logits, output_type=tf.int32), sampled)
+        exceeds = tf.cast(sums > uniform * sums[..., -1:], tf.float32)
+        sampled = tf.argmax(exceeds, axis=-1, output_type=tf.int32)
+        likeliest = tf.argmax(logits, axis=-1, output_type=tf.int32)
+        return tf.where(greedy, likeliest, sampled)
 
     return choose_token
+
+
+def drawing(temperature: tf.Tensor, uniforms: tf.Tensor) -> Draw:
+    """A function that chooses tokens, with a uniform number for each step.
+
+    Args:
+        temperature: float32 (), 0 for the likeliest token.
+        uniforms: float32 (T,), the numbers of T steps.
+    """
+    choose_token = sampler(Settings(temperature), filtered=False)
+    uniforms = tf.minimum(uniforms, LARGEST_UNIFORM)
+    return lambda step, logits: choose_token(logits, tf.gather(uniforms, step))
 
 
 def _kept_weights(

@@ -4,8 +4,6 @@ Shapes: B sources, K hypotheses on each, S source steps, T target steps, H heads
 size, V vocabulary.
 """
 
-import functools
-from collections.abc import Callable
 from functools import partial
 
 import keras
@@ -13,6 +11,7 @@ import tensorflow as tf
 
 from kerasseq.layers.pre_norm_block import PreNormBlock
 from kerasseq.signatures.beam_search import Translations, beam_search
+from kerasseq.signatures.sampling import Draw, drawing
 from kerasseq.signatures.states import (
     Shapes,
     States,
@@ -49,6 +48,12 @@ class TranslationOnIds(tf.Module):
         self._blocks = [each for each in blocks if each.name.startswith("decoder_")]
         self.max_length = self._positions.max_length
         self.vocabulary_size = self._embedding.input_dim
+
+    def graph_bytes(self) -> int:
+        """The most bytes that a file takes besides the weights."""
+        # Two graphs hold the operations of each encoder block, three those of each
+        # decoder block.
+        return 60_000 + 20_000 * (len(self._encoder) + len(self._blocks))
 
     def state_shapes(self, rows: int | tf.Tensor, length: int | tf.Tensor) -> Shapes:
         """Keys and values of each block, and the count of steps of each row."""
@@ -105,6 +110,7 @@ class TranslationOnIds(tf.Module):
         num_hypotheses: int,
         length: int | tf.Tensor,
         width: tf.Tensor | None = None,
+        draw: Draw | None = None,
     ) -> Translations:
         """Search for translations of encoded sources; see `beam_search`.
 
@@ -115,6 +121,7 @@ class TranslationOnIds(tf.Module):
             num_hypotheses: K.
             length: T, at least 1.
             width: int32 (), the number of hypotheses, where it is less than K.
+            draw: continues the only hypothesis, where K is 1.
         """
         more = tf.cast(tf.reduce_sum(memory[-1], axis=1), tf.int32) + MOST_MORE
         num_sources, source_length = tf.unstack(tf.shape(memory[-1]))
@@ -125,6 +132,7 @@ class TranslationOnIds(tf.Module):
             length_penalty,
             (num_hypotheses, length, source_length),
             width,
+            draw,
         )
 
     def device_signatures(self) -> dict[str, tf.types.experimental.ConcreteFunction]:
@@ -139,6 +147,8 @@ class TranslationOnIds(tf.Module):
                 beam_width=integer,
                 length_penalty=real,
                 max_length=integer,
+                temperature=real,
+                uniforms=tf.TensorSpec((length,), tf.float32),
             ),
             "encode": encode,
             "step": self.step.get_concrete_function(
@@ -158,6 +168,8 @@ class TranslationOnIds(tf.Module):
         beam_width: tf.Tensor,
         length_penalty: tf.Tensor,
         max_length: tf.Tensor,
+        temperature: tf.Tensor,
+        uniforms: tf.Tensor,
     ) -> dict[str, tf.Tensor]:
         """Translate a source.
 
@@ -168,6 +180,9 @@ class TranslationOnIds(tf.Module):
             length_penalty: float32 (1,), alpha of `beam_search`.
             max_length: int32 (1,), the most ids of the translation; there are never
                 more than `MOST_MORE` more than of the source.
+            temperature: float32 (1,), 0 to search; above, one hypothesis is sampled,
+                whatever the width.
+            uniforms: float32 (S,), a number for each id that is sampled.
 
         Returns:
             ids int32 (1, S), score float32 (1,), alignment float32 (1, S, S) and
@@ -175,7 +190,7 @@ class TranslationOnIds(tf.Module):
         """
         memory = self.encode_ids(source_ids)
 
-        def search(num_hypotheses: int) -> Translations:
+        def search(num_hypotheses: int, draw: Draw | None = None) -> Translations:
             return self.search(
                 memory,
                 max_length,
@@ -183,10 +198,13 @@ class TranslationOnIds(tf.Module):
                 num_hypotheses,
                 self.max_length,
                 beam_width[0],
+                draw,
             )
 
         found = tf.cond(
-            beam_width[0] <= 1, lambda: search(1), lambda: search(MOST_HYPOTHESES)
+            (beam_width[0] <= 1) | (temperature[0] > 0.0),
+            lambda: search(1, drawing(temperature[0], uniforms)),
+            lambda: search(MOST_HYPOTHESES),
         )
         # CompiledModel does not write an output that comes straight from the loop, so
         # one operation that the converter cannot fold away follows it.
@@ -227,24 +245,3 @@ class TranslationOnIds(tf.Module):
             [*memory, tensors["source_mask"]], token, states
         )
         return {"logits": logits[0], "alignment": alignment[0], **named_states(states)}
-
-    @functools.cache  # noqa: B019
-    def searching(self, num_hypotheses: int) -> Callable[..., Translations]:
-        """`search` for a batch of any sources, with K hypotheses on each."""
-
-        def search(
-            source_ids: tf.Tensor, max_length: tf.Tensor, length_penalty: tf.Tensor
-        ) -> Translations:
-            limits = tf.fill(tf.shape(source_ids)[:1], max_length)
-            length = tf.minimum(max_length, tf.shape(source_ids)[1] + MOST_MORE)
-            memory = self.encode_ids(source_ids)
-            return self.search(memory, limits, length_penalty, num_hypotheses, length)
-
-        return tf.function(
-            search,
-            input_signature=[
-                tf.TensorSpec((None, None), tf.int32),
-                tf.TensorSpec((), tf.int32),
-                tf.TensorSpec((), tf.float32),
-            ],
-        )

@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from kerasseq.signatures.translating import searching
 from kerasseq.signatures.translation import (
     BEAM_WIDTH,
     LENGTH_PENALTY,
@@ -29,12 +30,22 @@ class TranslationOnText(tf.Module):
         self._table = SubwordTable(vocabulary)
         self._pieces = tf.constant(vocabulary.contents)
 
-    @tf.function(input_signature=[tf.TensorSpec((None,), tf.string, "sentences")])
-    def translate(self, sentences: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Translate sentences by beam search.
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec((None,), tf.string, "sentences"),
+            tf.TensorSpec((), tf.float32, "temperature"),
+            tf.TensorSpec((), tf.int32, "seed"),
+        ]
+    )
+    def translate(
+        self, sentences: tf.Tensor, temperature: tf.Tensor, seed: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        """Translate sentences, each as if it were alone.
 
         Args:
             sentences: string (B,), UTF-8; pieces beyond the model's length are ignored.
+            temperature: float32 (), 0 for beam search; above, translations are sampled.
+            seed: int32 (), of the sampling.
 
         Returns:
             translations string (B,); scores float32 (B,); source_pieces string (B, S)
@@ -46,8 +57,17 @@ class TranslationOnText(tf.Module):
         ids = self._table.encode(sentences)[:, : length - 1]
         ends = tf.fill([tf.shape(sentences)[0], 1], END)
         source_ids = tf.concat([ids, ends], axis=1).to_tensor()
-        found = self._translating.searching(BEAM_WIDTH)(
-            source_ids, tf.constant(length), tf.constant(LENGTH_PENALTY)
+        inputs = (
+            source_ids,
+            tf.constant(length),
+            tf.constant(LENGTH_PENALTY),
+            temperature,
+            seed,
+        )
+        found = tf.cond(
+            temperature > 0.0,
+            lambda: searching(self._translating, 1)(*inputs),
+            lambda: searching(self._translating, BEAM_WIDTH)(*inputs),
         )
         return {
             "translations": self._table.decode(found.ids),

@@ -175,7 +175,18 @@ def answers(models, modules, tmp_path_factory) -> dict[str, dict[str, np.ndarray
         "tagger": ("tagger", "tag", sentences),
         "table": ("table", "ids", {"sentences": (RAW, "string")}),
         "pieces": ("pieces", "divide", {"texts": (RAW, "string")}),
-        "translation": ("translation", "translate", {"sentences": (RAW, "string")}),
+        **{
+            f"translation_{temperature}": (
+                "translation",
+                "translate",
+                {
+                    "sentences": (RAW, "string"),
+                    "temperature": (temperature, "float32"),
+                    "seed": (5, "int32"),
+                },
+            )
+            for temperature in (0.0, 0.9)
+        },
         "next_word": (
             "next_word",
             "suggest",
@@ -301,10 +312,12 @@ def test_a_table_of_pieces_divides_any_bytes_and_joins_them(answers):
     assert decoded(answers["pieces"]["texts"]) == texts
 
 
-def test_a_translator_answers_as_keras_does(models, answers):
+@pytest.mark.parametrize("temperature", [0.0, 0.9])
+def test_a_translator_answers_as_keras_does(models, answers, temperature):
     ids = [PIECES.encode(text.decode("utf-8", "replace")) for text in RAW]
-    expected = translate_ids(TranslationOnIds(models["translation"]), ids)
-    found = answers["translation"]
+    translating = TranslationOnIds(models["translation"])
+    expected = translate_ids(translating, ids, temperature=temperature, seed=5)
+    found = answers[f"translation_{temperature}"]
     texts = [PIECES.decode(each.ids).encode() for each in expected]
     assert found["translations"].tolist() == texts
     scores = [each.score for each in expected]

@@ -9,11 +9,14 @@ from sacrebleu import corpus_bleu, corpus_chrf
 
 import train_all
 from kerasseq.files.keras_models import load_model
+from kerasseq.on_device.model_file import Model
+from kerasseq.on_device.translate import Translator
 from kerasseq.runs import translation
 from kerasseq.runs.options import Options
 from kerasseq.signatures.translating import translate_ids
 from kerasseq.signatures.translation import TranslationOnIds
-from kerasseq.text.subwords import Subwords
+from kerasseq.text.subwords import END, Subwords
+from tests.support.searching import search_by_steps
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +62,20 @@ def test_it_leaves_files_and_new_dates_are_right(run):
         beam_width=1,
     )
     assert [vocabulary.decode(each.ids) for each in found] == translations
+
+
+@pytest.mark.slow
+def test_a_search_in_python_by_encode_and_step_finds_the_same(run):
+    """On a trained model; several of the best are nearly as good."""
+    file = Model(run / "translation" / "translation_float32.tflite")
+    translator = Translator(file)
+    for text in ("3 May 1999", "the 21st of October, 2004", "Feb 7", "good morning"):
+        pieces = Subwords(tuple(file.vocabulary["pieces"]))
+        for width in (1, 2, 4, 8):
+            ids, score = search_by_steps(file, [*pieces.encode(text), END], width, 1.0)
+            found = translator.translate(text, width)
+            assert found.score == pytest.approx(score, abs=1e-3)
+            assert (found.text, len(found.target)) == (pieces.decode(ids), len(ids))
 
 
 @pytest.mark.slow

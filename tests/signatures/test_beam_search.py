@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kerasseq.signatures.beam_search import beam_search
+from kerasseq.signatures.sampling import Settings, sampler, uniform_numbers
 from kerasseq.text.subwords import END, PAD, START
 
 V, D, S = 6, 5, 3  # ids, size of a state, source steps
@@ -54,7 +55,7 @@ class Toy:
         return total / ((5 + len(ids)) / 6) ** alpha
 
 
-def search(toy, limits, alpha, num_hypotheses, width=None):
+def search(toy, limits, alpha, num_hypotheses, width=None, draw=None):
     toy.num_hypotheses = num_hypotheses
     found = beam_search(
         toy,
@@ -63,6 +64,7 @@ def search(toy, limits, alpha, num_hypotheses, width=None):
         tf.constant(alpha, tf.float32),
         (num_hypotheses, max(limits), S),
         width,
+        draw,
     )
     return [each.numpy() for each in found]
 
@@ -161,3 +163,40 @@ def test_equal_ids_are_taken_in_their_order():
     toy.offset[END] = -9
     ids, *_ = search(toy, [4], 0.0, 1)
     assert ids[0].tolist() == [END + 1] * 4
+
+
+@pytest.mark.parametrize("temperature", [0.7, 1.0])
+def test_samples_are_as_frequent_as_the_step_says(temperature):
+    """Each of 4,000 sources has a number of its own for each step."""
+    toy, count, limit = Toy(1), 4_000, 2
+    # So that each translation occurs often enough to be counted.
+    toy.logits, toy.offset = toy.logits / 4, 0 * toy.offset
+    numbers = uniform_numbers(tf.constant(1), tf.constant(0), limit * count)
+    numbers = tf.reshape(numbers, (limit, count, 1, 1))
+    choose = sampler(Settings(temperature), filtered=False)
+    ids, score, _, finished = search(
+        toy,
+        [limit] * count,
+        0.0,
+        1,
+        draw=lambda step, logits: choose(logits, tf.gather(numbers, step)),
+    )
+
+    def probabilities(ids):
+        weights = np.exp(toy.log_probabilities(ids)[END:] / temperature)
+        return dict(zip(range(END, V), weights / weights.sum(), strict=True))
+
+    expected = {(END, PAD): (first := probabilities(()))[END]}
+    for one in range(END + 1, V):
+        for other, p in probabilities((one,)).items():
+            expected[one, other] = first[one] * p
+    counts = {pair: 0 for pair in expected}
+    for row, each, ended in zip(ids.tolist(), score, finished, strict=True):
+        counts[tuple(row)] += 1
+        real = [index for index in row if index != PAD]
+        assert math.isclose(each, toy.score(real, 0.0), abs_tol=1e-4)
+        assert ended == (END in real)
+    wanted = count * np.array(list(expected.values()))
+    assert wanted.min() > 5
+    chi_square = np.sum((np.array(list(counts.values())) - wanted) ** 2 / wanted)
+    assert chi_square < 32.9  # 0.1 % lie above, with 12 degrees of freedom

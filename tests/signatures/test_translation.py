@@ -10,6 +10,8 @@ from kerasseq.files.runtimes import open_signatures
 from kerasseq.files.tflite import convert_all
 from kerasseq.models.translation import TranslationConfig, build_translation
 from kerasseq.on_device.operators import list_operators
+from kerasseq.on_device.sampling import choose_token
+from kerasseq.on_device.tokens import uniform_numbers
 from kerasseq.on_device.verify import verify
 from kerasseq.signatures.translating import translate_ids
 from kerasseq.signatures.translation import MOST_MORE, TranslationOnIds
@@ -103,6 +105,26 @@ def test_a_source_is_translated_as_it_is_alone(translating, translations):
         np.testing.assert_allclose(alone.alignment, found.alignment, atol=1e-5)
 
 
+def test_a_seed_gives_the_ids_that_the_contract_chooses(model, translating):
+    """Each source is sampled as it is alone, by the sampler of the programs."""
+    temperature, different = 0.8, set()
+    for seed in (0, 2**31 - 1):
+        found = translate_ids(translating, SOURCES, temperature=temperature, seed=seed)
+        numbers = uniform_numbers(seed, 0, S)
+        for source, each in zip(SOURCES, found, strict=True):
+            ids = [*each.ids, END] if each.finished else [*each.ids]
+            log_probabilities, _ = whole(model, source, ids[:-1])
+            assert ids == [
+                END + choose_token(row[END:], number, temperature=temperature)
+                for row, number in zip(log_probabilities, numbers, strict=False)
+            ]
+            assert each.finished or len(ids) == S
+            total = log_probabilities[np.arange(len(ids)), ids].sum()
+            assert each.score == pytest.approx(total / ((5 + len(ids)) / 6), abs=1e-4)
+            different.add(tuple(ids))
+    assert len(different) == 2 * len(SOURCES)
+
+
 def test_a_translation_is_cut_at_the_limit(translating, translations):
     cut = translate_ids(translating, SOURCES, beam_width=1, max_length=2)
     for found, all_of_it in zip(cut, translations[1], strict=True):
@@ -131,6 +153,8 @@ def test_the_limit_follows_from_the_length_of_the_source():
         ({"max_length": 12}, "max_length=12 is not from 1 to the model's 11"),
         ({"length_penalty": -1.0}, "length_penalty=-1.0 is not a number from 0 up"),
         ({"length_penalty": float("nan")}, "length_penalty=nan is not a number"),
+        ({"temperature": -0.1}, "temperature=-0.1 is not a number from 0 up"),
+        ({"seed": 2**31}, "seed=2147483648 is not within 0 to"),
     ],
 )
 def test_settings_out_of_range_are_refused(translating, settings, complaint):
@@ -161,6 +185,8 @@ def test_a_device_finds_the_translations_of_keras(translating, flatbuffers, runt
                 beam_width=np.array([width], np.int32),
                 length_penalty=np.array([0.7], np.float32),
                 max_length=np.array([S], np.int32),
+                temperature=np.zeros(1, np.float32),
+                uniforms=np.zeros(S, np.float32),
             )
             count = len(best.ids)
             ids = [*best.ids, END] if best.finished else [*best.ids]
@@ -229,6 +255,8 @@ def test_eight_bits_translate_nearly_as_keras(translating, flatbuffers, runtime)
             beam_width=np.array([4], np.int32),
             length_penalty=np.array([0.7], np.float32),
             max_length=np.array([S], np.int32),
+            temperature=np.zeros(1, np.float32),
+            uniforms=np.zeros(S, np.float32),
         )
         assert found["score"][0] == pytest.approx(best.score, abs=0.3)
 
