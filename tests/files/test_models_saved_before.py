@@ -15,6 +15,8 @@ def test_a_saved_model_loads_and_gives_the_same_outputs(path):
     model = load_model(path)
     with np.load(SAVED / "outputs.npz") as kept:
         inputs = [kept["ids"], kept["letters"]][: len(model.inputs)]
+        if path.stem == "translation":
+            inputs = [{"source_ids": kept["ids"], "target_ids": kept["ids"]}]
         outputs = model.predict_on_batch(inputs if len(inputs) > 1 else inputs[0])
         if not isinstance(outputs, dict):
             outputs = {"logits": outputs}

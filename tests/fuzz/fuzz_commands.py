@@ -1,10 +1,10 @@
-"""Give five programs any command line: `python tests/fuzz/fuzz_commands.py`.
+"""Give six programs any command line: `python tests/fuzz/fuzz_commands.py`.
 
-generate.py, suggest.py, classify.py, tag.py and encode.py get options and texts of any
-kind, with harmful characters, and any bytes on standard input, in a pipe or on a
-terminal. Each case must end with as many lines as it has texts, or with exit code 2 and
-one line that says why; nothing may control the terminal, and JSON must say what the
-same file answers in Python. The cases are random with a fixed seed.
+generate.py, suggest.py, classify.py, tag.py, translate.py and encode.py get options and
+texts of any kind, with harmful characters, and any bytes on standard input, in a pipe
+or on a terminal. Each case must end with as many lines as it has texts, or with exit
+code 2 and one line that says why; nothing may control the terminal, and JSON must say
+what the same file answers in Python. The cases are random with a fixed seed.
 """
 
 import argparse
@@ -39,6 +39,7 @@ OPTIONS = {
     "suggest": ("k",),
     "classify": (),
     "tag": (),
+    "translate": ("beam", "length-penalty", "temperature", "seed"),
     "encode": (),
 }
 
@@ -132,11 +133,12 @@ def texts_of(case: Case) -> list[str]:
     return [line.removesuffix("\n") for line in stream]
 
 
-def answer(case: Case, path: Path, text: str, k: int) -> dict[str, Any]:
+def answer(case: Case, path: Path, text: str) -> dict[str, Any]:
     """What JSON must say, from Python."""
     file = open_tflite(path)
+    given = dict(each.lstrip("-").partition("=")[::2] for each in case.arguments)
     if case.program == "suggest":
-        found = file.suggest(text, k)
+        found = file.suggest(text, int(given.get("k", 3)))
         words = [word for word, _ in found]
         return {"words": words, "probabilities": [p for _, p in found]}
     if case.program == "tag":
@@ -147,6 +149,15 @@ def answer(case: Case, path: Path, text: str, k: int) -> dict[str, Any]:
             "offsets": [[word.start, word.end] for word in divide(text)],
             "entities": [each._asdict() for each in file.find(text)],
         }
+    if case.program == "translate":
+        found = file.translate(
+            text,
+            int(given.get("beam", 4)),
+            float(given.get("length-penalty", 1)),
+            float(given.get("temperature", 0)),
+            int(given.get("seed", 0)),
+        )
+        return found._replace(alignment=found.alignment.tolist())._asdict()
     if case.program == "encode":
         found = file.encode(text)._asdict()
     elif divide(text):
@@ -179,8 +190,7 @@ def judge(case: Case, outcome: Outcome, path: Path) -> str:
         return "answered"
     texts = texts_of(case)
     if json_wanted:
-        k = next((int(each[3:]) for each in case.arguments if each[:3] == "-k="), 3)
-        wanted = [answer(case, path, text, k) for text in texts]
+        wanted = [answer(case, path, text) for text in texts]
         found = [json.loads(line) for line in outcome.output.splitlines()]
         return "answered" if found == wanted else "ANOTHER ANSWER"
     rows = case.program == "suggest" and case.text is not None
@@ -214,11 +224,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cases", type=int, default=10_000)
     options = parser.parse_args()
-    from tests.support.device_files import build_models, build_modules, write_files
+    from tests.support.device_files import (
+        build_models,
+        build_modules,
+        write_files,
+        write_translator,
+    )
 
     with tempfile.TemporaryDirectory() as folder:
         models = build_models()
         files = write_files(models, build_modules(models), Path(folder))
+        files["translate"] = write_translator(Path(folder))
         try:
             counts = fuzz(files, options.cases)
         except AssertionError as error:

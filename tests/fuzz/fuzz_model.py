@@ -62,6 +62,11 @@ def use(path: Path) -> None:
         for text in texts:
             opened.write(text, 40, temperature=0.8, seed=1)
         return
+    if hasattr(opened, "translate"):
+        for text in texts:
+            opened.translate(text, 4)
+            opened.translate(text, temperature=0.8, seed=1)
+        return
     answer = next(
         getattr(opened, name)
         for name in ("suggest", "classify", "tag", "encode")

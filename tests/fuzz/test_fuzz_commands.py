@@ -6,13 +6,19 @@ import pytest
 
 from kerasseq.on_device import classify, tag
 from tests.fuzz.fuzz_commands import fuzz
-from tests.support.device_files import build_models, build_modules, write_files
+from tests.support.device_files import (
+    build_models,
+    build_modules,
+    write_files,
+    write_translator,
+)
 
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory) -> dict[str, Path]:
-    models = build_models()
-    return write_files(models, build_modules(models), tmp_path_factory.mktemp("files"))
+    models, folder = build_models(), tmp_path_factory.mktemp("files")
+    files = write_files(models, build_modules(models), folder)
+    return files | {"translate": write_translator(folder)}
 
 
 @pytest.mark.slow

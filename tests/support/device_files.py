@@ -22,6 +22,7 @@ from kerasseq.signatures.tagger import TaggerOnIds
 from kerasseq.text.characters import Vocabulary
 from kerasseq.text.keyboard import TypedVocabulary
 from kerasseq.text.words import SPECIALS, WordVocabulary
+from tests.support.translators import PIECES, build_translator
 from tests.support.weights import with_random_weights
 
 CHARACTERS = Vocabulary.from_text("\n abcdé")
@@ -95,3 +96,14 @@ def write_files(models: dict, modules: dict, folder: Path) -> dict[str, Path]:
             {"vocabulary.json": vocabulary.to_json()},
         )
     return written | {"show": written["encode"]}
+
+
+def write_translator(folder: Path) -> Path:
+    """A file for translate.py, which takes seconds to convert."""
+    module, signatures, card = build_translator()
+    return write_tflite(
+        folder / "translate.tflite",
+        convert(module, signatures),
+        {"contract": CONTRACT_VERSION, **card},
+        {"vocabulary.json": PIECES.to_json()},
+    )

@@ -27,6 +27,7 @@ from kerasseq.signatures.tagger import TaggerOnIds
 from kerasseq.text.characters import Vocabulary
 from kerasseq.text.keyboard import TypedVocabulary
 from kerasseq.text.words import SPECIALS, WordVocabulary
+from tests.support.translators import PIECES, build_translator
 from tests.support.weights import with_random_weights
 
 CHARACTERS = Vocabulary.from_text("\n " + string.ascii_letters)
@@ -82,6 +83,7 @@ def modules() -> Iterable[tuple[str, object, dict, dict, object]]:
     ):
         signatures = module.device_signatures(LENGTH)
         yield card["kind"], module, signatures, card | {"length": LENGTH}, WORDS
+    yield "translator", *build_translator(), PIECES
 
 
 def main() -> None:
