@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-CONTRACT_VERSION = 3
+CONTRACT_VERSION = 2
 CHARACTERS = "character model"
 WORDS = "next-word model"
 ENCODER = "encoder"

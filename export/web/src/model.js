@@ -11,7 +11,7 @@ import {
   ZipReader,
 } from "@zip.js/zip.js/lib/zip-core-native.js";
 
-const CONTRACT_VERSION = 3;
+const CONTRACT_VERSION = 2;
 const KIND = "character model";
 /** Bytes of each file; more is out of all proportion, and would fill the memory. */
 const MOST_BYTES = {
