@@ -66,7 +66,7 @@ def read_label_file(
     rows, name, divider = _table(path, lines, first)
     if not rows:
         return LabelFile([], name)
-    count = len(rows[0].cells)
+    count = max(2, len(rows[0].cells))
     label, text, header = _columns(path, rows[0], label_column, text_column)
     for line, cells in rows:
         if len(cells) != count:
@@ -172,6 +172,8 @@ def _columns(
 ) -> tuple[int, int, bool]:
     """Indices of the label and the text, and whether the first row is a header."""
     names = [cell.strip().lower() for cell in first.cells]
+    if len(names) == 1:  # refused where the rows are read
+        return 0, 1, False
     usual = [
         next((index for index, name in enumerate(names) if name in known), -1)
         for known in (LABEL_NAMES, TEXT_NAMES)
