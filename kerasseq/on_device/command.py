@@ -23,6 +23,8 @@ if _program and Path(_program).resolve().parent == Path(__file__).resolve().pare
         signal.signal(signal.SIGINT, lambda number, frame: os._exit(130))
 # Characters, so that no input fills the memory.
 LONGEST_LINE, LONGEST_PROMPT = 2**20, 2**24
+# Some programs begin a text with it; it is none of the text.
+BYTE_ORDER_MARK = "\ufeff"
 # What moves a terminal's cursor, ends a line, turns the direction of writing or cannot
 # be seen: control characters, bidirectional controls, separators of lines and
 # paragraphs, halves of surrogate pairs, byte order marks, annotations and tags.
@@ -172,7 +174,7 @@ def _write(text: str) -> None:
 
 
 def read_lines() -> Iterator[str]:
-    """The lines of standard input, without their ends.
+    """The lines of standard input, without their ends, LF or CRLF.
 
     Raises:
         ValueError: it is closed, cannot be read or is not UTF-8, or a line is longer
@@ -180,10 +182,13 @@ def read_lines() -> Iterator[str]:
     """
     with _standard_input() as stream:
         for number in count(1):
-            line = stream.readline(LONGEST_LINE + 1)
+            line = stream.readline(LONGEST_LINE + 3)  # with a mark and CRLF
+            if number == 1:
+                line = line.removeprefix(BYTE_ORDER_MARK)
             if not line:
                 return
-            yield _within(LONGEST_LINE, line.removesuffix("\n"), f"line {number} of ")
+            line = line.removesuffix("\n").removesuffix("\r")
+            yield _within(LONGEST_LINE, line, f"line {number} of ")
 
 
 def read_all() -> str:
@@ -195,7 +200,8 @@ def read_all() -> str:
     if sys.stdin is None or sys.stdin.isatty():
         return ""
     with _standard_input() as stream:
-        return _within(LONGEST_PROMPT, stream.read(LONGEST_PROMPT + 1))
+        text = stream.read(LONGEST_PROMPT + 2).removeprefix(BYTE_ORDER_MARK)
+        return _within(LONGEST_PROMPT, text)
 
 
 def _within(most: int, text: str, where: str = "") -> str:
@@ -211,7 +217,7 @@ def _standard_input() -> Iterator[TextIO]:
     if sys.stdin is None:
         raise ValueError("standard input is closed; give the text as an argument")
     if hasattr(sys.stdin, "reconfigure"):
-        sys.stdin.reconfigure(encoding="utf-8", errors="strict")
+        sys.stdin.reconfigure(encoding="utf-8", errors="strict", newline="\n")
     try:
         yield sys.stdin
     except UnicodeDecodeError as error:

@@ -2,10 +2,12 @@
 
 It needs numpy, ai-edge-litert and the programs beside it; README.md beside this file
 describes the format. The text goes to standard output as it is made, all else to
-standard error. On a terminal, control characters in it are shown as escapes.
+standard error. A terminal shows the prompt before it, dimmed, and control characters
+as escapes.
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from numbers import Integral, Real
@@ -139,6 +141,20 @@ def until_stop(texts: Iterator[str], stops: Sequence[str]) -> Iterator[str]:
     yield held
 
 
+def for_terminal(prompt: str, texts: Iterator[str]) -> Iterator[str]:
+    """A prompt, dimmed unless NO_COLOR is set, then the texts and the end of a line."""
+    shown = visible(prompt, kept="\n\t")
+    if prompt and not os.environ.get("NO_COLOR"):
+        shown = f"\x1b[2m{shown}\x1b[0m"
+    yield shown
+    last = prompt
+    for text in texts:
+        yield visible(text, kept="\n\t")
+        last = text or last
+    if not last.endswith("\n"):
+        yield "\n"
+
+
 def out_of_range(name: str, value: Any) -> str | None:
     """What to give instead, where a setting is out of its range; NaN is in none."""
     low, high = RANGES[name]
@@ -200,7 +216,11 @@ def main(arguments: Sequence[str] | None = None, prog: str = "generate.py") -> i
 
     def texts() -> Iterator[str]:
         writer = Writer(Model(options.file))
-        prompt = read_all() if options.prompt is None else options.prompt
+        prompt = options.prompt
+        if prompt is None:
+            prompt = read_all()
+            if "\r" not in writer.characters:
+                prompt = prompt.replace("\r\n", "\n")
         settings = {name: getattr(options, name) for name in RANGES}
         text = writer.stream(prompt, **settings, stop=options.stop)
         if unknown := unknown_characters(prompt, writer.characters):
@@ -211,7 +231,7 @@ def main(arguments: Sequence[str] | None = None, prog: str = "generate.py") -> i
         if options.json:
             yield json_line({"text": "".join(text)})
         elif is_terminal(sys.stdout):
-            yield from (visible(piece, kept="\n\t") for piece in text)
+            yield from for_terminal(prompt, text)
         else:
             yield from text
 

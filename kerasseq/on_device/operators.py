@@ -158,7 +158,12 @@ def list_operators(flatbuffer: bytes) -> list[str]:
 
     Flex operations, which need TensorFlow on the device, are among the custom ones.
     """
-    from ai_edge_litert import schema_py_generated as schema
+    try:
+        from ai_edge_litert import schema_py_generated as schema
+    except ImportError as error:
+        raise ValueError(
+            f"LiteRT cannot be loaded ({error}); run `pip install ai-edge-litert`"
+        ) from None
 
     model = schema.ModelT.InitFromPackedBuf(flatbuffer)
     names = {

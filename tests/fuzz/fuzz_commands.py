@@ -29,7 +29,20 @@ from kerasseq.on_device.opening import open_tflite
 from kerasseq.on_device.words import divide
 from tests.support.terminals import COLOURS, harmful
 
-WORDS = ("the", "cat", "king", "a bad cab", "dé\n", "好", "ΟΔΟΣ", " ", "\t", "--", "-k")
+WORDS = (
+    "the",
+    "cat",
+    "king",
+    "a bad cab",
+    "dé\n",
+    "好",
+    "ΟΔΟΣ",
+    " ",
+    "\t",
+    "--",
+    "-k",
+    "\r\n",
+)
 HARMFUL = (
     "\n\r\t\0\x08\x1b\x7f\x85\x9b\u2028\u2029\u202e\u2066\ud800\udcff\ufeff\U000e0041"
 )
@@ -129,8 +142,8 @@ def texts_of(case: Case) -> list[str]:
     """The texts that are to be answered."""
     if case.text is not None:
         return [case.text]
-    stream = io.StringIO(case.stdin.decode(), newline=None)
-    return [line.removesuffix("\n") for line in stream]
+    *lines, last = case.stdin.decode().removeprefix("\ufeff").split("\n")
+    return [line.removesuffix("\r") for line in [*lines, *[last] * bool(last)]]
 
 
 def answer(case: Case, path: Path, text: str) -> dict[str, Any]:

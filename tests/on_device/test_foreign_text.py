@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import os
 import unicodedata
 from types import SimpleNamespace
 from unittest import mock
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from kerasseq.on_device import classify, encode, generate, show, suggest, tag
 from kerasseq.on_device.command import Command, visible
 from kerasseq.on_device.words import lower_case, plain
-from tests.support.terminals import check_lines, harmful
+from tests.support.terminals import COLOURS, check_lines, harmful
 
 LENGTH = 5
 # A quarter of the characters are such as can do harm.
@@ -73,7 +74,7 @@ def output(program, file: object, *arguments: str, terminal: bool) -> str:
         assert program.main(["m.tflite", *arguments]) == 0
     _, _, name = program.__name__.rpartition(".")
     said = stderr.getvalue().split("\n")[:-1]
-    assert all(line.startswith(f"{name}.py: read the first") for line in said)
+    assert all(line.startswith(f"{name}.py: ") for line in said), said
     return stdout.getvalue()
 
 
@@ -186,12 +187,18 @@ def test_written_text_is_raw_in_a_pipe_and_safe_on_a_terminal(characters, data):
         {"sampling_defaults": {"temperature": 1, "top_k": 0, "top_p": 1, "min_p": 0}},
         generate=lambda **inputs: {"tokens": np.array(ids, np.int32)},
     )
-    arguments = ("--prompt=", "--length=40")
+    prompt = data.draw(HOSTILE)
+    arguments = (f"--prompt={prompt}", "--length=40")
     text = "".join(characters[id] for id in ids[:40])
     assert output(generate, file, *arguments, terminal=False) == text
     shown = output(generate, file, *arguments, terminal=True)
-    assert shown == visible(text, "\n\t")
-    assert not [c for c in shown if harmful(c) and c not in "\n\t"]
+    end = "" if text.endswith("\n") else "\n"
+    whole = visible(prompt, "\n\t") + visible(text, "\n\t") + end
+    assert COLOURS.sub("", shown) == whole
+    assert shown.startswith("\x1b[2m") == bool(prompt)
+    assert not [c for c in whole if harmful(c) and c not in "\n\t"]
+    with mock.patch.dict(os.environ, NO_COLOR="1"):
+        assert output(generate, file, *arguments, terminal=True) == whole
     (line,) = output(generate, file, "--json", *arguments, terminal=True).splitlines()
     assert json.loads(line) == {"text": text}
     assert line.isascii()

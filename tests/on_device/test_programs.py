@@ -1,13 +1,17 @@
 """What all programs for devices share: streams, errors, exit codes, ways to run."""
 
+import contextlib
 import doctest
 import errno
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -16,6 +20,7 @@ from kerasseq.files.tflite import write_tflite
 from kerasseq.models.classifier import predict
 from kerasseq.on_device import encode
 from kerasseq.on_device.card import CONTRACT_VERSION
+from kerasseq.on_device.command import LONGEST_LINE, read_lines
 from kerasseq.on_device.opening import open_tflite
 from kerasseq.signatures.characters import generate
 from kerasseq.signatures.next_word import NextWordOnText, suggest
@@ -189,6 +194,53 @@ def test_lines_are_answered_one_by_one_and_ctrl_c_ends(name, files):
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=60) == 130
         assert process.stderr.read() == b""
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_program_without_litert_says_so(name, files, monkeypatch, capsys):
+    for module in ("", ".interpreter", ".schema_py_generated"):
+        monkeypatch.setitem(sys.modules, f"ai_edge_litert{module}", None)
+    program = import_module(f"kerasseq.on_device.{name}")
+    assert program.main([str(files[name]), *COMMANDS[name][1]]) == 2
+    line = capsys.readouterr().err
+    assert line.startswith(f"{name}.py: LiteRT cannot be loaded (")
+    assert line.endswith("run `pip install ai-edge-litert`\n") and line.count("\n") == 1
+
+
+def answers_of(name: str, file: Path, content: bytes) -> str:
+    """What a program answers to standard input, in this process."""
+    program = import_module(f"kerasseq.on_device.{name}")
+    output = io.StringIO()
+    with (
+        mock.patch.object(sys, "stdin", io.TextIOWrapper(io.BytesIO(content))),
+        contextlib.redirect_stdout(output),
+    ):
+        assert program.main([str(file)]) == 0
+    return output.getvalue()
+
+
+@pytest.mark.parametrize("name", ["generate", *LINES])
+def test_windows_line_ends_and_marks_in_the_input_are_nothing(name, files, capsys):
+    plain = "the k\na bad cab\n\nthe cat"
+    wanted = answers_of(name, files[name], plain.encode())
+    for text in (f"\ufeff{plain}", plain.replace("\n", "\r\n")):
+        assert answers_of(name, files[name], text.encode()) == wanted
+    if name != "generate":
+        assert answers_of(name, files[name], "\ufeff".encode()) == ""
+        assert "\r" not in capsys.readouterr().err
+
+
+def test_a_longest_line_may_end_in_any_way():
+    line = "x" * LONGEST_LINE
+    for content in (f"\ufeff{line}\r\ny\r\n", f"{line}\ny"):
+        stream = io.TextIOWrapper(io.BytesIO(content.encode()))
+        with mock.patch.object(sys, "stdin", stream):
+            assert list(read_lines()) == [line, "y"]
+    with (
+        mock.patch.object(sys, "stdin", io.StringIO(f"{line}x\n")),
+        pytest.raises(ValueError, match="line 1 of standard input has more"),
+    ):
+        list(read_lines())
 
 
 def test_each_file_opens_as_its_kind(files, models, modules):

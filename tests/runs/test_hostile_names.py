@@ -210,7 +210,8 @@ def test_written_text_is_raw_in_a_pipe_alone(run):
     shown, piped = answers(run, name, "the king", *settings)
     _, line = answers(run, name, "the king", *settings, "--json")
     assert json.loads(line)["text"] == piped and {"\x1b", "\u202e"} < set(piped)
-    assert shown == visible(piped, "\n\t")
+    end = "" if piped.endswith("\n") else "\n"
+    assert shown == "\x1b[2mthe king\x1b[0m" + visible(piped, "\n\t") + end
 
 
 @pytest.mark.parametrize("name", ["classifier", "tagger", "next_word", "char_rnn"])
