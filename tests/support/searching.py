@@ -62,6 +62,8 @@ def search_by_steps(
         )
         largest = logits.max(axis=1, keepdims=True)
         logits -= largest + np.log(np.exp(logits - largest).sum(axis=1, keepdims=True))
+        # No other continuation of a row can be among the best of all.
+        best = END + np.argsort(-logits[:, END:], kind="stable")[:, :beam_width]
         found = [
             continuation
             for row, (ids, total, _) in enumerate(beams)
@@ -70,7 +72,7 @@ def search_by_steps(
                 if END in ids
                 else [
                     ([*ids, each], total + logits[row, each], row)
-                    for each in range(END, logits.shape[1])
+                    for each in best[row].tolist()
                 ]
             )
         ]
