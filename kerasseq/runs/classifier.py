@@ -75,7 +75,6 @@ def plan(options: Options) -> Plan:
     )
     name = visible(Path(options.labels).name)
     print(f"{name}: {data.form}")
-    point_out_controls(options.labels, "".join(data.sentences))
     training, held_out = split_by_class(data.class_ids, seed=options.seed)
     try:
         check_room(data.classes)
@@ -90,6 +89,7 @@ def plan(options: Options) -> Plan:
         40 * classes**2,
         "give fewer labels",
     )
+    point_out_controls(options.labels, "".join(data.sentences))
     return Plan(name, data, training, held_out, vocabulary)
 
 

@@ -73,7 +73,6 @@ def plan(options: Options) -> Plan:
     """
     path = Path(options.words)
     content = read_text(path, options.encoding)
-    point_out_controls(path, content)
     text = TypedText.from_text(content)
     aside = f"; {note}" if (note := about_spaces(content)) else ""
     if len(text.ids) < LEAST_WORDS:
@@ -117,6 +116,7 @@ def plan(options: Options) -> Plan:
     )
     sha256 = hashlib.sha256(content.encode()).hexdigest()
     checkpoint = open_checkpoint(options, "next_word", sha256, config, training, start)
+    point_out_controls(path, content)
     return Plan(
         visible(path.name),
         sha256,

@@ -67,9 +67,6 @@ def plan(options: Options) -> Plan:
     )
     name = visible(Path(options.tags).name)
     print(f"{name}: {form}")
-    point_out_controls(
-        options.tags, "".join(token for each in sentences for token in each.tokens)
-    )
     if len(sentences) < LEAST_SENTENCES:
         raise ValueError(
             f"{options.tags} has {len(sentences)} sentences; give at least "
@@ -96,6 +93,9 @@ def plan(options: Options) -> Plan:
         # The best sequence of tags is looked for in all pairs at all tokens.
         4 * BATCH_SIZE * longest * len(tags) ** 2,
         "give fewer kinds of entities",
+    )
+    point_out_controls(
+        options.tags, "".join(token for each in sentences for token in each.tokens)
     )
     return Plan(name, learned, held_out)
 
