@@ -10,7 +10,7 @@ from pathlib import Path
 
 import regex
 
-UNICODE = "17.0"
+UNICODE = "18.0"
 ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / "kerasseq/on_device/unicode_ranges.py"
 JAVASCRIPT = ROOT / "export/web/src/unicode_ranges.js"

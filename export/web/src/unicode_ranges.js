@@ -1,4 +1,4 @@
-// Characters of Unicode 17.0 by their properties, made by a program.
+// Characters of Unicode 18.0 by their properties, made by a program.
 // A table lists the first and the last code point of ranges, in hexadecimal.
 
 // White_Space.
