@@ -168,7 +168,7 @@ def settings(beam: int) -> dict[str, Any]:
             "scheduling": "warmupinversesquareroot",
             "learning_rate": 0.003,
             "learning_rate_warmup": 300,
-            "learning_rate_min": 1e-8,
+            "learning_rate_min": 0.0,  # YAML would read 1e-08 as a text
             "label_smoothing": 0.1,
             "loss": "crossentropy",
             "batch_size": 2048,
