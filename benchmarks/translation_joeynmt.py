@@ -36,6 +36,13 @@ sentencepiece.SentencePieceTrainer.train(
 )
 """
 
+# What a shell starts in the background ignores Ctrl-C, and so would its children.
+TRAIN = """
+import runpy, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+runpy.run_module("joeynmt", run_name="__main__", alter_sys=True)
+"""
+
 
 def train_joeynmt(
     pairs: Sequence[Pair], sources: Sequence[str], seconds: float, python: str
@@ -101,7 +108,7 @@ def fit(python: str, folder: Path, seconds: float) -> tuple[float, float]:
     log = folder / "model" / "train.log"
     with (folder / "errors").open("w+") as errors:
         process = subprocess.Popen(
-            [python, "-m", "joeynmt", "train", "greedy.yaml", "--skip-test"],
+            [python, "-c", TRAIN, "train", "greedy.yaml", "--skip-test"],
             cwd=folder,
             stdout=errors,
             stderr=errors,
