@@ -118,7 +118,10 @@ class TaggerOnText(tf.Module):
             tf.uint8,
             fixed_length=self._tagging.num_letters,
         )
-        found = self._tagging.tag(word_ids, tf.cast(letters, tf.int32))
+        # Of no sentences, TensorFlow decodes no letters either.
+        shape = (*tf.unstack(tf.shape(word_ids)), self._tagging.num_letters)
+        letters = tf.reshape(tf.cast(letters, tf.int32), shape)
+        found = self._tagging.tag(word_ids, letters)
         return {
             "tokens": tokens,
             "offsets": offsets.to_tensor(),

@@ -205,6 +205,13 @@ def answers(models, modules, tmp_path_factory) -> dict[str, dict[str, np.ndarray
         }
         inputs = {"prompt": (PROMPTS, "string"), **numbers}
         cases[f"characters_{index}"] = ("characters", "generate", inputs)
+    for case, (model, name, inputs) in list(cases.items()):
+        if name != "step":
+            empty = {
+                key: ([] if kind == "string" else value, kind)
+                for key, (value, kind) in inputs.items()
+            }
+            cases[f"{case} of nothing"] = (model, name, empty)
     signatures: dict[str, dict] = {}
     for model, name, _ in cases.values():
         function = getattr(modules[model], name)
@@ -329,3 +336,13 @@ def test_a_translator_answers_as_keras_does(models, answers, temperature):
     for row, each in zip(found["alignment"], expected, strict=True):
         count, length = each.alignment.shape
         np.testing.assert_allclose(row[:count, :length], each.alignment, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "case", "encoder classifier_0 tagger next_word characters_0 translation".split()
+)
+def test_an_empty_batch_has_an_empty_answer(answers, case):
+    found, whole = answers[f"{case} of nothing"], answers[case]
+    assert found.keys() == whole.keys()
+    for name, output in found.items():
+        assert output.shape[0] == 0 and output.ndim == whole[name].ndim, name
