@@ -13,6 +13,16 @@ from kerasseq.files.reading import read_json, shortened
 from kerasseq.files.writing import write_file
 from kerasseq.on_device.command import visible
 
+# What it means that a file fails a check, and what to do.
+WRONG = (
+    "it does not compute what the Keras model computes: do not use it, export again "
+    "with `kerasseq export`, and report it with report.json if it fails again"
+)
+COARSE = (
+    "its weights have too few bits for this model, and it answers worse than the Keras "
+    "model: use a file with more bits, such as the one in float32"
+)
+
 
 @dataclass(frozen=True)
 class Check:
@@ -24,6 +34,8 @@ class Check:
         value: the measured value.
         limit: the largest value that passes; None if it must equal `expected`.
         expected: the value that passes if there is no limit.
+        if_failed: what a failure means for whoever uses the file, and what to do; empty
+            for `WRONG`, or `COARSE` for a file with fewer bits than float32.
     """
 
     file: str
@@ -31,6 +43,7 @@ class Check:
     value: Any
     limit: float | None = None
     expected: Any = None
+    if_failed: str = ""
 
     @property
     def passed(self) -> bool:
@@ -40,7 +53,7 @@ class Check:
 
     def row(self) -> dict[str, Any]:
         """The check as a row of the report."""
-        bar = self.expected if self.limit is None else f"at most {self.limit:g}"
+        bar = self.expected if self.limit is None else f"at most {_value(self.limit)}"
         return {
             "file": self.file,
             "promise": self.promise,
@@ -55,12 +68,27 @@ class ChecksFailed(Exception):
 
 
 def require(checks: Sequence[Check]) -> None:
-    """Raise ChecksFailed with every check that failed, if there is one."""
-    failed = [check for check in checks if not check.passed]
+    """Raise ChecksFailed with every check that failed, if there is one.
+
+    Each file's failures are followed by what they mean.
+    """
+    failed: dict[tuple[str, str], list[str]] = {}
+    for check in checks:
+        if not check.passed:
+            coarse = any(
+                f"_{bits}." in check.file for bits in ("float16", "int8", "int4")
+            )
+            meaning = check.if_failed or (COARSE if coarse else WRONG)
+            failed.setdefault((check.file, meaning), []).append(
+                f"{check.file}: {check.promise}: {_value(check.value)}, wanted "
+                f"{_value(check.row()['bar'])}"
+            )
     if failed:
-        lines = (
-            f"{c.file}: {c.promise}: {c.value}, wanted {c.row()['bar']}" for c in failed
-        )
+        lines = [
+            line
+            for (file, meaning), found in failed.items()
+            for line in (*found, f"{file}: that means {meaning}")
+        ]
         raise ChecksFailed("\n".join(lines))
 
 
@@ -167,10 +195,16 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 def _cell(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "NO"
+    if isinstance(value, list):
+        return ", ".join(map(_cell, value))
+    return plain(_value(value))
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:.4g}" if abs(value) < 1000 else f"{value:,.0f}"
     if isinstance(value, int):
         return f"{value:,}"
-    if isinstance(value, list):
-        return ", ".join(map(_cell, value))
-    return plain(str(value))
+    return str(value)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import keras
 
 from kerasseq.layers.checks import check_config
+from kerasseq.models.wording import counted
 
 CELLS = {
     "gru": keras.layers.GRU,
@@ -42,6 +43,10 @@ class CharRNNConfig:
         check_config(self)
         if self.cell not in CELLS:
             raise ValueError(f"cell={self.cell!r} is none of {', '.join(CELLS)}")
+
+    def __str__(self) -> str:
+        layers = counted(self.num_layers, f"{CELLS[self.cell].__name__} layer")
+        return f"{layers} of {self.units:,} units, dropout {self.dropout:g}"
 
 
 def build_char_rnn(config: CharRNNConfig) -> keras.Model:

@@ -12,6 +12,7 @@ import keras
 
 from kerasseq.layers.checks import check_config, check_even_heads
 from kerasseq.layers.decoder_block import DecoderBlock
+from kerasseq.models.wording import counted
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,13 @@ class CharTransformerConfig:
     def __post_init__(self) -> None:
         check_config(self, context=2)
         check_even_heads(self.model_size, self.num_heads)
+
+    def __str__(self) -> str:
+        return (
+            f"{counted(self.num_blocks, 'Transformer block')} of size "
+            f"{self.model_size:,}, {counted(self.num_heads, 'head')}, a context of "
+            f"{self.context:,} characters, dropout {self.dropout:g}"
+        )
 
 
 def build_char_transformer(config: CharTransformerConfig) -> keras.Model:

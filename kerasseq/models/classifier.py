@@ -16,6 +16,7 @@ from kerasseq.layers.checks import check_config, check_divisible, check_fraction
 from kerasseq.layers.encoder_block import EncoderBlock
 from kerasseq.layers.pooling import AttentionPooling
 from kerasseq.layers.positions import SinusoidalPositions
+from kerasseq.models.wording import counted
 from kerasseq.text.words import PAD, UNKNOWN
 
 
@@ -100,6 +101,13 @@ class ClassifierConfig:
     def __post_init__(self) -> None:
         check_config(self, num_classes=2, num_blocks=0)
         check_divisible(self.model_size, self.num_heads)
+
+    def __str__(self) -> str:
+        blocks = counted(self.num_blocks, "Transformer block")
+        return (
+            f"word vectors of size {self.model_size:,}, {blocks}, at most "
+            f"{counted(self.max_length, 'word')}, dropout {self.dropout:g}"
+        )
 
 
 def build_classifier(config: ClassifierConfig) -> keras.Model:

@@ -11,6 +11,7 @@ import keras
 from kerasseq.layers.checks import check_config, check_divisible
 from kerasseq.layers.encoder_block import EncoderBlock
 from kerasseq.layers.positions import SinusoidalPositions
+from kerasseq.models.wording import counted
 from kerasseq.text.words import PAD
 
 
@@ -24,9 +25,9 @@ class EncoderConfig:
         num_heads: H.
         num_blocks: number of encoder blocks.
         feed_forward_size: units of each block's feed-forward layer.
-        max_length: the most tokens of a sequence.
+        max_length: the most tokens of a sequence; an exported `.tflite` file reads as
+            many at once.
         dropout: fraction dropped in training of the embedded tokens, and in each block.
-        device_length: the most words that an exported `.tflite` file reads at once.
 
     Raises:
         ValueError: a size is below 1, dropout is not from 0 to below 1, or model_size
@@ -38,13 +39,19 @@ class EncoderConfig:
     num_heads: int = 4
     num_blocks: int = 2
     feed_forward_size: int = 256
-    max_length: int = 512
+    max_length: int = 64
     dropout: float = 0.1
-    device_length: int = 32
 
     def __post_init__(self) -> None:
         check_config(self)
         check_divisible(self.model_size, self.num_heads)
+
+    def __str__(self) -> str:
+        return (
+            f"{counted(self.num_blocks, 'Transformer block')} of size "
+            f"{self.model_size:,}, {counted(self.num_heads, 'head')}, at most "
+            f"{counted(self.max_length, 'word')}, dropout {self.dropout:g}"
+        )
 
 
 def build_encoder(config: EncoderConfig) -> keras.Model:

@@ -13,6 +13,7 @@ import numpy as np
 from kerasseq.layers.checks import check_config
 from kerasseq.layers.recurrent import GRU
 from kerasseq.layers.tied_embedding import TiedEmbedding
+from kerasseq.models.wording import counted
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,12 @@ class NextWordConfig:
 
     def __post_init__(self) -> None:
         check_config(self)
+
+    def __str__(self) -> str:
+        return (
+            f"{counted(self.num_layers, 'GRU layer')} of {self.units:,} units, word "
+            f"vectors of size {self.embedding_size:,}, dropout {self.dropout:g}"
+        )
 
 
 def build_next_word_model(

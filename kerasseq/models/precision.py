@@ -1,4 +1,4 @@
-"""A twin of a model that computes in float32."""
+"""The precision that models compute in, and what Keras must be set to."""
 
 import keras
 
@@ -23,3 +23,22 @@ def as_float32(model: keras.Model) -> keras.Model:
     twin = type(model).from_config(config)
     twin.set_weights(model.get_weights())
     return twin
+
+
+def check_keras() -> None:
+    """Check that Keras is set to what models are trained and exported with.
+
+    Raises:
+        ValueError: it has another backend than TensorFlow, or other floats.
+    """
+    if keras.config.backend() != "tensorflow":
+        raise ValueError(
+            f"Keras computes with {keras.config.backend()}; set the environment "
+            "variable KERAS_BACKEND to tensorflow before Keras is imported"
+        )
+    if keras.config.floatx() != "float32":
+        raise ValueError(
+            f"Keras's floatx is {keras.config.floatx()}; call "
+            'keras.config.set_floatx("float32"), and for faster training '
+            'keras.config.set_dtype_policy("mixed_float16")'
+        )

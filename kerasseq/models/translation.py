@@ -14,6 +14,7 @@ from kerasseq.layers.checks import check_config, check_divisible
 from kerasseq.layers.positions import SinusoidalPositions
 from kerasseq.layers.pre_norm_block import PreNormBlock
 from kerasseq.layers.rms_norm import RMSNorm
+from kerasseq.models.wording import counted
 from kerasseq.text.subwords import END, PAD
 
 
@@ -50,6 +51,14 @@ class TranslationConfig:
     def __post_init__(self) -> None:
         check_config(self, vocabulary_size=END + 2)
         check_divisible(self.model_size, self.num_heads)
+
+    def __str__(self) -> str:
+        return (
+            f"{counted(self.encoder_blocks, 'encoder block')} and "
+            f"{counted(self.decoder_blocks, 'decoder block')} of size "
+            f"{self.model_size:,}, {counted(self.num_heads, 'head')}, at most "
+            f"{counted(self.max_length, 'piece')}, dropout {self.dropout:g}"
+        )
 
 
 def build_translation(config: TranslationConfig) -> keras.Model:

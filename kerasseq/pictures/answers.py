@@ -26,7 +26,7 @@ class Answer(NamedTuple):
     @property
     def heading(self) -> str:
         """The answer in words, long names cut."""
-        answer = f"{abridged(self.predicted, LONGEST)}, {self.probability:.0%}"
+        answer = f"{abridged(self.predicted, LONGEST)}, {self.probability:.2f}"
         if self.predicted == self.label:
             return f"right: {answer}"
         return f"wrong: {answer}; it is {abridged(self.label, LONGEST)}"

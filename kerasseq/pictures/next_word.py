@@ -39,13 +39,13 @@ def plot_savings(
     colours = (BLUE, GREY, ORANGE)
     for index, (keyboard, values) in enumerate(fractions.items()):
         centres = np.arange(len(names)) + width * (index - (len(fractions) - 1) / 2)
-        percent = [100 * values[name] for name in names]
+        heights = [values[name] for name in names]
         colour = colours[index % len(colours)]
-        bars = axes.bar(centres, percent, 0.94 * width, color=colour, label=keyboard)
-        axes.bar_label(bars, fmt="%.1f", fontsize=TEXT, color=INK, padding=2)
+        bars = axes.bar(centres, heights, 0.94 * width, color=colour, label=keyboard)
+        axes.bar_label(bars, fmt="%.3f", fontsize=TEXT, color=INK, padding=2)
     axes.set_xticks(range(len(names)), names)
     axes.tick_params(axis="x", length=0)
-    axes.set_ylabel("percent")
+    axes.set_ylabel("fraction")
     axes.margins(y=0.12)
     legend_below(figure, axes.get_legend_handles_labels()[0])
     return write_figure(figure, path)

@@ -5,6 +5,7 @@ import os
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -153,14 +154,14 @@ def _escaped(text: str) -> str:
     return html.escape(visible(text))
 
 
-def score_rows(scores: Mapping[str, EntityScore]) -> list[dict[str, str | int]]:
-    """Scores as rows of a table, in percent."""
+def score_rows(scores: Mapping[str, EntityScore]) -> list[dict[str, Any]]:
+    """Scores as rows of a table."""
     return [
         {
             "entities": kind,
-            "precision": f"{100 * score.precision:.1f}",
-            "recall": f"{100 * score.recall:.1f}",
-            "F1": f"{100 * score.f1:.1f}",
+            "precision": score.precision,
+            "recall": score.recall,
+            "F1": score.f1,
             "in the file": score.actual,
             "found": score.predicted,
             "right": score.correct,
@@ -175,8 +176,8 @@ def plot_scores(
     """Draw scores of several methods as bars, one group below the other.
 
     Args:
-        scores: for each of at most three methods its scores in percent by name; a
-            missing one counts as 0.
+        scores: for each of at most three methods its scores, 0 to 1, by name; a missing
+            one counts as 0.
         path: of the picture, in the format that its suffix names.
         title: over the bars.
     """
@@ -195,7 +196,7 @@ def plot_scores(
             color=(BLUE, GREY, ORANGE)[index],
             label=drawable(method),
         )
-        axes.bar_label(bars, fmt="%.1f", fontsize=TEXT, color=INK, padding=3)
+        axes.bar_label(bars, fmt="%.3f", fontsize=TEXT, color=INK, padding=3)
     axes.set_yticks(
         range(len(names)),
         [abridged(drawable(name), 24) for name in names],
@@ -206,9 +207,8 @@ def plot_scores(
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="y", visible=False)
     axes.grid(axis="x", color="#e3e7eb")
-    axes.set_xlim(0, 109)  # room for the number of a full bar
-    axes.set_xticks(range(0, 101, 20))
-    axes.set_xlabel("percent")
+    axes.set_xlim(0, 1.09)  # room for the number of a full bar
+    axes.set_xlabel("fraction")
     set_title(axes, textwrap.fill(drawable(title), 60))
     legend_below(figure, axes.get_legend_handles_labels()[0])
     return write_figure(figure, path)

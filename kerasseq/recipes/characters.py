@@ -96,12 +96,10 @@ def describe(
 ) -> dict[str, Any]:
     """The card that travels inside the files."""
     return {
-        **about("character model", model),
+        **about("character model", model, training),
         **describe_sizes(model),
         "vocabulary_size": model.output_shape[-1],
         "state_shapes": state_shapes,
-        "corpus": training.get("corpus"),
-        "corpus_sha256": training.get("corpus SHA-256"),
         "held_out_loss": training.get("held-out loss"),
         "sampling_defaults": SAMPLING_DEFAULTS,
     }

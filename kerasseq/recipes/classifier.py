@@ -62,8 +62,12 @@ def ship_classifier(
         classifier,
         vocabulary.to_json(),
         {
-            **about("classifier", classifier),
+            **about("classifier", classifier, training),
             "length": length,
+            "model_size": classifier.get_layer("embedding").output_dim,
+            "blocks": sum(
+                layer.name.startswith("block_") for layer in classifier.layers
+            ),
             "labels": labels,
             "vocabulary_size": len(vocabulary),
             "sentences": training.get("sentences"),

@@ -10,7 +10,6 @@ import numpy as np
 import tensorflow as tf
 
 from kerasseq.files.report import Check
-from kerasseq.models.encoder import EncoderConfig
 from kerasseq.recipes.made_up import RANDOM_WORDS, random_sentences
 from kerasseq.recipes.sentences import check_words, largest_difference, run_rows
 from kerasseq.recipes.shipping import Measured, OpenFile, about, ship
@@ -37,7 +36,7 @@ def ship_encoder(
     if held_out is None:
         held_out = random_sentences(vocabulary)
     sentences = held_out[:CHECKED_SENTENCES]
-    length = min(EncoderConfig.device_length, on_ids.max_length)
+    length = on_ids.max_length
     token_ids = keras.utils.pad_sequences(
         [vocabulary.encode(line) for line in sentences],
         length,
@@ -50,9 +49,11 @@ def ship_encoder(
         encoder,
         vocabulary.to_json(),
         {
-            **about("encoder", encoder),
+            **about("encoder", encoder, training),
             "length": length,
             "model_size": encoder.get_layer("embedding").output_dim,
+            "heads": encoder.output["attention_0"].shape[1],
+            "blocks": len(encoder.output) - 1,
             "vocabulary_size": on_ids.num_words,
             "sentences": training.get("sentences"),
             "masked_word_loss": training.get("loss of masked words"),

@@ -15,7 +15,7 @@ from kerasseq.files.labels import read_labels
 from kerasseq.files.lock import locked
 from kerasseq.files.report import read_report
 from kerasseq.models.forms import check_form
-from kerasseq.models.precision import as_float32
+from kerasseq.models.precision import as_float32, check_keras
 from kerasseq.recipes.characters import ship_character_model
 from kerasseq.recipes.classifier import read_labelled_lines, ship_classifier
 from kerasseq.recipes.encoder import ship_encoder
@@ -126,6 +126,7 @@ def export(
         >>> report["checked on"].partition(",")[0]
         'text written by the model itself'
     """
+    check_keras()
     recipe = RECIPES.get(model.name)
     if recipe is None:
         raise ValueError(

@@ -39,6 +39,10 @@ OWN_WORDS = 500
 ALLOWED_PROBABILITY_DIFFERENCE = 1e-4
 # The fraction of words by which a file may have fewer hits at 3 than Keras.
 ALLOWED_HITS = {"float32": 5e-4, "float16": 2e-3, "int8": 1e-2}
+SLOW = (
+    "it answers as it should, but too late for a keyboard on this machine: export "
+    "again with `kerasseq export` while nothing else runs, or train with --preset fast"
+)
 # For a word and the suggestions after it, at the 95th percentile.
 ALLOWED_MILLISECONDS, TIMED_WORDS = 5.0, 500
 
@@ -182,7 +186,7 @@ def check_file(file: OpenFile, expected: Expected) -> Measured:
     figures["milliseconds a word, median"] = middle
     figures["milliseconds a word, 95 of 100"] = most
     promise = "processor's milliseconds of a word and its suggestions, 95 of 100"
-    checks.append(Check(file.name, promise, busy, ALLOWED_MILLISECONDS))
+    checks.append(Check(file.name, promise, busy, ALLOWED_MILLISECONDS, if_failed=SLOW))
     return figures, checks
 
 
@@ -211,15 +215,13 @@ def describe(
     """The card that travels inside the files."""
     sizes = describe_sizes(model)
     return {
-        **about(WORDS, model),
+        **about(WORDS, model, training),
         "units": sizes["units"],
         "layers": sizes["layers"],
         "embedding_size": model.get_layer("embedding").output_dim,
         "vocabulary_size": len(vocabulary),
         "first_word": vocabulary.first,
         "state_shapes": state_shapes,
-        "corpus": training.get("corpus"),
-        "corpus_sha256": training.get("corpus SHA-256"),
         "hit_rate_at_1": training.get("hit rate at 1"),
         "hit_rate_at_3": training.get("hit rate at 3"),
         "keystrokes_saved": training.get("keystrokes saved"),

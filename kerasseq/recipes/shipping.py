@@ -17,6 +17,16 @@ from kerasseq.files.tflite import convert_all, write_tflite
 from kerasseq.on_device.card import CONTRACT_VERSION
 from kerasseq.on_device.model_file import Model
 from kerasseq.on_device.operators import list_operators
+from kerasseq.text.progress import Bar
+
+LARGE = (
+    "it answers as it should, but takes more room than its weights need: use it where "
+    "there is room, or make a smaller model, and report it with report.json"
+)
+NOT_BUILT_IN = (
+    "only a runtime with TensorFlow's own operations opens it: build the model of "
+    "layers that kerasseq uses, or report it with report.json"
+)
 
 
 class OpenFile(NamedTuple):
@@ -76,34 +86,50 @@ def ship(
     Returns:
         Measurements for the report, and the checks of the files that are kept.
     """
-    folder = write_saved_model(on_text, stem.parent / "saved_model", text_signatures)
-    checks = check_saved_model(tf.saved_model.load(str(folder)))
+    formats = list(formats)
     files, operations, dropped = {}, {}, {}
-    converted = convert_all(on_ids, device_signatures, formats)
-    for number_format, flatbuffer in converted:
-        path = write_tflite(
-            stem.with_name(f"{stem.name}_{number_format}.tflite"),
-            flatbuffer,
-            {**card, "weights": number_format},
-            {"vocabulary.json": vocabulary},
-        )
-        file = open_file(path, number_format)
-        measured, more = check_file(file)
-        operators = list_operators(file.model.flatbuffer)
-        custom = [name for name in operators if name.startswith("CUSTOM")]
-        more.append(Check(path.name, "operations not built in", custom, expected=[]))
-        failed = {check.promise: check.value for check in more if not check.passed}
-        if failed and FORMATS[number_format].optional:
-            path.unlink()
-            dropped[f"why there is no {number_format} file"] = failed
-            continue
-        files[path.name] = {
-            "bytes": path.stat().st_size,
-            "bytes a parameter": len(file.model.flatbuffer) / model.count_params(),
-            **measured,
-        }
-        operations[path.name] = ", ".join(operators)
-        checks += more
+    with Bar(total=2 + 2 * len(formats), title=f"exporting {stem.name}") as bar:
+        saved = write_saved_model(on_text, stem.parent / "saved_model", text_signatures)
+        bar.update()
+        checks = check_saved_model(tf.saved_model.load(str(saved)))
+        bar.update()
+        converted = convert_all(on_ids, device_signatures, formats)
+        for number_format, flatbuffer in converted:
+            bar.update()
+            path = write_tflite(
+                stem.with_name(f"{stem.name}_{number_format}.tflite"),
+                flatbuffer,
+                {**card, "weights": number_format},
+                {"vocabulary.json": vocabulary},
+            )
+            file = open_file(path, number_format)
+            measured, more = check_file(file)
+            bar.update()
+            operators = list_operators(file.model.flatbuffer)
+            custom = [name for name in operators if name.startswith("CUSTOM")]
+            more.append(
+                Check(
+                    path.name,
+                    "operations not built in",
+                    custom,
+                    expected=[],
+                    if_failed=NOT_BUILT_IN,
+                )
+            )
+            failed = {check.promise: check.value for check in more if not check.passed}
+            if failed and FORMATS[number_format].optional:
+                path.unlink()
+                dropped[f"why there is no {number_format} file"] = failed
+                continue
+            files[path.name] = {
+                "bytes": path.stat().st_size,
+                "bytes a parameter": (
+                    len(file.model.flatbuffer) / model.count_params()
+                ),
+                **measured,
+            }
+            operations[path.name] = ", ".join(operators)
+            checks += more
     figures = {"parameters": model.count_params(), **figures}
     return {**figures, "files": files, "operations": operations, **dropped}, checks
 
@@ -126,7 +152,8 @@ def check_size(file: OpenFile, model: keras.Model, graph_bytes: int) -> Check:
     rows = sum(max(each.shape) for each in model.weights if len(each.shape) > 1)
     weights = row.bytes_per_parameter * model.count_params() + row.bytes_per_row * rows
     limit = weights + graph_bytes
-    return Check(file.name, "bytes of the model", len(file.model.flatbuffer), limit)
+    size = len(file.model.flatbuffer)
+    return Check(file.name, "bytes of the model", size, limit, if_failed=LARGE)
 
 
 def conclude(
@@ -146,11 +173,19 @@ def conclude(
     return section
 
 
-def about(kind: str, model: keras.Model) -> dict[str, Any]:
-    """The common entries of all models' cards."""
+def about(kind: str, model: keras.Model, training: Mapping[str, Any]) -> dict[str, Any]:
+    """The common entries of all models' cards.
+
+    Args:
+        kind: of model, one of `card.KINDS`.
+        model: the Keras model.
+        training: the report's section on its training.
+    """
     return {
         "contract": CONTRACT_VERSION,
         "kind": kind,
+        "corpus": training.get("corpus"),
+        "corpus_sha256": training.get("corpus SHA-256"),
         "parameters": model.count_params(),
         "versions": {
             "kerasseq": kerasseq.__version__,

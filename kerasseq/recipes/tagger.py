@@ -57,12 +57,11 @@ def ship_tagger(
         model,
         vocabulary.to_json(),
         {
-            **about("tagger", model),
+            **about("tagger", model, training),
             "length": TaggerConfig.device_length,
             "num_letters": on_ids.num_letters,
             "vocabulary_size": on_ids.num_words,
             "tags": on_ids.names,
-            "corpus": training.get("file"),
             "sentences": training.get("sentences learned from"),
             "held_out_f1": training.get("F1"),
         },

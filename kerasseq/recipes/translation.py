@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from kerasseq.data.pairs import Pair
 from kerasseq.files.report import Check
+from kerasseq.models.translation import read_translation_config
 from kerasseq.recipes.made_up import RANDOM_PIECES, random_pieces
 from kerasseq.recipes.shipping import Measured, OpenFile, about, check_size, ship
 from kerasseq.recipes.translations import (
@@ -61,6 +62,7 @@ def ship_translation(
     expected = expect(model, on_ids, vocabulary, held_out)
     signatures = on_ids.device_signatures()
     memory = signatures["encode"].output_shapes
+    sizes = read_translation_config(model)
     figures: dict[str, Any] = RANDOM_PIECES if held_out is None else {}
     for width, translations in expected.translations.items():
         figures |= scores(
@@ -71,9 +73,12 @@ def ship_translation(
         model,
         vocabulary.to_json(),
         {
-            **about("translator", model),
+            **about("translator", model, training),
             "length": on_ids.max_length,
-            "model_size": model.get_layer("embedding").output_dim,
+            "model_size": sizes.model_size,
+            "heads": sizes.num_heads,
+            "encoder_blocks": sizes.encoder_blocks,
+            "decoder_blocks": sizes.decoder_blocks,
             "vocabulary_size": len(vocabulary),
             "memory_shapes": [
                 list(memory[f"memory_{index}"]) for index in range(len(memory) - 1)

@@ -2,12 +2,16 @@
 
 import os
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import keras
 
+from kerasseq.files.hashes import sha256_of
+from kerasseq.on_device.command import visible
 from kerasseq.runs.fine_tuning import Start
 from kerasseq.runs.options import Options
+from kerasseq.text.reading import is_file
 from kerasseq.training.checkpoint import Checkpoint
 from kerasseq.training.configuration import TrainingConfig
 
@@ -45,6 +49,11 @@ def open_checkpoint(
     if options.resume:
         checkpoint.read()
     return checkpoint
+
+
+def describe_file(path: str | os.PathLike) -> tuple[str, str | None]:
+    """A file's name for the report, and its SHA-256; None of what is no file."""
+    return visible(Path(path).name), sha256_of(path) if is_file(Path(path)) else None
 
 
 def describe_training(

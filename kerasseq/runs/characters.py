@@ -113,7 +113,10 @@ def train(
     folder = options.out / name
     vocabulary = corpus.vocabulary
     ids, held_out = split_text(corpus.ids)
-    print(f"\n{corpus.name}: {len(corpus.ids):,} characters, {config}")
+    print(
+        f"\n{corpus.name}: {len(corpus.ids):,} characters, {len(vocabulary):,} of them "
+        f"different; {config}"
+    )
     if unknown := vocabulary.unknown(options.prompt):
         print(f"characters of the prompt that the text lacks are left out: {unknown}")
 

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import keras
@@ -21,11 +20,10 @@ from kerasseq.files.labels import check_room, write_labels
 from kerasseq.files.report import record
 from kerasseq.files.writing import write_file
 from kerasseq.models.classifier import ClassifierConfig, build_classifier, predict
-from kerasseq.on_device.command import visible
 from kerasseq.pictures.answers import Answer, answer_table, draw_answers
 from kerasseq.pictures.classifier import plot_confusion
 from kerasseq.pictures.losses import plot_losses
-from kerasseq.runs.bookkeeping import describe_training
+from kerasseq.runs.bookkeeping import describe_file, describe_training
 from kerasseq.runs.demand import foresee
 from kerasseq.runs.options import Options
 from kerasseq.scores.classes import accuracy, macro_f1
@@ -51,6 +49,7 @@ class Plan(NamedTuple):
 
     Attributes:
         name: of the file.
+        sha256: of the file, if it is one.
         data: all sentences.
         training: indices of the sentences to learn from, int (M,).
         held_out: indices of the others, int (N - M,).
@@ -58,6 +57,7 @@ class Plan(NamedTuple):
     """
 
     name: str
+    sha256: str | None
     data: LabelledSentences
     training: np.ndarray
     held_out: np.ndarray
@@ -73,7 +73,7 @@ def plan(options: Options) -> Plan:
     data = read_labelled_sentences(
         options.labels, options.label_column, options.text_column, options.encoding
     )
-    name = visible(Path(options.labels).name)
+    name, sha256 = describe_file(options.labels)
     print(f"{name}: {data.form}")
     training, held_out = split_by_class(data.class_ids, seed=options.seed)
     try:
@@ -90,7 +90,7 @@ def plan(options: Options) -> Plan:
         "give fewer labels",
     )
     point_out_controls(options.labels, "".join(data.sentences))
-    return Plan(name, data, training, held_out, vocabulary)
+    return Plan(name, sha256, data, training, held_out, vocabulary)
 
 
 def choose_words(sentences: Sequence[str]) -> WordVocabulary:
@@ -107,12 +107,15 @@ def train(
 ) -> str:
     """Train a classifier, save it, measure it on held-out sentences and draw them."""
     folder = options.out / "classifier"
-    name, data, training, held_out, vocabulary = plan
+    name, sha256, data, training, held_out, vocabulary = plan
     labels, class_ids = data.classes, data.class_ids
     config = ClassifierConfig(len(vocabulary), len(labels))
     length = config.max_length
     sequences = [vocabulary.encode(sentence)[:length] for sentence in data.sentences]
-    print(f"\n{name}: {len(sequences):,} sentences of {len(labels)} classes, {config}")
+    print(
+        f"\n{name}: {len(sequences):,} sentences of {len(labels)} classes, "
+        f"{len(vocabulary):,} words in the vocabulary; {config}"
+    )
     if aside := about_spaces("".join(data.sentences)):
         print(aside)
 
@@ -164,7 +167,8 @@ def train(
     draw_answers(answers, folder / "attention.png")
     known = {data.sentences[index] for index in training}
     section = {
-        "file": name,
+        "corpus": name,
+        "corpus SHA-256": sha256,
         "sentences": len(sequences),
         "held-out sentences": len(tested),
         "held-out sentences that were also learned from": sum(

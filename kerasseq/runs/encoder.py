@@ -1,5 +1,6 @@
 """The encoder of sentences: plan -> train -> save -> measure -> draw."""
 
+import hashlib
 import math
 import time
 from collections.abc import Sequence
@@ -20,7 +21,7 @@ from kerasseq.models.encoder import (
     build_masked_word_model,
 )
 from kerasseq.pictures.encoder import write_demo
-from kerasseq.runs.bookkeeping import describe_training
+from kerasseq.runs.bookkeeping import describe_file, describe_training
 from kerasseq.runs.options import Options
 from kerasseq.text.encodings import point_out_controls
 from kerasseq.text.words import SPECIALS, WordVocabulary, read_sentences
@@ -39,6 +40,8 @@ To see a sentence's vectors, and which words attend to which:
 class Plan(NamedTuple):
     """Everything that the training of an encoder depends on."""
 
+    name: str
+    sha256: str | None
     sentences: Sequence[str]
     vocabulary: WordVocabulary
     config: EncoderConfig
@@ -52,13 +55,17 @@ def plan(options: Options) -> Plan:
         ValueError: the file of sentences cannot be used.
     """
     sentences: Sequence[str] = SENTENCES
+    content = "".join(f"{sentence}\n" for sentence in SENTENCES)
+    name: str = "built-in sentences"
+    sha256: str | None = hashlib.sha256(content.encode()).hexdigest()
     if options.sentences:
+        name, sha256 = describe_file(options.sentences)
         sentences = read_sentences(options.sentences, options.encoding)
         point_out_controls(options.sentences, "".join(sentences))
     vocabulary = WordVocabulary.from_sentences(sentences, MOST_WORDS["encoder"])
     config = EncoderConfig(len(vocabulary), **ENCODER_SIZES)
     training = encoder_training(options.preset, config.max_length)
-    return Plan(sentences, vocabulary, config, training)
+    return Plan(name, sha256, sentences, vocabulary, config, training)
 
 
 def train(
@@ -68,9 +75,12 @@ def train(
 ) -> str:
     """Train an encoder to guess hidden words, save it, measure it and draw it."""
     folder = options.out / "encoder"
-    sentences, vocabulary, config, training = plan
+    name, sha256, sentences, vocabulary, config, training = plan
     sequences = [vocabulary.encode(sentence) for sentence in sentences]
-    print(f"\n{len(sentences)} sentences, {config}")
+    print(
+        f"\n{name}: {len(sentences):,} sentences, {len(vocabulary):,} words in the "
+        f"vocabulary; {config}"
+    )
 
     keras.utils.set_random_seed(options.seed)
     encoder = build_encoder(config)
@@ -115,6 +125,8 @@ def train(
 
     write_demo(folder, encoder, vocabulary, sentences)
     section = {
+        "corpus": name,
+        "corpus SHA-256": sha256,
         "sentences": len(sentences),
         "loss of masked words": loss,
         "loss by the words' frequencies": frequencies,

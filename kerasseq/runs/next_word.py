@@ -139,7 +139,10 @@ def train(
     vocabulary, training = plan.vocabulary, plan.training
     train, held_out = plan.text.split()
     ids, held_out_ids = map(vocabulary.encode_typed, (train, held_out))
-    print(f"\n{plan.name}: {len(plan.text.ids):,} words, {plan.config}")
+    print(
+        f"\n{plan.name}: {len(plan.text.ids):,} words, {len(vocabulary):,} in the "
+        f"vocabulary; {plan.config}"
+    )
 
     keras.utils.set_random_seed(options.seed)
     counts = np.bincount(ids, minlength=len(vocabulary))
@@ -176,7 +179,7 @@ def train(
     }
     figures = {name: typing.figures() for name, typing in typings.items()}
     for name, values in figures.items():
-        print(name, *(f"{key}: {value:.1%}" for key, value in values.items()), sep="  ")
+        print(name, *(f"{key}: {value:.3f}" for key, value in values.items()), sep="  ")
 
     plot_losses(history.history, folder / "loss.png", unit="nats a word")
     plot_savings(figures, folder / "savings.png")

@@ -3,7 +3,6 @@
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import keras
@@ -20,7 +19,7 @@ from kerasseq.files.keras_models import save_model
 from kerasseq.files.labels import check_room, write_labels
 from kerasseq.files.report import record
 from kerasseq.models.tagger import TaggerConfig, build_tagger
-from kerasseq.on_device.command import visible
+from kerasseq.on_device.command import is_terminal, visible
 from kerasseq.pictures.losses import plot_losses
 from kerasseq.pictures.tagger import (
     colour_entities,
@@ -28,7 +27,7 @@ from kerasseq.pictures.tagger import (
     score_rows,
     write_entity_page,
 )
-from kerasseq.runs.bookkeeping import describe_training
+from kerasseq.runs.bookkeeping import describe_file, describe_training
 from kerasseq.runs.demand import foresee
 from kerasseq.runs.options import Options
 from kerasseq.scores.entities import OVERALL, EntityLookup, EntityScore, score_entities
@@ -52,6 +51,7 @@ class Plan(NamedTuple):
     """What the tagger learns from, and what it is measured on."""
 
     name: str
+    sha256: str | None
     learned: Sequence[TaggedSentence]
     held_out: Sequence[TaggedSentence]
 
@@ -65,7 +65,7 @@ def plan(options: Options) -> Plan:
     sentences, form = read_tagged_file(
         options.tags, columns=options.tags_columns, encoding=options.encoding
     )
-    name = visible(Path(options.tags).name)
+    name, sha256 = describe_file(options.tags)
     print(f"{name}: {form}")
     if len(sentences) < LEAST_SENTENCES:
         raise ValueError(
@@ -97,7 +97,7 @@ def plan(options: Options) -> Plan:
     point_out_controls(
         options.tags, "".join(token for each in sentences for token in each.tokens)
     )
-    return Plan(name, learned, held_out)
+    return Plan(name, sha256, learned, held_out)
 
 
 def train(
@@ -107,7 +107,7 @@ def train(
 ) -> str:
     """Train a tagger, save it, compare it with the lookup and draw both."""
     folder = options.out / "tagger"
-    name, learned, held_out = plan
+    name, sha256, learned, held_out = plan
     kinds = find_kinds([*learned, *held_out])
     named = visible(", ".join(kinds))
     print(f"\n{name}: {len(learned) + len(held_out):,} sentences, {named}")
@@ -137,7 +137,7 @@ def train(
 
     overall, by_lookup = scores[OVERALL].f1, baseline[OVERALL].f1
     print_sentences(tokens, predicted, kinds)
-    print(f"F1 {100 * overall:.1f}; by lookup of known names {100 * by_lookup:.1f}")
+    print(f"F1 {overall:.3f}; by lookup of known names {by_lookup:.3f}")
 
     plot_losses(history.history, folder / "loss.png", unit="nats a token, weighted")
     plot_scores(
@@ -153,7 +153,8 @@ def train(
     title = f"What a tagger finds in {name}"
     write_entity_page(folder / "entities.html", shown, kinds, title)
     section = {
-        "file": name,
+        "corpus": name,
+        "corpus SHA-256": sha256,
         "sentences learned from": len(learned),
         "sentences held out": len(held_out),
         "words": len(vocabulary),
@@ -217,8 +218,8 @@ def fit_tagger(
 
 
 def f1_by_kind(scores: dict[str, EntityScore]) -> dict[str, float]:
-    """F1 of each kind, and overall, in percent."""
-    return {kind: 100 * score.f1 for kind, score in scores.items()}
+    """F1 of each kind, and overall."""
+    return {kind: score.f1 for kind, score in scores.items()}
 
 
 def print_sentences(
@@ -233,4 +234,4 @@ def print_sentences(
         if find_entities(tags)
     ]
     for sentence in found[:PRINTED_SENTENCES]:
-        print(f"  {colour_entities(sentence, kinds, sys.stdout.isatty())}")
+        print(f"  {colour_entities(sentence, kinds, is_terminal(sys.stdout))}")

@@ -60,18 +60,17 @@ class Plan(NamedTuple):
     """Everything that the training of a translator depends on.
 
     Attributes:
-        name: of the file.
-        learned: the pairs to learn from.
-        held_out: those to measure on.
+        name, sha256: of the file, and of its pairs, one a line.
+        learned, held_out: the pairs to learn from, and those to measure on.
         too_long: pairs of the file that have more pieces than the model reads.
         vocabulary: pieces of the pairs to learn from.
-        config: the model's sizes.
-        training: how it is trained.
+        config, training: the model's sizes, and how it is trained.
         batches: the pairs to learn from.
         checkpoint: of the run.
     """
 
     name: str
+    sha256: str
     learned: Sequence[EncodedPair]
     held_out: Sequence[EncodedPair]
     too_long: int
@@ -136,6 +135,7 @@ def plan(options: Options) -> Plan:
     sha256 = hashlib.sha256(content.encode()).hexdigest()
     return Plan(
         visible(path.name),
+        sha256,
         learned,
         held_out,
         len(pairs) - len(learned) - len(held_out),
@@ -179,7 +179,7 @@ def train(
     vocabulary, learned, held_out = plan.vocabulary, plan.learned, plan.held_out
     print(
         f"\n{plan.name}: {len(learned) + len(held_out):,} pairs, {len(vocabulary):,} "
-        f"pieces, {plan.config}"
+        f"pieces in the vocabulary; {plan.config}"
     )
     keras.utils.set_random_seed(options.seed)
     model = build_translation(plan.config)
@@ -228,7 +228,8 @@ def train(
     pieces = sum(len(each.target) + 1 for each in held_out)
     characters = sum(map(len, references))
     section = {
-        "file": plan.name,
+        "corpus": plan.name,
+        "corpus SHA-256": plan.sha256,
         "pairs learned from": len(learned),
         "held-out pairs": len(held_out),
         "pairs longer than the model reads, left out": plan.too_long,

@@ -8,6 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kerasseq.files.report import (
+    COARSE,
+    WRONG,
     Check,
     ChecksFailed,
     as_markdown,
@@ -104,7 +106,27 @@ def test_what_fails_is_named_with_value_and_bar():
     with pytest.raises(ChecksFailed) as failure:
         require(checks)
     message = str(failure.value)
-    assert "a.tflite: loss: 0.5, wanted at most 0.1" in message
+    lines = message.split("\n")
+    assert lines[:2] == [
+        "a.tflite: loss: 0.5, wanted at most 0.1",
+        f"a.tflite: that means {WRONG}",
+    ]
     assert "FlexAdd" in message
     assert "b.tflite" not in message
     require(checks[1:2])
+
+
+def test_what_fails_says_what_it_means_once_a_file():
+    size = Check("m_int8.tflite", "bytes", 3125616, 2485860.4, if_failed="it is large")
+    coarse = [Check("m_int8.tflite", f"loss {n}", n / 3, 0.01) for n in (1, 2)]
+    with pytest.raises(ChecksFailed) as failure:
+        require([size, *coarse])
+    assert str(failure.value).split("\n") == [
+        "m_int8.tflite: bytes: 3,125,616, wanted at most 2,485,860",
+        "m_int8.tflite: that means it is large",
+        "m_int8.tflite: loss 1: 0.3333, wanted at most 0.01",
+        "m_int8.tflite: loss 2: 0.6667, wanted at most 0.01",
+        f"m_int8.tflite: that means {COARSE}",
+    ]
+    for meaning in (COARSE, WRONG):
+        assert ": " in meaning, "what it means, and what to do"

@@ -1,6 +1,7 @@
 """Every size and every fraction of every model's configuration has its range."""
 
 import dataclasses
+import re
 
 import pytest
 
@@ -95,3 +96,16 @@ def test_settings_that_make_no_model_are_refused(name, changes, message):
 def test_a_configuration_is_frozen(name):
     with pytest.raises(dataclasses.FrozenInstanceError):
         CONFIGURATIONS[name].vocabulary_size = 8
+
+
+@pytest.mark.parametrize("name", [each for each in CONFIGURATIONS if each != "tagger"])
+def test_a_configuration_is_told_in_words(name):
+    told = str(CONFIGURATIONS[name])
+    assert not set("=()_'") & set(told), told
+    config = dataclasses.replace(CONFIGURATIONS[name], dropout=0.125)
+    assert "dropout 0.125" in str(config)
+    for field in dataclasses.fields(config):
+        if field.name in ("units", "model_size"):
+            size = dataclasses.replace(config, **{field.name: 1216})
+            assert "1,216" in str(size)
+    assert not re.search(r"\b1 \w+( \w+)?s\b|[2-9] (block|head|layer)\b", told), told

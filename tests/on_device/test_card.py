@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kerasseq.on_device.card import CONTRACT_VERSION, KINDS, OF_KIND
+from kerasseq.on_device.card import CARD, CONTRACT_VERSION, KINDS, OF_KIND
 from kerasseq.on_device.model_file import Model
+from tests.support.contract import promised
 
 FLATBUFFER = b"FLATBUFFER" * 7
 OF_WORDS = {"length": 7, "vocabulary_size": 3}
@@ -288,3 +289,10 @@ def test_an_encrypted_entry_is_refused(path):
     content[content.index(b"PK\x01\x02") + 8] |= 1
     path.write_bytes(content)
     assert "encrypted" in refused(path)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_page_has_every_entry_that_a_card_must_have(kind):
+    assert {*CARD, *OF_KIND[kind]} <= promised({"kind": kind})
+    assert {"corpus", "licence"} <= promised({"kind": kind})
+    assert ("tags" in promised({"kind": kind})) == (kind == "tagger")

@@ -44,7 +44,7 @@ def flatbuffer(classifier) -> bytes:
 @pytest.fixture(scope="module")
 def card(classifier) -> dict:
     return {
-        **about("classifier", classifier),
+        **about("classifier", classifier, {}),
         "length": LENGTH,
         "labels": LABELS,
         "vocabulary_size": len(VOCABULARY),

@@ -131,9 +131,9 @@ def test_rows_of_scores():
     (row,) = score_rows({"overall": EntityScore(1, 2, 4)})
     assert row == {
         "entities": "overall",
-        "precision": "50.0",
-        "recall": "25.0",
-        "F1": "33.3",
+        "precision": 0.5,
+        "recall": 0.25,
+        "F1": pytest.approx(1 / 3),
         "in the file": 4,
         "found": 2,
         "right": 1,

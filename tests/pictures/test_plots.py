@@ -293,34 +293,39 @@ def test_savings_are_bars_side_by_side(tmp_path):
     bars = {
         bar.get_label(): [each.get_height() for each in bar] for bar in axes.containers
     }
-    assert bars == {"ours": [25, 50], "other": [12.5, 40]}
+    assert bars == {"ours": [0.25, 0.5], "other": [0.125, 0.4]}
     assert labels(axes.xaxis) == ["hit", "saved"]
     places = [[each.get_x() for each in bar] for bar in axes.containers]
     assert all(one < other for one, other in zip(*places, strict=True))
-    assert [text.get_text() for text in axes.texts] == ["25.0", "50.0", "12.5", "40.0"]
+    assert [text.get_text() for text in axes.texts] == [
+        "0.250",
+        "0.500",
+        "0.125",
+        "0.400",
+    ]
 
 
 # --- scores
 
 
 def test_scores_are_bars_by_name_and_method(tmp_path):
-    scores = {"ours": {"overall": 41.9, "person": 60.0}, "theirs": {"overall": 5.4}}
+    scores = {"ours": {"overall": 0.419, "person": 0.6}, "theirs": {"overall": 0.054}}
     path = tmp_path / "f1.png"
     figure = plot_scores(scores, path, "F1 of entities")
     check_picture(path, figure)
     (axes,) = figure.axes
     widths = {
-        bars.get_label(): [round(bar.get_width(), 1) for bar in bars]
+        bars.get_label(): [round(bar.get_width(), 3) for bar in bars]
         for bars in axes.containers
     }
-    assert widths == {"ours": [41.9, 60.0], "theirs": [5.4, 0.0]}
+    assert widths == {"ours": [0.419, 0.6], "theirs": [0.054, 0.0]}
     assert labels(axes.yaxis) == ["overall", "person"]
     assert axes.yaxis_inverted(), "the first name is on top"
     assert axes.get_title(loc="left") == "F1 of entities"
 
 
 def test_scores_of_any_names_can_be_drawn(tmp_path):
-    scores = {"a $b$": {"$x_{": 1.0, "名前": 2.0, "long" * 20: 100.0}}
+    scores = {"a $b$": {"$x_{": 0.01, "名前": 0.02, "long" * 20: 1.0}}
     check_picture(tmp_path / "p.png", plot_scores(scores, tmp_path / "p.png", "_$^"))
 
 

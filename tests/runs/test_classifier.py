@@ -14,6 +14,7 @@ import train_all
 from kerasseq.files.keras_models import load_model
 from kerasseq.files.labels import read_labels
 from kerasseq.on_device.model_file import Model
+from tests.support.contract import check_card
 
 ROOT = Path(__file__).parents[2]
 # Three classes, unbalanced, in three scripts; one word identifies each class.
@@ -88,6 +89,7 @@ def test_a_file_classifies_on_a_device(run, variant):
     card = Model(path).card
     assert (card["kind"], card["weights"]) == ("classifier", variant)
     assert card["labels"] == sorted(WORDS)
+    check_card(card)
     runner = ROOT / "kerasseq" / "on_device" / "classify.py"
     done = subprocess.run(
         [sys.executable, runner, path],

@@ -18,6 +18,7 @@ from kerasseq.recipes import next_word as recipe
 from kerasseq.recipes.next_word import Expected
 from kerasseq.signatures.next_word import suggest
 from kerasseq.text.keyboard import TypedVocabulary
+from tests.support.contract import check_card
 
 pytestmark = pytest.mark.usefixtures("without_xla")
 
@@ -75,6 +76,7 @@ def test_the_files_suggest_what_was_learned(run):
     card, words = model.card, model.vocabulary["words"]
     assert (card["contract"], card["kind"]) == (2, "next-word model")
     assert words[card["first_word"]] == "the"
+    check_card(card)
     assert card["corpus"] == "story.txt" and 0 < card["keystrokes_saved"] < 1
 
 

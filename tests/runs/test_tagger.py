@@ -25,6 +25,7 @@ from kerasseq.models.tagger import TaggerConfig
 from kerasseq.on_device.model_file import Model
 from kerasseq.signatures.tagger import TaggerOnIds, tag_sentences
 from kerasseq.text.words import WordVocabulary
+from tests.support.contract import check_card
 
 PROGRAM = Path(__file__).parents[2] / "kerasseq" / "on_device" / "tag.py"
 
@@ -94,6 +95,7 @@ def test_new_names_are_found(run):
     card = Model(run / "tagger" / "tagger_int8.tflite").card
     assert card["tags"] == ["O", "B-person", "I-person", "B-town", "I-town"]
     assert card["held_out_f1"] == report["tagger"]["F1"]
+    check_card(card)
 
 
 @pytest.mark.slow

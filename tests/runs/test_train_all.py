@@ -25,6 +25,7 @@ from kerasseq.on_device.operators import list_operators
 from kerasseq.recipes import shipping
 from kerasseq.training.checkpoint import Checkpoint
 from kerasseq.training.presets import ENCODER_STEPS
+from tests.support.contract import check_card
 
 pytestmark = pytest.mark.usefixtures("without_xla")
 
@@ -117,6 +118,7 @@ def test_a_transformer_is_run_in_the_same_way(tmp_path, capsys):
     card = Model(folder / "char_transformer_int8.tflite").card
     sizes = {"model_size": 24, "heads": 1, "blocks": 1, "context": 32}
     assert sizes.items() <= card.items()
+    check_card(card)
     assert "char_transformer_int8.tflite --prompt" in capsys.readouterr().out
 
 
@@ -155,6 +157,7 @@ def test_each_file_holds_built_in_operations_its_card_and_its_vocabulary(
     operators = list_operators(model.flatbuffer)
     assert operators and not [name for name in operators if "CUSTOM" in name]
     assert (model.card["contract"], model.card["weights"]) == (2, variant)
+    check_card(model.card)
     saved = (run / part / "vocabulary.json").read_text()
     assert model.vocabulary == json.loads(saved)
     with zipfile.ZipFile(path) as archive:

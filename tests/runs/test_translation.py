@@ -16,6 +16,7 @@ from kerasseq.runs.options import Options
 from kerasseq.signatures.translating import translate_ids
 from kerasseq.signatures.translation import TranslationOnIds
 from kerasseq.text.subwords import END, Subwords
+from tests.support.contract import check_card
 from tests.support.searching import search_by_steps
 
 
@@ -43,6 +44,7 @@ def test_it_leaves_files_and_new_dates_are_right(run):
     section = report["translation"]
     assert section["pairs learned from"] + section["held-out pairs"] == 2500
     assert section["exact"] > 0.97
+    check_card(Model(folder / "translation_int8.tflite").card)
     assert section["exact, target of the nearest source"] < 0.1
     header, *rows = (folder / "held_out.tsv").read_text().splitlines()
     assert header == "source\treference\ttranslation"
