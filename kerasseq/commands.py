@@ -3,6 +3,7 @@
 Parsing and help load neither TensorFlow nor Keras; only the work does.
 """
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -88,6 +89,7 @@ def train(
     return _run(app, arguments, program)
 
 
+@open_streams()
 def export_again(name: str, arguments: Sequence[str] | None = None) -> int:
     """Export a saved model again: `python -m export.NAME DIR`, DIR of a run.
 
@@ -101,7 +103,7 @@ def export_again(name: str, arguments: Sequence[str] | None = None) -> int:
     program = f"export.{name}"
     prepare, arguments = _from_process(arguments)
     if len(arguments) != 1 or arguments[0].startswith("-"):
-        print(f"usage: python -m {program} DIR, a run's folder", file=sys.stderr)
+        say(f"usage: python -m {program} DIR, a run's folder")
         return 2
     prepare()
     return _export(Path(arguments[0]), name, program)
@@ -114,15 +116,16 @@ def _from_process(
     # Only a command with a process of its own may redirect standard error.
     if arguments is None:
         own_process()
-        open_streams()
         return _load, sys.argv[1:]
     return lambda: None, arguments
 
 
 def _load() -> None:
-    """Import what training and exporting need."""
+    """Import what training and exporting need, whatever Keras is set to elsewhere."""
     hush()
+    os.environ["KERAS_BACKEND"] = "tensorflow"
     with importing():
+        import_module("keras").config.set_floatx("float32")
         import_module("kerasseq.parts")
 
 
@@ -216,10 +219,11 @@ def _add_export(app: typer.Typer, program: str, prepare: Callable[[], None]) -> 
 def _export(out: Path, name: str | None, program: str) -> int:
     from kerasseq.parts import export
 
-    code = exit_code(program, partial(export, out, name), "run this again")
-    if not code:
+    def work() -> None:
+        export(out, name)
         print(visible(f"written and checked; see {out / 'REPORT.md'}"))
-    return code
+
+    return exit_code(program, work, "run this again")
 
 
 def _saved_models(context: typer.Context, incomplete: str) -> list[str]:

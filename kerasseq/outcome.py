@@ -9,11 +9,12 @@ from typing import Any
 from kerasseq.files.report import ChecksFailed
 from kerasseq.files.writing import WriteError
 from kerasseq.on_device.command import visible
-from kerasseq.starting import interruptible
+from kerasseq.starting import interruptible, open_streams
 
 LONGEST = 500  # characters of a line; what is wrong stands at its start or its end
 
 
+@open_streams()
 def exit_code(program: str, work: Callable[[], Any], again: str) -> int:
     """Run a command's work.
 
@@ -35,6 +36,8 @@ def exit_code(program: str, work: Callable[[], Any], again: str) -> int:
             return code
     except ValueError as error:
         line, code = f"error: {error}", 2
+    except ModuleNotFoundError as error:
+        line, code = f"error: {error.name} is not installed; pip install kerasseq", 2
     except FloatingPointError as error:
         line, code = f"training failed: {error}", 1
     except ChecksFailed as error:

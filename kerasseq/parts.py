@@ -19,6 +19,7 @@ import keras
 
 from kerasseq.files.lock import locked
 from kerasseq.files.report import read_report
+from kerasseq.models.precision import check_keras
 from kerasseq.on_device.command import visible
 from kerasseq.recipes.exporting import RECIPES, export_run
 from kerasseq.runs import (
@@ -31,6 +32,8 @@ from kerasseq.runs import (
     translation,
 )
 from kerasseq.runs.options import Options
+from kerasseq.runs.outlook import Outlook
+from kerasseq.starting import open_streams
 from kerasseq.training.callbacks import tensorboard
 
 
@@ -63,12 +66,19 @@ PARTS: dict[str, Part] = {
 }
 
 
+def how_to(part: str, file: Path) -> str:
+    """The next commands to type, or to paste, for a file of a part."""
+    return PARTS[part].HOW_TO.format(file=visible(shlex.quote(file.as_posix())))
+
+
 # Ids of processes: this one's and, where it was forked, also of those before it.
 _TRAINED_IN: set[int] = set()
 
 
+@open_streams()
 def train_all(options: Options, callbacks: Sequence[keras.callbacks.Callback]) -> None:
     """Plan all parts, then train and export each."""
+    check_keras()
     if _TRAINED_IN - {os.getpid()}:
         raise RuntimeError(
             "this process was forked from one that has trained, and TensorFlow's "
@@ -80,20 +90,22 @@ def train_all(options: Options, callbacks: Sequence[keras.callbacks.Callback]) -
     plans = {name: PARTS[name].plan(options) for name in options.only}
     if options.tensorboard:
         callbacks = [*callbacks, tensorboard(options.tensorboard)]
-    with locked(options.out, *PARTS, *RECIPES):
+    outlook = Outlook(options.only, options.preset)
+    with locked(options.out, *PARTS, *RECIPES), outlook.watching():
         read_report(options.out)  # refused here, not after a training
         for name, plan in plans.items():
-            model = PARTS[name].train(options, plan, callbacks)
+            outlook.begin(name)
+            model = PARTS[name].train(options, plan, [*callbacks, outlook])
             if model:
+                outlook.export()
                 export_run(model, options.out)
-                file = options.out / model / f"{model}_int8.tflite"
-                quoted = shlex.quote(file.as_posix())
-                print(PARTS[name].HOW_TO.format(file=visible(quoted)))
+                print(how_to(name, options.out / model / f"{model}_int8.tflite"))
     report = options.out / "REPORT.md"
     line = visible(f"Everything is in {options.out}; {report} sums it up.")
     print(f"\n{line}")
 
 
+@open_streams()
 def export(directory: str | Path, name: str | None = None) -> None:
     """Export saved models again.
 
@@ -106,6 +118,7 @@ def export(directory: str | Path, name: str | None = None) -> None:
             folder.
         ChecksFailed: a file fails its checks.
     """
+    check_keras()
     directory = Path(directory)
     if name and name not in RECIPES:
         raise ValueError(f"{name!r} is none of {', '.join(RECIPES)}")

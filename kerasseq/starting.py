@@ -1,6 +1,7 @@
 """What a command's process does first, before it imports anything that takes time."""
 
 import contextlib
+import io
 import os
 import signal
 import sys
@@ -53,12 +54,30 @@ def _handling(before: Callable, handler: Callable) -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def open_streams() -> None:
-    """Give streams that are closed a place to go, for libraries that write to them."""
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if getattr(sys, name) is None:
-            stream = open(os.devnull, mode, encoding="utf-8")  # noqa: PTH123
-            setattr(sys, name, stream)
+@contextlib.contextmanager
+def open_streams() -> Iterator[None]:
+    r"""Let a block, and the libraries in it, print whatever they have to.
+
+    What the encoding of standard output lacks becomes an escape such as \u2192, as on
+    standard error. Streams that are closed get a place to go.
+    """
+    with contextlib.ExitStack() as after:
+        for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+            if getattr(sys, name) is None:
+                stream = open(os.devnull, mode, encoding="utf-8")  # noqa: PTH123
+                after.enter_context(stream)
+                setattr(sys, name, stream)
+                after.callback(setattr, sys, name, None)
+        stream, fails = sys.stdout, ("strict", "surrogateescape")  # that of locale C
+        if isinstance(stream, io.TextIOWrapper) and stream.errors in fails:
+            after.callback(_reconfigure, stream, stream.errors)
+            _reconfigure(stream, "backslashreplace")
+        yield
+
+
+def _reconfigure(stream: io.TextIOWrapper, errors: str) -> None:
+    with contextlib.suppress(OSError):  # it writes first, and the disk may be full
+        stream.reconfigure(errors=errors)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

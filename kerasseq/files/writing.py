@@ -31,7 +31,9 @@ def plain_directory(path: str | os.PathLike) -> Path:
         ValueError: it holds what begins a pattern, or is not UTF-8.
     """
     if any("\ud800" <= character <= "\udfff" for character in str(path)):
-        raise ValueError(f"the name {path} is not UTF-8; give another")
+        raise ValueError(
+            f"the name {path} is not UTF-8 here; give another, or set PYTHONUTF8=1"
+        )
     signs = "*?[" if os.sep == "\\" else "*?[\\"
     if any(sign in str(path) for sign in signs):
         raise ValueError(

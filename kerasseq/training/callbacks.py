@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from kerasseq.files.reading import shortened
 from kerasseq.files.writing import write_file
+from kerasseq.on_device.command import is_terminal
 
 
 class Perplexity(keras.callbacks.Callback):
@@ -112,7 +113,7 @@ class SampleTexts(keras.callbacks.Callback):
 
 def verbosity() -> int:
     """How `fit` reports: 1, a progress bar, in a terminal; 2, a line an epoch, else."""
-    return 1 if sys.stdout.isatty() else 2
+    return 1 if is_terminal(sys.stdout) else 2
 
 
 def tensorboard(directory: str | os.PathLike) -> keras.callbacks.Callback:

@@ -96,7 +96,7 @@ def test_closed_streams_do_no_harm(arguments, ending):
 def test_no_file_takes_the_number_of_a_closed_stream(tmp_path):
     code = (
         "import os, sys; from kerasseq.starting import *; own_process(); "
-        f"file = open({str(tmp_path / 'file')!r}, 'w'); open_streams(); "
+        f"file = open({str(tmp_path / 'file')!r}, 'w')\nwith open_streams(): "
         "print('lost'); os.write(1, b'lost'); os.write(2, b'lost'); "
         "print(file.fileno(), file=file)"
     )

@@ -1,0 +1,163 @@
+"""Where a run is, and about how long the rest of it takes."""
+
+import contextlib
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import keras
+
+from kerasseq.on_device.command import is_terminal
+
+# Seconds of a part with its export on two cores, by preset: what is expected until
+# something is measured. A large file takes longer in the last four.
+SECONDS = {
+    "attention": {"fast": 3, "default": 3, "best": 3},
+    "encoder": {"fast": 25, "default": 40, "best": 40},
+    "char_rnn": {"fast": 18, "default": 90, "best": 370},
+    "next_word": {"fast": 60, "default": 240, "best": 450},
+    "tagger": {"fast": 50, "default": 100, "best": 200},
+    "classifier": {"fast": 30, "default": 30, "best": 30},
+    "translation": {"fast": 90, "default": 660, "best": 1900},
+}
+EXPORT = 20  # of these seconds
+EVERY = 10.0  # seconds between the lines in a log
+FIRST = 5.0  # seconds until a training's speed is known
+
+
+class Outlook(keras.callbacks.Callback):
+    """Says where a run is: before each part, after its first seconds, and in a log.
+
+    In a log, where Keras shows no progress bar, it writes a line every ten seconds.
+
+    Args:
+        parts: of the run, in their order.
+        preset: of the run.
+    """
+
+    def __init__(self, parts: Sequence[str], preset: str) -> None:
+        super().__init__()
+        self._expected = {name: float(SECONDS[name][preset]) for name in parts}
+        self._parts = list(parts)
+        self._part = ""
+        self._began, self._due = time.monotonic(), float("inf")
+        self._before = 0.0  # seconds of the parts that ended
+        # Since when the speed of a training is measured, and from which batch on.
+        self._training: tuple[float, int] | None = None
+        self._told = False
+
+    @contextlib.contextmanager
+    def watching(self) -> Iterator[None]:
+        """Write a line every ten seconds in the block, if nobody sees a bar."""
+        ended = threading.Event()
+
+        def beat() -> None:
+            while not ended.wait(min(1.0, EVERY)):
+                if time.monotonic() >= self._due:
+                    self._say(f"{self._part}: {self._stage}; {self._time()}")
+
+        thread = threading.Thread(target=beat, daemon=True)
+        if not is_terminal(sys.stdout):
+            thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            if thread.is_alive():
+                thread.join()
+
+    def begin(self, part: str) -> None:
+        """Say which part begins, and about how long it and the rest take."""
+        if self._part:
+            self._before += time.monotonic() - self._began
+        self._part, self._began, self._told = part, time.monotonic(), False
+        self._enter("preparing")
+        number, count = self._parts.index(part) + 1, len(self._parts)
+        of = f"part {number} of {count}, " if count > 1 else ""
+        self._say(f"\n{of}{part}: {self._rest()}")
+
+    def export(self) -> None:
+        """The training of the part has ended, and its export begins."""
+        self._enter("exporting and checking")
+
+    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        self._enter("training")
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        self._epoch = epoch
+        if not self._told and self._left_of_training() is not None:
+            self._told = True
+            self._say(f"{self._part}: {self._rest()}")
+        self._due = time.monotonic() + EVERY
+
+    def on_train_batch_end(
+        self, batch: int, logs: Mapping[str, Any] | None = None
+    ) -> None:
+        steps, epochs = self.params.get("steps"), self.params.get("epochs")
+        if not steps or not epochs:
+            return
+        self._done = self._epoch * steps + batch + 1
+        if self._training is None:  # the first batch is compiled
+            self._training = time.monotonic(), self._done
+        self._stage = (
+            f"epoch {self._epoch + 1} of {epochs}, batch {batch + 1} of {steps}"
+        )
+
+    def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
+        self._enter("measuring")
+
+    def left(self) -> tuple[float, float]:
+        """About how many seconds the part takes from now on, and the whole run."""
+        passed = time.monotonic() - self._began
+        expected = self._expected[self._part]
+        training = self._left_of_training()
+        here = max(expected - passed, 0.0) if training is None else training + EXPORT
+        index = self._parts.index(self._part)
+        before = sum(self._expected[name] for name in self._parts[:index])
+        # As much slower or faster than expected as what has been measured.
+        factor = (self._before + passed + here) / (before + expected)
+        if training is None:
+            factor = self._before / before if before else 1.0
+            here *= factor
+        later = sum(self._expected[name] for name in self._parts[index + 1 :])
+        return here, here + factor * later
+
+    def _enter(self, stage: str) -> None:
+        self._stage, self._since = stage, time.monotonic()
+        self._training, self._done = None, 0
+
+    def _left_of_training(self) -> float | None:
+        """Seconds of the batches that are left, if the first ones took long enough."""
+        if self._training is None:
+            return None
+        since, first = self._training
+        passed = time.monotonic() - since
+        if passed < FIRST or self._done == first:
+            return None
+        total = self.params["steps"] * self.params["epochs"]
+        return passed / (self._done - first) * (total - self._done)
+
+    def _time(self) -> str:
+        if self._left_of_training() is not None:
+            return self._rest()
+        return f"{spoken(time.monotonic() - self._since)} so far"
+
+    def _rest(self) -> str:
+        here, run = map(spoken, self.left())
+        return f"about {here} left" + f", {run} in the whole run" * (here != run)
+
+    def _say(self, line: str) -> None:
+        with contextlib.suppress(OSError, ValueError):  # it was closed, or is full
+            print(line, flush=True)
+        self._due = time.monotonic() + EVERY
+
+
+def spoken(seconds: float) -> str:
+    """A time, rounded as far as an estimate can be trusted."""
+    if seconds < 90:
+        return f"{max(5, 5 * round(seconds / 5))} seconds"
+    if seconds < 5400:
+        return f"{round(seconds / 60)} minutes"
+    return f"{seconds / 3600:.1f} hours"
