@@ -74,10 +74,10 @@ def plan(options: Options) -> Plan:
         )
     count = len(sentences) - len(sentences) // 10
     learned, held_out = sentences[:count], sentences[count:]
-    for some, name in ((learned, "first nine tenths"), (held_out, "last tenth")):
+    for some, where in ((learned, "first nine tenths"), (held_out, "last tenth")):
         if not find_kinds(some):
             raise ValueError(
-                f"{options.tags} has no entity in its {name}, which a tagger cannot "
+                f"{options.tags} has no entity in its {where}, which a tagger cannot "
                 "learn from or be measured on; shuffle the sentences"
             )
     kinds = find_kinds(sentences)

@@ -96,6 +96,7 @@ def test_new_names_are_found(run):
     assert card["tags"] == ["O", "B-person", "I-person", "B-town", "I-town"]
     assert card["held_out_f1"] == report["tagger"]["F1"]
     check_card(card)
+    assert card["corpus"] == report["tagger"]["corpus"] == "names.conll"
 
 
 @pytest.mark.slow
