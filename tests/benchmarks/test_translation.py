@@ -53,7 +53,6 @@ def small(monkeypatch):
         monkeypatch.setattr(translation_keras, name, value)
 
 
-@pytest.mark.slow
 def test_the_example_sees_neither_padding_nor_the_future(small):
     model = translation_keras.build_example()
     source, target = (
