@@ -58,8 +58,8 @@ BAD = {
         6,
         "is the only example of 'other'",
     ),
-    "no-break space": ("ham\t\u00a0\u202f\n", 5, "has no word after the tab"),
-    "invisible": ("ham\t\u200b\ufeff\u00ad\n", 5, "has no word after the tab"),
+    "no-break space": ("ham\t\u00a0\u202f\n", 5, "has no word after 'ham'"),
+    "invisible": ("ham\t\u200b\ufeff\u00ad\n", 5, "has no word after 'ham'"),
     "latin1": ("ham\tna\xefve\n".encode("latin1"), 5, "byte 6 is 0xef"),
 }
 

@@ -20,7 +20,7 @@ def test_names_may_take_as_many_bytes_as_there_is_room_for():
 def test_a_run_with_more_is_refused_before_it_trains(tmp_path):
     names = [f"{number}-{'x' * 990}" for number in range(600)]
     path: Path = tmp_path / "names"
-    path.write_text("".join(f"{name}\ta b\n" * 2 for name in names))
+    path.write_text("".join(f"{name}\ta b{i}\n" * 2 for i, name in enumerate(names)))
     with pytest.raises(ValueError, match="600 labels or tags take"):
         classifier.plan(Options(labels=str(path)))
     path.write_text("".join(f"a\tB-{name}\n\n" * 2 for name in names))

@@ -15,6 +15,7 @@ import pytest
 from kerasseq.on_device import classify, generate
 from kerasseq.on_device.command import Command
 from tests.fuzz import fuzz_commands
+from tests.support.device_files import write_translator
 from tests.support.programs import FOLDER, run_program
 
 TEXTS = {
@@ -209,5 +210,7 @@ def test_a_line_or_a_prompt_beyond_all_measure_is_refused(files, monkeypatch, ca
     )
 
 
-def test_any_command_line_ends_in_answers_or_one_line(files):
+@pytest.mark.slow  # a translator's file takes seconds to convert
+def test_any_command_line_ends_in_answers_or_one_line(files, tmp_path):
+    files = files | {"translate": write_translator(tmp_path)}
     assert sum(fuzz_commands.fuzz(files, 100).values()) == 100

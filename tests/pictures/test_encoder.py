@@ -52,5 +52,5 @@ def test_the_first_sentences_are_printed(shown, capsys, tmp_path):
     encoder, _, _ = shown
     write_demo(tmp_path, encoder, VOCABULARY, SENTENCES)
     page = capsys.readouterr().out
-    assert "tokens: a | |pipe| | and | *stars*" in page
+    assert "tokens: a | | | pipe | | | and | *" in page
     assert page.count("(6 elements)") == 4 + 6

@@ -63,7 +63,7 @@ def test_thousands_of_kinds_are_refused(tmp_path, capsys, monkeypatch):
 
 def test_thousands_of_labels_are_said_before_they_begin(tmp_path, capsys, monkeypatch):
     path = tmp_path / "labels.tsv"
-    path.write_text("".join(f"label {i % 10_000}\ta b c\n" for i in range(20_000)))
+    path.write_text("".join(f"label {i % 10_000}\ta b c{i}\n" for i in range(20_000)))
     monkeypatch.setattr(demand, "usable_memory", lambda: 2**30)
     lines_of(tmp_path, "--only", "classifier", "--labels", str(path))
     assert "at least 3.7 GiB, and it may use 1.0 GiB here" in capsys.readouterr().err
@@ -72,7 +72,7 @@ def test_thousands_of_labels_are_said_before_they_begin(tmp_path, capsys, monkey
 @pytest.mark.parametrize(
     ("option", "part", "line"),
     [
-        ("--labels", "classifier", "{0} {1}\ta b c\n"),
+        ("--labels", "classifier", "{0} {1}\ta b c{2}\n"),
         ("--tags", "tagger", "a\tB-{0}{1}\n\n"),
     ],
 )
@@ -83,7 +83,9 @@ def test_names_that_no_card_has_room_for_are_refused(
     names = [(index % 60, "好" * 9000) for index in range(120)]
     if part == "tagger":
         names = [(index % 999, "好" * 90) for index in range(2000)]
-    path.write_text("".join(line.format(*name) for name in names) + "b\tO\n" * 9)
+    path.write_text(
+        "".join(line.format(*name, i) for i, name in enumerate(names)) + "b\tO\n" * 9
+    )
     lines_of(tmp_path, "--only", part, option, str(path))
     assert "give fewer or shorter ones" in capsys.readouterr().err
 
