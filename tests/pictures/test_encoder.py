@@ -53,4 +53,4 @@ def test_the_first_sentences_are_printed(shown, capsys, tmp_path):
     write_demo(tmp_path, encoder, VOCABULARY, SENTENCES)
     page = capsys.readouterr().out
     assert "tokens: a | | | pipe | | | and | *" in page
-    assert page.count("(6 elements)") == 4 + 6
+    assert page.count("(6 elements)") == 6 + 6
