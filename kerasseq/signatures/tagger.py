@@ -109,8 +109,7 @@ class TaggerOnText(tf.Module):
             character of each in its sentence, and that after its last; token_mask bool
             (B, T), False at padding; and tags string (B, T), "O" at padding.
         """
-        # An empty sentence more, since the recurrent layers read no empty batch.
-        words, offsets = divide_in_graph(tf.concat([sentences, [""]], 0))
+        words, offsets = divide_in_graph(sentences)
         tokens = words.to_tensor("")
         # One position more, since there may be no token at all.
         word_ids = tf.pad(self._table(words), ((0, 0), (0, 1)))
@@ -119,12 +118,15 @@ class TaggerOnText(tf.Module):
             tf.uint8,
             fixed_length=self._tagging.num_letters,
         )
-        found = self._tagging.tag(word_ids, tf.cast(letters, tf.int32))
+        # Of no sentences, TensorFlow decodes no letters either.
+        shape = (*tf.unstack(tf.shape(word_ids)), self._tagging.num_letters)
+        letters = tf.reshape(tf.cast(letters, tf.int32), shape)
+        found = self._tagging.tag(word_ids, letters)
         return {
-            "tokens": tokens[:-1],
-            "offsets": offsets.to_tensor()[:-1],
-            "token_mask": word_ids[:-1, :-1] != PAD,
-            "tags": tf.gather(self._names, found["tags"][:-1, :-1]),
+            "tokens": tokens,
+            "offsets": offsets.to_tensor(),
+            "token_mask": word_ids[:, :-1] != PAD,
+            "tags": tf.gather(self._names, found["tags"][:, :-1]),
         }
 
 
