@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from kerasseq.data.tagged_batches import encode_tokens
 from kerasseq.signatures.tag_sequences import allowed_transitions, best_sequence
-from kerasseq.text.in_graph import WordTable, divide_in_graph
+from kerasseq.text.in_graph import WordTable, at_least_one, divide_in_graph
 from kerasseq.text.tags import tag_names
 from kerasseq.text.words import PAD, WordVocabulary
 
@@ -109,7 +109,7 @@ class TaggerOnText(tf.Module):
             character of each in its sentence, and that after its last; token_mask bool
             (B, T), False at padding; and tags string (B, T), "O" at padding.
         """
-        words, offsets = divide_in_graph(sentences)
+        words, offsets = divide_in_graph(at_least_one(sentences))
         tokens = words.to_tensor("")
         # One position more, since there may be no token at all.
         word_ids = tf.pad(self._table(words), ((0, 0), (0, 1)))
@@ -118,16 +118,15 @@ class TaggerOnText(tf.Module):
             tf.uint8,
             fixed_length=self._tagging.num_letters,
         )
-        # Of no sentences, TensorFlow decodes no letters either.
-        shape = (*tf.unstack(tf.shape(word_ids)), self._tagging.num_letters)
-        letters = tf.reshape(tf.cast(letters, tf.int32), shape)
-        found = self._tagging.tag(word_ids, letters)
-        return {
+        found = self._tagging.tag(word_ids, tf.cast(letters, tf.int32))
+        answers = {
             "tokens": tokens,
             "offsets": offsets.to_tensor(),
             "token_mask": word_ids[:, :-1] != PAD,
             "tags": tf.gather(self._names, found["tags"][:, :-1]),
         }
+        count = tf.shape(sentences)[0]
+        return {name: values[:count] for name, values in answers.items()}
 
 
 def tag_sentences(

@@ -8,6 +8,7 @@ from kerasseq.signatures.translation import (
     LENGTH_PENALTY,
     TranslationOnIds,
 )
+from kerasseq.text.in_graph import at_least_one
 from kerasseq.text.subwords import END, Subwords
 from kerasseq.text.subwords_in_graph import SubwordTable
 
@@ -54,8 +55,9 @@ class TranslationOnText(tf.Module):
             int32 (B,), 0 if a translation was cut.
         """
         length = self._translating.max_length
-        ids = self._table.encode(sentences)[:, : length - 1]
-        ends = tf.fill([tf.shape(sentences)[0], 1], END)
+        some = at_least_one(sentences)
+        ids = self._table.encode(some)[:, : length - 1]
+        ends = tf.fill([tf.shape(some)[0], 1], END)
         source_ids = tf.concat([ids, ends], axis=1).to_tensor()
         inputs = (
             source_ids,
@@ -69,7 +71,7 @@ class TranslationOnText(tf.Module):
             lambda: searching(self._translating, 1)(*inputs),
             lambda: searching(self._translating, BEAM_WIDTH)(*inputs),
         )
-        return {
+        answers = {
             "translations": self._table.decode(found.ids),
             "scores": found.score,
             "source_pieces": tf.gather(self._pieces, source_ids),
@@ -77,3 +79,5 @@ class TranslationOnText(tf.Module):
             "alignment": found.alignment,
             "finished": found.finished,
         }
+        count = tf.shape(sentences)[0]
+        return {name: values[:count] for name, values in answers.items()}

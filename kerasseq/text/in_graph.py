@@ -166,3 +166,12 @@ def whole_characters_in_graph(texts: tf.Tensor) -> tf.Tensor:
     Each byte that is not UTF-8 becomes U+FFFD, as in `bytes.decode(errors="replace")`.
     """
     return tf.strings.unicode_encode(tf.strings.unicode_decode(texts, "UTF-8"), "UTF-8")
+
+
+def at_least_one(texts: tf.Tensor) -> tf.Tensor:
+    """The texts, string (B,), or one that is empty where there are none.
+
+    TensorFlow cannot convolve over none, and a search cannot begin with none; a
+    signature then leaves out the answer to the one.
+    """
+    return tf.pad(texts, [[0, tf.cast(tf.shape(texts)[0] == 0, tf.int32)]])

@@ -338,11 +338,12 @@ def test_a_translator_answers_as_keras_does(models, answers, temperature):
         np.testing.assert_allclose(row[:count, :length], each.alignment, atol=1e-5)
 
 
-@pytest.mark.parametrize(
-    "case", "encoder classifier_0 tagger next_word characters_0 translation".split()
-)
-def test_an_empty_batch_has_an_empty_answer(answers, case):
-    found, whole = answers[f"{case} of nothing"], answers[case]
-    assert found.keys() == whole.keys()
-    for name, output in found.items():
-        assert output.shape[0] == 0 and output.ndim == whole[name].ndim, name
+def test_an_empty_batch_has_an_empty_answer(answers):
+    cases = [case for case in answers if f"{case} of nothing" in answers]
+    assert len(cases) == len(answers) // 2 > 8, "all but a step"
+    for case in cases:
+        found, whole = answers[f"{case} of nothing"], answers[case]
+        assert found.keys() == whole.keys()
+        for name, output in found.items():
+            shape = output.shape
+            assert shape[0] == 0 and len(shape) == whole[name].ndim, (case, name)
