@@ -50,10 +50,12 @@ def draw_alignments(
         folder: of the pictures.
     """
     longest = [max(map(len, pair)) for pair in zip(sources, targets, strict=True)]
+    # A translation that was cut has as many pieces as the model reads, and no end.
+    most = model.get_layer("positions").max_length
     # The first that fit, or else the first of all.
     order = sorted(range(len(sources)), key=lambda index: longest[index] > MOST_DRAWN)
     drawn = [
-        (np.append(sources[index], END), np.append(targets[index], END))
+        (np.append(sources[index], END), np.append(targets[index], END)[:most])
         for index in order[:DRAWN_TEXTS]
     ]
     weights = [attend(model, source, target) for source, target in drawn]

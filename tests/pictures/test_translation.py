@@ -36,6 +36,9 @@ def test_alignments_are_the_model_s_own(tmp_path):
     draw_alignments(model, vocabulary, sources, targets, tmp_path)
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {"alignment_1.png", "alignment_2.png", "alignment_3.png"}
+    cut = np.full(64, targets[0][0], np.int32)
+    draw_alignments(model, vocabulary, [sources[1]], [cut], tmp_path / "cut")
+    assert (tmp_path / "cut" / "alignment_1.png").exists()
 
 
 def test_each_piece_has_a_visible_label():
