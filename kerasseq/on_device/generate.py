@@ -196,6 +196,9 @@ def parse_arguments(
         "--json", action="store_true", help='print {"text": ...} at the end, in ASCII'
     )
     options = command.parse_args(arguments)
+    # In some Pythons, argparse makes an empty list of the value "--".
+    options.prompt = "--" if options.prompt == [] else options.prompt
+    options.stop = ["--" if each == [] else each for each in options.stop]
     for name in RANGES:
         value = getattr(options, name)
         complaint = None if value is None else out_of_range(name, value)

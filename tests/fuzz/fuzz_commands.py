@@ -203,7 +203,8 @@ def judge(case: Case, outcome: Outcome, path: Path) -> str:
         return "answered"
     texts = texts_of(case)
     if json_wanted:
-        wanted = [answer(case, path, text) for text in texts]
+        # JSON makes one character of two halves that meet.
+        wanted = [json.loads(json.dumps(answer(case, path, text))) for text in texts]
         found = [json.loads(line) for line in outcome.output.splitlines()]
         return "answered" if found == wanted else "ANOTHER ANSWER"
     rows = case.program == "suggest" and case.text is not None

@@ -31,6 +31,6 @@ def test_command_lines(files):
 def test_the_judge_sees_a_program_that_shows_foreign_text_raw(
     program, files, monkeypatch
 ):
-    monkeypatch.setattr(program, "visible", lambda text, kept="": text)
+    monkeypatch.setattr(program, "mark", lambda text, marks: text)
     with pytest.raises(AssertionError, match="CONTROLS A TERMINAL"):
         fuzz(files, 1000)

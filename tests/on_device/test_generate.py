@@ -110,6 +110,11 @@ def test_the_text_ends_before_the_first_stop(exported, module):
     assert result.stdout.decode() == text[: min(map(text.index, stops))]
 
 
+def test_two_hyphens_are_a_value_like_others():
+    _, options = parse_arguments(["m.tflite", "--prompt=--", "--stop=--", "--stop=a"])
+    assert (options.prompt, options.stop) == ("--", ["--", "a"])
+
+
 def main_in_process(arguments, capsys):
     """The command line in this process: its exit code and output."""
     try:

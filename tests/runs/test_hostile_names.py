@@ -138,7 +138,7 @@ def test_the_files_for_programs(run):
     """Each name comes back exactly, from JSON and from the cards."""
     out, _ = run
     report = json.loads((out / "report.json").read_text())
-    assert report["classifier"]["file"] == visible(f"{NAME}labels")
+    assert report["classifier"]["corpus"] == visible(f"{NAME}labels")
     assert report["tagger"]["tags"] == ", ".join(tag_names(KINDS))
     labels, tags = tuple(sorted(LABELS)), tag_names(KINDS)
     assert read_labels(out / "classifier/labels.json") == labels
