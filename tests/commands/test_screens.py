@@ -189,7 +189,7 @@ def test_a_whole_run_on_every_screen(screen, tmp_path):
     assert b"Config(" not in done.stdout
     for number, part in enumerate(ALL_PARTS, 1):
         assert (
-            f"part {number} of {len(ALL_PARTS)}, {part}: about" in done.stdout.decode()
+            f"part {number} of {len(ALL_PARTS)}, {part}: about".encode() in done.stdout
         )
     files = list(out.rglob("*_int8.tflite"))
     assert len(files) == 6
