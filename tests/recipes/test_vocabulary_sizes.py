@@ -78,7 +78,7 @@ BUILT = {
 }
 
 
-@pytest.mark.parametrize("size", [2, 300, 10_000])
+@pytest.mark.parametrize("size", [2, 10_000])
 @pytest.mark.parametrize("kind", BUILT)
 def test_all_checks_pass(kind, size, tmp_path):
     model, vocabulary, names = BUILT[kind](size)
