@@ -14,12 +14,12 @@ if __package__:
     from .card import CLASSIFIER
     from .command import Command, json_line, mark, read_lines, visible
     from .model_file import Model
-    from .words import divide, encode_words, lower_case
+    from .words import Word, divide, encode_words, lower_case
 else:  # copied: beside one another
     from card import CLASSIFIER  # type: ignore[no-redef]
     from command import Command, json_line, mark, read_lines, visible  # type: ignore[no-redef]
     from model_file import Model  # type: ignore[no-redef]
-    from words import divide, encode_words, lower_case  # type: ignore[no-redef]
+    from words import Word, divide, encode_words, lower_case  # type: ignore[no-redef]
 
 import numpy as np
 
@@ -79,9 +79,11 @@ class Classifier:
         Raises:
             ValueError: the text has no words.
         """
-        found = divide(text)[: self.length]
-        if not found:
-            raise ValueError(f"there is no word in {text[:40]!r}; give a line of text")
+        return self.classify_divided(words_of(text))
+
+    def classify_divided(self, found: Sequence[Word]) -> Answer:
+        """Classify a text that is divided already into words, at least one."""
+        found = found[: self.length]
         words = [lower_case(word.text) for word in found]
         offsets = [(word.start, word.end) for word in found]
         outputs = self._run(token_ids=encode_words(words, self._words, self.length))
@@ -90,6 +92,14 @@ class Classifier:
         weights = outputs["weights"][0, : len(words)]
         probability = float(probabilities[best])
         return Answer(self.labels[best], probability, words, offsets, weights)
+
+
+def words_of(text: str) -> list[Word]:
+    """The words of a text; refuses one without any."""
+    found = divide(text)
+    if not found:
+        raise ValueError(f"there is no word in {text[:40]!r}; give a line of text")
+    return found
 
 
 def show(text: str, answer: Answer) -> str:
@@ -124,14 +134,14 @@ def main(arguments: Sequence[str] | None = None, prog: str = "classify.py") -> i
     def answers() -> Iterator[str]:
         classifier = Classifier(Model(options.file))
         for text in read_lines() if options.text is None else [options.text]:
-            count = len(divide(text))
-            if not count and options.text is None:
+            found = divide(text) if options.text is None else words_of(text)
+            if not found:
                 # So that output and input stay in step.
                 yield json_line(NO_ANSWER) if options.json else "\n"
                 continue
-            answer = classifier.classify(text)
-            if count > classifier.length:
-                command.say(f"read the first {classifier.length} of {count} words")
+            answer = classifier.classify_divided(found)
+            if len(found) > classifier.length:
+                command.say(f"read the first {classifier.length} of {len(found)} words")
             if options.json:
                 weights = answer.weights.tolist()
                 yield json_line(answer._replace(weights=weights)._asdict())

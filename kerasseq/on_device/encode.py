@@ -14,12 +14,12 @@ if __package__:
     from .card import ENCODER
     from .command import Command, json_line, read_lines, visible
     from .model_file import Model
-    from .words import divide, encode_words, lower_case
+    from .words import Word, divide, encode_words, lower_case
 else:  # copied: beside one another
     from card import ENCODER  # type: ignore[no-redef]
     from command import Command, json_line, read_lines, visible  # type: ignore[no-redef]
     from model_file import Model  # type: ignore[no-redef]
-    from words import divide, encode_words, lower_case  # type: ignore[no-redef]
+    from words import Word, divide, encode_words, lower_case  # type: ignore[no-redef]
 
 import numpy as np
 
@@ -68,7 +68,11 @@ class Encoder:
 
     def encode(self, text: str) -> Encoding:
         """Encode one sentence; words beyond `length` are left out."""
-        found = divide(text)[: self.length]
+        return self.encode_divided(divide(text))
+
+    def encode_divided(self, found: Sequence[Word]) -> Encoding:
+        """Encode a sentence that is divided already."""
+        found = found[: self.length]
         tokens = [lower_case(word.text) for word in found]
         outputs = self._run(token_ids=encode_words(tokens, self._words, self.length))
         words = slice(len(tokens))
@@ -128,12 +132,12 @@ def main(arguments: Sequence[str] | None = None, prog: str = "encode.py") -> int
     def answers() -> Iterator[str]:
         encoder = Encoder(Model(options.file))
         for text in read_lines() if options.text is None else [options.text]:
-            count = len(divide(text))
-            if not count and options.text is not None:
+            found = divide(text)
+            if not found and options.text is not None:
                 raise ValueError(f"there is no word in {text[:40]!r}; give a sentence")
-            if count > encoder.length:
-                command.say(f"read the first {encoder.length} of {count} words")
-            encoding = encoder.encode(text)
+            if len(found) > encoder.length:
+                command.say(f"read the first {encoder.length} of {len(found)} words")
+            encoding = encoder.encode_divided(found)
             if options.json:
                 yield json_line(
                     {
@@ -145,7 +149,7 @@ def main(arguments: Sequence[str] | None = None, prog: str = "encode.py") -> int
                 )
             else:
                 end = "" if options.text else "\n"
-                yield (table(encoding) if count else "") + end
+                yield (table(encoding) if found else "") + end
 
     return command.run(answers())
 

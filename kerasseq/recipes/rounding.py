@@ -1,6 +1,7 @@
 """Whether two texts differ by more than rounding can explain."""
 
-import os
+from collections.abc import Sequence
+from itertools import takewhile
 from typing import Any
 
 import keras
@@ -48,10 +49,10 @@ def text_difference(
     return f"at character {same}"
 
 
-def common_length(one: str, other: str) -> int:
-    """The length of the common prefix of two texts."""
-    # It compares characters, not components of paths.
-    return len(os.path.commonprefix([one, other]))  # noqa: RUF071
+def common_length(one: Sequence, other: Sequence) -> int:
+    """The length of the common prefix of two texts, or of two lists."""
+    pairs = zip(one, other, strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def possible_tokens(logits: np.ndarray, uniform: float, **settings: Any) -> set[int]:

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from itertools import zip_longest
 from statistics import median
 from typing import Any, NamedTuple
 
@@ -11,7 +10,7 @@ import numpy as np
 
 from kerasseq.files.runtimes import Signature
 from kerasseq.on_device.tokens import uniform_numbers
-from kerasseq.recipes.rounding import possible_tokens
+from kerasseq.recipes.rounding import common_length, possible_tokens
 from kerasseq.recipes.stepping import zeros
 from kerasseq.scores.translation import bleu, chrf
 from kerasseq.signatures.translating import Translation
@@ -164,9 +163,9 @@ def differs_beyond_rounding(
         model: the Keras model.
     """
     ids, expected = ([*each.ids, *[END] * each.finished] for each in (found, wanted))
-    pairs = enumerate(zip_longest(ids, expected))
-    same, pair = next((row for row in pairs if len(set(row[1])) == 2), (0, ()))
-    if not pair or None in pair:
+    same = common_length(ids, expected)
+    pair = ids[same : same + 1] + expected[same : same + 1]
+    if len(pair) < 2:
         return bool(pair)
     inputs = {
         "source_ids": source_ids[None],

@@ -10,7 +10,12 @@ import tensorflow as tf
 
 from kerasseq.data.tagged_batches import encode_tokens
 from kerasseq.signatures.tag_sequences import allowed_transitions, best_sequence
-from kerasseq.text.in_graph import WordTable, at_least_one, divide_in_graph
+from kerasseq.text.in_graph import (
+    WordTable,
+    answers_to,
+    at_least_one,
+    divide_in_graph,
+)
 from kerasseq.text.tags import tag_names
 from kerasseq.text.words import PAD, WordVocabulary
 
@@ -125,8 +130,7 @@ class TaggerOnText(tf.Module):
             "token_mask": word_ids[:, :-1] != PAD,
             "tags": tf.gather(self._names, found["tags"][:, :-1]),
         }
-        count = tf.shape(sentences)[0]
-        return {name: values[:count] for name, values in answers.items()}
+        return answers_to(sentences, answers)
 
 
 def tag_sentences(

@@ -8,7 +8,7 @@ from kerasseq.signatures.translation import (
     LENGTH_PENALTY,
     TranslationOnIds,
 )
-from kerasseq.text.in_graph import at_least_one
+from kerasseq.text.in_graph import answers_to, at_least_one
 from kerasseq.text.subwords import END, Subwords
 from kerasseq.text.subwords_in_graph import SubwordTable
 
@@ -79,5 +79,4 @@ class TranslationOnText(tf.Module):
             "alignment": found.alignment,
             "finished": found.finished,
         }
-        count = tf.shape(sentences)[0]
-        return {name: values[:count] for name, values in answers.items()}
+        return answers_to(sentences, answers)

@@ -171,7 +171,12 @@ def whole_characters_in_graph(texts: tf.Tensor) -> tf.Tensor:
 def at_least_one(texts: tf.Tensor) -> tf.Tensor:
     """The texts, string (B,), or one that is empty where there are none.
 
-    TensorFlow cannot convolve over none, and a search cannot begin with none; a
-    signature then leaves out the answer to the one.
+    TensorFlow cannot convolve over none, and a search cannot begin with none.
+    `answers_to` then leaves out the answer to the one.
     """
     return tf.pad(texts, [[0, tf.cast(tf.shape(texts)[0] == 0, tf.int32)]])
+
+
+def answers_to(texts: tf.Tensor, answers: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """The answers (B, ...) to texts (B,), without one more from `at_least_one`."""
+    return {name: values[: tf.shape(texts)[0]] for name, values in answers.items()}

@@ -14,7 +14,7 @@ import numpy as np
 
 from kerasseq.files.reading import read_names, shortened
 from kerasseq.files.writing import write_file
-from kerasseq.on_device.words import lower_case, split_words
+from kerasseq.on_device.words import iterate_words, lower_case, split_words
 from kerasseq.text.reading import read_text
 
 # In upper case, so that no sentence contains them: its words are lower-cased.
@@ -153,7 +153,9 @@ class WordVocabulary(WordList):
         cls, sentences: Iterable[str], most: int | None = None, least: int = 1
     ) -> "WordVocabulary":
         """The vocabulary of the words of sentences; see `from_words`."""
-        words = (word for sentence in sentences for word in split_words(sentence))
+        words = (
+            word.text for sentence in sentences for word in iterate_words(sentence)
+        )
         return cls.from_words(words, most, least)
 
     @classmethod
@@ -175,7 +177,7 @@ class WordVocabulary(WordList):
                 cannot be written as UTF-8.
         """
         counts = collections.Counter(
-            lower_case(word) for word in words if len(word) <= LONGEST_WORD
+            word for word in map(lower_case, words) if len(word) <= LONGEST_WORD
         )
         frequent = sorted(
             (word for word in counts if counts[word] >= least),
@@ -198,7 +200,7 @@ class WordVocabulary(WordList):
         Returns:
             int32 (T,), T the number of words, which may be 0.
         """
-        return self.encode_words(split_words(sentence))
+        return self.encode_words(word.text for word in iterate_words(sentence))
 
     def encode_words(self, words: Iterable[str]) -> np.ndarray:
         """Ids of words in any case, each taken as it is, int32 (T,)."""

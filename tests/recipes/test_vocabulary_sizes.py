@@ -34,7 +34,7 @@ def words(count: int) -> tuple[str, ...]:
 
 
 def characters(count: int) -> Vocabulary:
-    """Letters, then Chinese characters."""
+    """Chinese characters."""
     return Vocabulary.from_text("".join(map(chr, range(0x4E00, 0x4E00 + count))))
 
 
