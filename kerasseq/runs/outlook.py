@@ -5,6 +5,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from statistics import median
 from typing import Any
 
 import keras
@@ -44,8 +45,9 @@ class Outlook(keras.callbacks.Callback):
         self._part = ""
         self._began, self._due = time.monotonic(), float("inf")
         self._before = 0.0  # seconds of the parts that ended
-        # Since when the speed of a training is measured, and from which batch on.
-        self._training: tuple[float, int] | None = None
+        self._batches: list[float] = []  # the seconds of each
+        self._last = 0.0  # when a batch or the time between two epochs ended
+        self._between = 0.0  # seconds from the end of an epoch to the next one
         self._told = False
 
     @contextlib.contextmanager
@@ -86,7 +88,11 @@ class Outlook(keras.callbacks.Callback):
         self._enter("training")
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        self._epoch = epoch
+        self._epoch, self._batch = epoch, 0
+        now = time.monotonic()
+        if self._batches:
+            self._between = now - self._last
+        self._last = now
         if not self._told and self._left_of_training() is not None:
             self._told = True
             self._say(f"{self._part}: {self._rest()}")
@@ -98,9 +104,9 @@ class Outlook(keras.callbacks.Callback):
         steps, epochs = self.params.get("steps"), self.params.get("epochs")
         if not steps or not epochs:
             return
-        self._done = self._epoch * steps + batch + 1
-        if self._training is None:  # the first batch is compiled
-            self._training = time.monotonic(), self._done
+        now = time.monotonic()
+        self._batches.append(now - self._last)
+        self._last, self._batch = now, batch + 1
         self._stage = (
             f"epoch {self._epoch + 1} of {epochs}, batch {batch + 1} of {steps}"
         )
@@ -126,18 +132,18 @@ class Outlook(keras.callbacks.Callback):
 
     def _enter(self, stage: str) -> None:
         self._stage, self._since = stage, time.monotonic()
-        self._training, self._done = None, 0
+        self._batches, self._between = [], 0.0
 
     def _left_of_training(self) -> float | None:
         """Seconds of the batches that are left, if the first ones took long enough."""
-        if self._training is None:
+        # The first batch is compiled, as is the first of each other shape: the median
+        # leaves them out.
+        batches = self._batches[1:]
+        if not batches or sum(batches) < FIRST:
             return None
-        since, first = self._training
-        passed = time.monotonic() - since
-        if passed < FIRST or self._done == first:
-            return None
-        total = self.params["steps"] * self.params["epochs"]
-        return passed / (self._done - first) * (total - self._done)
+        steps, later = self.params["steps"], self.params["epochs"] - self._epoch - 1
+        left = steps * (later + 1) - self._batch
+        return median(batches) * left + self._between * later
 
     def _time(self) -> str:
         if self._left_of_training() is not None:

@@ -37,7 +37,7 @@ class Preset(NamedTuple):
 PRESETS = {
     "fast": Preset(64, 2, 0.1, 600),
     "default": Preset(128, 4, 0.1, 1_600),
-    "best": Preset(128, 4, 0.2, 4_800),
+    "best": Preset(128, 4, 0.2, 4_200),
 }
 ROUNDS = 16
 MOST_PASSES = 100

@@ -24,14 +24,14 @@ def clock(monkeypatch):
     return clock
 
 
-def train(watched: Outlook, clock, steps: int, epochs: int, seconds: float, until: int):
-    """Train up to a number of batches, each of which takes so many seconds."""
+def train(watched: Outlook, clock, steps: int, epochs: int, seconds, until: int):
+    """Train up to a number of batches; `seconds` says how long each takes."""
     watched.set_params({"steps": steps, "epochs": epochs})
     watched.on_train_begin()
     for done in range(until):
         if done % steps == 0:
             watched.on_epoch_begin(done // steps)
-        clock.now += seconds
+        clock.now += seconds(done)
         watched.on_train_batch_end(done % steps)
 
 
@@ -48,7 +48,7 @@ def test_what_is_left_is_expected_and_then_measured(clock, capsys):
     watched.begin("encoder")
     assert watched.left() == (encoder, encoder + characters)
     # Twenty seconds a batch: 3 of 8 are done, and the first says nothing about speed.
-    train(watched, clock, steps=4, epochs=2, seconds=20.0, until=3)
+    train(watched, clock, steps=4, epochs=2, seconds=lambda done: 20.0, until=3)
     here, run = watched.left()
     assert here == 5 * 20 + EXPORT
     factor = (3 * 20 + here) / encoder
@@ -67,10 +67,27 @@ def test_what_is_left_is_expected_and_then_measured(clock, capsys):
 def test_the_first_seconds_of_a_training_are_enough(clock, capsys):
     watched = Outlook(["char_rnn"], "fast")
     watched.begin("char_rnn")
-    train(watched, clock, steps=6, epochs=100, seconds=1.0, until=7)
+    train(watched, clock, steps=6, epochs=100, seconds=lambda done: 1.0, until=7)
     found = capsys.readouterr().out.split("\n")
     # Said once, before the second epoch: 594 batches of a second, and the export.
     assert found[2] == "char_rnn: about 10 minutes left" and found[3:] == [""]
+
+
+def test_batches_that_are_compiled_say_nothing_about_the_others(clock):
+    watched = Outlook(["translation"], "fast")
+    watched.begin("translation")
+    compiled = {0: 10.0, 1: 9.0, 7: 11.0}
+    train(watched, clock, 20, 3, lambda done: compiled.get(done, 1.0), until=10)
+    assert watched.left()[0] == 50 + EXPORT
+
+
+def test_what_is_measured_between_epochs_is_counted(clock):
+    watched = Outlook(["char_rnn"], "fast")
+    watched.begin("char_rnn")
+    train(watched, clock, 10, 4, lambda done: 1.0, until=10)
+    clock.now += 7.0
+    watched.on_epoch_begin(1)
+    assert watched.left()[0] == 30 + 2 * 7 + EXPORT
 
 
 def test_a_log_has_a_line_every_ten_seconds_and_a_terminal_none(monkeypatch):
