@@ -96,6 +96,7 @@ def test_python_without_streams(command, code, tmp_path):
         assert main(arguments) == code
 
 
+@pytest.mark.slow
 def test_another_backend_and_other_floats_change_no_command(tmp_path):
     (tmp_path / "keras.json").write_text('{"floatx": "float16", "backend": "jax"}')
     settings = {"KERAS_HOME": str(tmp_path), "KERAS_BACKEND": "jax"}

@@ -211,7 +211,7 @@ def test_only_the_recurrent_kernels_have_four_bits(cell, num_layers):
 
 
 @pytest.mark.parametrize("runtime", ["interpreter", "compiled_model"])
-@pytest.mark.parametrize("units", [H, 25])
+@pytest.mark.parametrize("units", [H, pytest.param(25, marks=pytest.mark.slow)])
 def test_four_bits_give_logits_near_those_of_the_model(runtime, units):
     model, _ = build("gru", 1, units)
     flatbuffer = flatbuffers_of("gru", 1, units)["int4"]

@@ -74,7 +74,9 @@ def run(layer, x: tf.Tensor, states: list[tf.Tensor], jit: bool) -> list[np.ndar
 
 
 @pytest.mark.parametrize("jit", [False, True])
-@pytest.mark.parametrize("use_bias", [False, True])
+@pytest.mark.parametrize(
+    "use_bias", [pytest.param(False, marks=pytest.mark.slow), True]
+)
 @pytest.mark.parametrize("name", LAYERS)
 def test_values_and_gradients_are_those_of_keras(name, use_bias, jit, caplog):
     layer, fused = both(name, use_bias=use_bias)
@@ -86,7 +88,8 @@ def test_values_and_gradients_are_those_of_keras(name, use_bias, jit, caplog):
         np.testing.assert_allclose(ours, theirs, rtol=2e-5, atol=2e-5)
 
 
-@settings(max_examples=10, deadline=None)
+@pytest.mark.slow
+@settings(max_examples=50, deadline=None)
 @given(
     name=st.sampled_from(list(LAYERS)),
     batch=st.integers(1, 5),
@@ -229,7 +232,10 @@ def test_half_precision_stays_near_float32():
     )
 
 
-@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize(
+    "policy",
+    [pytest.param("mixed_bfloat16", marks=pytest.mark.slow), "mixed_float16"],
+)
 @pytest.mark.parametrize("name", LAYERS)
 def test_under_a_mixed_policy_it_is_no_less_precise_than_keras(name, policy):
     layer, _ = both(name)

@@ -32,7 +32,14 @@ def build(cell="gru", num_layers=1, dropout=0.0) -> keras.Model:
 
 @pytest.fixture(
     scope="module",
-    params=[(cell, layers) for cell in CELLS for layers in (1, 2)],
+    params=[
+        ("gru", 1),
+        ("lstm", 2),
+        *(
+            pytest.param(each, marks=pytest.mark.slow)
+            for each in [("gru", 2), ("lstm", 1), ("simple_rnn", 1), ("simple_rnn", 2)]
+        ),
+    ],
     ids=lambda p: f"{p[0]}-{p[1]}",
 )
 def model(request):

@@ -39,6 +39,17 @@ COMMANDS = {
     "encode": ("encode", [TEXT]),
     "show": ("show", []),
 }
+LINES = ("suggest", "classify", "tag", "encode")
+# They share one frame, so two stand for all where each needs new processes.
+OTHERS = ("suggest", "tag", "encode")
+
+
+def fewer(names):
+    """The names; tests of the others are slow ones."""
+    slow = pytest.mark.slow
+    return [pytest.param(n, marks=slow if n in OTHERS else ()) for n in names]
+
+
 # Runs a program as a user does, then checks what it has imported.
 WATCHED = """
 import runpy, sys
@@ -57,7 +68,7 @@ assert "numpy" in sys.modules
 """
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", fewer(COMMANDS))
 def test_three_ways_to_run_a_program_with_numpy_and_litert_alone(
     name, files, bare_python
 ):
@@ -82,7 +93,7 @@ def test_three_ways_to_run_a_program_with_numpy_and_litert_alone(
     assert output.strip()
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", fewer(COMMANDS))
 def test_messages_have_the_name_that_was_typed(name, files):
     command, _ = COMMANDS[name]
     for program, said in (
@@ -104,7 +115,7 @@ def test_messages_have_the_name_that_was_typed(name, files):
             assert line.startswith(complaint)
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", fewer(COMMANDS))
 def test_output_that_cannot_be_written_ends_a_program_in_a_line(name, files):
     _, arguments = COMMANDS[name]
     with Path("/dev/full").open("wb") as full:
@@ -122,7 +133,7 @@ def test_output_that_cannot_be_written_ends_a_program_in_a_line(name, files):
     )
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", fewer(COMMANDS))
 def test_output_that_is_closed(name, files):
     _, arguments = COMMANDS[name]
     done = run_program(name, files[name], *arguments, preexec_fn=lambda: os.close(1))
@@ -144,7 +155,7 @@ def test_output_that_is_closed(name, files):
     assert (done.returncode, done.stderr) == (0, b""), "a closed pipe is no error"
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", fewer(COMMANDS))
 def test_messages_do_not_reach_the_output_if_standard_error_is_closed(name, files):
     _, arguments = COMMANDS[name]
     done = run_program(name, "none.tflite", preexec_fn=lambda: os.close(2))
@@ -154,10 +165,7 @@ def test_messages_do_not_reach_the_output_if_standard_error_is_closed(name, file
     assert (closed.returncode, closed.stdout) == (0, whole.stdout)
 
 
-LINES = ("suggest", "classify", "tag", "encode")
-
-
-@pytest.mark.parametrize("name", LINES)
+@pytest.mark.parametrize("name", fewer(LINES))
 def test_unreadable_input_is_one_line(name, files):
     done = run_program(name, files[name], preexec_fn=lambda: os.close(0))
     assert (done.returncode, done.stdout) == (2, b"")
@@ -176,7 +184,7 @@ def test_without_standard_input_a_text_starts_as_after_a_newline(files, modules)
     assert (done.stdout.decode(), done.returncode) == (expected, 0)
 
 
-@pytest.mark.parametrize("name", LINES)
+@pytest.mark.parametrize("name", fewer(LINES))
 def test_lines_are_answered_one_by_one_and_ctrl_c_ends(name, files):
     program = [sys.executable, "-E", "-s", str(FOLDER / f"{name}.py"), str(files[name])]
     with subprocess.Popen(

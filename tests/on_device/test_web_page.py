@@ -38,6 +38,8 @@ from tests.support.pages import (
 )
 from tests.support.programs import FOLDER, run_program
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_page_writes_the_text_of_python_and_keras(page, exported, module):
     page.prompt("a bad cab")
@@ -113,7 +115,6 @@ def test_a_file_is_opened_by_choice(fresh_page, exported, module):
     page.expect(card).to_contain_text("<b>none</b>")
 
 
-@pytest.mark.slow
 def test_a_transformer_writes_the_text_of_keras_past_its_context(fresh_page, tmp_path):
     vocabulary = Vocabulary.from_text(CHARACTERS)
     model = build_char_transformer(
@@ -360,7 +361,6 @@ Object.defineProperty(self, "ModuleFactory", {
 """
 
 
-@pytest.mark.slow
 def test_memory_does_not_grow_with_the_text(fresh_page):
     page = fresh_page
 
@@ -411,7 +411,6 @@ def test_everything_can_be_done_with_the_keyboard_alone(fresh_page, module):
     page.expect(page.page.locator("#text")).to_have_text(text)
 
 
-@pytest.mark.slow
 def test_the_page_fits_a_phone_and_keeps_the_rules_of_access(
     chromium, served, packages, tmp_path
 ):
@@ -540,7 +539,6 @@ def test_a_page_that_is_not_built_is_named_with_the_command(tmp_path):
     assert "is not built; run `npm ci && npm run build` in" in line
 
 
-@pytest.mark.slow
 def test_what_needs_no_browser_passes_in_node(node, packages, exported):
     result = subprocess.run(
         ["npm", "test"],

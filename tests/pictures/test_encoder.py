@@ -22,6 +22,7 @@ def shown(tmp_path_factory):
     return encoder, folder, write_demo(folder, encoder, VOCABULARY, SENTENCES)
 
 
+@pytest.mark.slow
 def test_each_word_has_its_own_vector(shown):
     encoder, _, page = shown
     rows = [
@@ -37,6 +38,7 @@ def test_each_word_has_its_own_vector(shown):
     np.testing.assert_allclose(found, np.concatenate(expected), atol=0.006)
 
 
+@pytest.mark.slow
 def test_two_sentences_are_drawn_with_a_picture_for_each_block(shown):
     _, folder, page = shown
     drawn = {path.name for path in folder.glob("*.png")}
@@ -48,6 +50,7 @@ def test_two_sentences_are_drawn_with_a_picture_for_each_block(shown):
     assert set(re.findall(r"\]\((.*?)\)", page.read_text())) == drawn
 
 
+@pytest.mark.slow
 def test_the_first_sentences_are_printed(shown, capsys, tmp_path):
     encoder, _, _ = shown
     write_demo(tmp_path, encoder, VOCABULARY, SENTENCES)

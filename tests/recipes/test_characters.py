@@ -156,7 +156,9 @@ def test_common_length_is_the_first_difference():
     assert common_length("", "a") == 0
 
 
-@pytest.mark.parametrize("length", [2, 3, 50, 1002])
+@pytest.mark.parametrize(
+    "length", [2, *(pytest.param(n, marks=pytest.mark.slow) for n in (3, 50, 1002))]
+)
 def test_a_short_held_out_text_is_accepted(length):
     held_out = np.resize(HELD_OUT, length)
     expected = Expected(build(0.8), VOCABULARY, held_out)

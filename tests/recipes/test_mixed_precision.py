@@ -133,7 +133,7 @@ def in_float32(kind: str, policy: str) -> keras.Model:
 
 
 # The others are among the slow tests, since all take a minute.
-FAST = [("gru", "mixed_bfloat16"), ("char_transformer", "mixed_float16")]
+FAST = ("gru", "mixed_bfloat16")
 
 
 def cases(kinds):
@@ -143,7 +143,7 @@ def cases(kinds):
             pytest.param(
                 kind,
                 policy,
-                marks=() if (kind, policy) in FAST else pytest.mark.slow,
+                marks=() if (kind, policy) == FAST else pytest.mark.slow,
             )
             for policy in POLICIES
             for kind in kinds

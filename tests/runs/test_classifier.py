@@ -41,6 +41,7 @@ def run(tmp_path_factory) -> Path:
     return folder / "out"
 
 
+@pytest.mark.slow
 def test_it_leaves_the_files_that_it_lists(run):
     names = (
         "classifier.keras vocabulary.json labels.json history.csv held_out.tsv "
@@ -52,6 +53,7 @@ def test_it_leaves_the_files_that_it_lists(run):
     assert read_labels(run / "classifier" / "labels.json") == tuple(sorted(WORDS))
 
 
+@pytest.mark.slow
 def test_it_learns_and_the_report_has_the_scores(run):
     report = json.loads((run / "report.json").read_text())
     assert set(report) == {"classifier", "classifier_export"}
@@ -76,6 +78,7 @@ def test_it_learns_and_the_report_has_the_scores(run):
         assert figures["accuracy, compiled_model"] == 1
 
 
+@pytest.mark.slow
 def test_each_sentence_is_held_out_or_learned_from(run):
     model = load_model(run / "classifier" / "classifier.keras")
     words = json.loads((run / "classifier" / "vocabulary.json").read_text())["words"]
@@ -83,6 +86,7 @@ def test_each_sentence_is_held_out_or_learned_from(run):
     assert {"天气", "дождь", "warm"} < set(words)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", ["float32", "float16", "int8"])
 def test_a_file_classifies_on_a_device(run, variant):
     path = run / "classifier" / f"classifier_{variant}.tflite"

@@ -43,10 +43,8 @@ SMALL = ["--units", "24", "--epochs", "4"]
 TEXT = "Γειά σου, κόσμε! 👩‍🚀 好き\r\n" * 120
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory) -> Path:
-    """The whole run on a small text, in this process."""
-    folder = tmp_path_factory.mktemp("run")
+def train_small(folder: Path, *more: str) -> Path:
+    """Train on a small text, in this process."""
     corpus = folder / "chat.txt"
     corpus.write_bytes(TEXT.encode())
     seen = []
@@ -58,33 +56,38 @@ def run(tmp_path_factory) -> Path:
     arguments = ["--quick", "--corpus", str(corpus), "--out", str(folder / "out")]
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(ENCODER_STEPS, "fast", 150)  # enough for its few sentences
-        assert train([*arguments, *SMALL], [Counts()]) == 0
+        assert train([*arguments, *SMALL, *more], [Counts()]) == 0
     # The encoder trains first, and holds nothing out.
     assert {"loss", "val_loss", "perplexity", "val_perplexity"} <= set(seen[-1])
     return folder / "out"
 
 
-def test_it_leaves_the_files_that_it_lists(run):
-    for part, names in PARTS.items():
-        for name in names.split():
-            path = run / part / name
-            assert path.exists(), path
-            if path.suffix == ".png":
-                assert path.read_bytes().startswith(PNG)
-    assert not [path for path in run.rglob(".*")], "nothing half written stays"
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> Path:
+    """A run of the recurrent network."""
+    return train_small(tmp_path_factory.mktemp("run"), "--only", "char_rnn")
 
 
-def test_the_report_has_every_file_and_every_check(run):
-    report = json.loads((run / "report.json").read_text())
-    assert set(report) == {
-        "attention",
-        "encoder",
-        "encoder_export",
-        "char_rnn",
-        "char_rnn_export",
-    }
-    for key in ("encoder_export", "char_rnn_export"):
-        written = {path.name for path in (run / key[:-7]).glob("*.tflite")}
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> Path:
+    """A run of all parts, which takes half a minute."""
+    return train_small(tmp_path_factory.mktemp("whole"))
+
+
+def check_files(folder: Path, part: str) -> None:
+    for name in PARTS[part].split():
+        path = folder / part / name
+        assert path.exists(), path
+        if path.suffix == ".png":
+            assert path.read_bytes().startswith(PNG)
+    assert not [path for path in folder.rglob(".*")], "nothing half written stays"
+
+
+def check_report(folder: Path, *parts: str) -> None:
+    report = json.loads((folder / "report.json").read_text())
+    for part in parts:
+        key = f"{part}_export"
+        written = {path.name for path in (folder / part).glob("*.tflite")}
         assert set(report[key]["files"]) == written
         assert {name.rsplit("_", 1)[1] for name in written} - {"int4.tflite"} == {
             "float32.tflite",
@@ -93,12 +96,45 @@ def test_the_report_has_every_file_and_every_check(run):
         }
         assert all(check["passed"] for check in report[key]["checks"])
         for name, figures in report[key]["files"].items():
-            assert (
-                figures["bytes"]
-                == (run / key.split("_export")[0] / name).stat().st_size
-            )
-    page = (run / "REPORT.md").read_text()
-    assert "char_rnn_int8.tflite" in page
+            assert figures["bytes"] == (folder / part / name).stat().st_size
+    page = (folder / "REPORT.md").read_text()
+    assert all(f"{part}_int8.tflite" in page for part in parts)
+
+
+def check_tflite(path: Path) -> None:
+    model = Model(path)
+    operators = list_operators(model.flatbuffer)
+    assert operators and not [name for name in operators if "CUSTOM" in name]
+    variant = path.stem.rsplit("_", 1)[1]
+    assert (model.card["contract"], model.card["weights"]) == (2, variant)
+    check_card(model.card)
+    saved = (path.parent / "vocabulary.json").read_text()
+    assert model.vocabulary == json.loads(saved)
+    with zipfile.ZipFile(path) as archive:
+        assert archive.testzip() is None
+
+
+def test_it_leaves_the_files_that_it_lists(run):
+    check_files(run, "char_rnn")
+
+
+def test_the_report_has_every_file_and_every_check(run):
+    report = json.loads((run / "report.json").read_text())
+    assert set(report) == {"char_rnn", "char_rnn_export"}
+    check_report(run, "char_rnn")
+
+
+@pytest.mark.slow
+def test_a_run_of_all_parts_leaves_the_same_for_each(whole):
+    report = json.loads((whole / "report.json").read_text())
+    exported = ("encoder", "char_rnn")
+    assert set(report) == {*PARTS, *(f"{part}_export" for part in exported)}
+    for part in PARTS:
+        check_files(whole, part)
+    check_report(whole, *exported)
+    for part in exported:
+        for path in (whole / part).glob("*.tflite"):
+            check_tflite(path)
 
 
 @pytest.mark.slow
@@ -122,16 +158,18 @@ def test_a_transformer_is_run_in_the_same_way(tmp_path, capsys):
     assert "char_transformer_int8.tflite --prompt" in capsys.readouterr().out
 
 
-def test_the_encoder_is_trained_and_ends_below_half_the_frequencies_loss(run):
-    section = json.loads((run / "report.json").read_text())["encoder"]
+@pytest.mark.slow
+def test_the_encoder_is_trained_and_ends_below_half_the_frequencies_loss(whole):
+    section = json.loads((whole / "report.json").read_text())["encoder"]
     assert (
         section["loss of masked words"] <= section["loss by the words' frequencies"] / 2
     )
 
 
-def test_the_same_word_at_the_same_position_gets_two_vectors(run):
-    encoder = load_model(run / "encoder" / "encoder.keras")
-    words = json.loads((run / "encoder" / "vocabulary.json").read_text())["words"]
+@pytest.mark.slow
+def test_the_same_word_at_the_same_position_gets_two_vectors(whole):
+    encoder = load_model(whole / "encoder" / "encoder.keras")
+    words = json.loads((whole / "encoder" / "vocabulary.json").read_text())["words"]
     ids = [
         [words.index(word) for word in line.split()]
         for line in ("the bank of the river was", "the bank lends money to the")
@@ -148,20 +186,8 @@ def test_the_text_was_read_to_the_last_character(run):
 
 
 @pytest.mark.parametrize("variant", ["float32", "float16", "int8"])
-@pytest.mark.parametrize("part", ["encoder", "char_rnn"])
-def test_each_file_holds_built_in_operations_its_card_and_its_vocabulary(
-    run, part, variant
-):
-    path = run / part / f"{part}_{variant}.tflite"
-    model = Model(path)
-    operators = list_operators(model.flatbuffer)
-    assert operators and not [name for name in operators if "CUSTOM" in name]
-    assert (model.card["contract"], model.card["weights"]) == (2, variant)
-    check_card(model.card)
-    saved = (run / part / "vocabulary.json").read_text()
-    assert model.vocabulary == json.loads(saved)
-    with zipfile.ZipFile(path) as archive:
-        assert archive.testzip() is None
+def test_each_file_holds_built_in_operations_its_card_and_its_vocabulary(run, variant):
+    check_tflite(run / "char_rnn" / f"char_rnn_{variant}.tflite")
 
 
 def write(path: Path) -> str:
@@ -175,12 +201,11 @@ def write(path: Path) -> str:
 
 def test_show_prints_what_a_file_holds(run):
     show = ROOT / "kerasseq" / "on_device" / "show.py"
-    for part, signature in (("encoder", "encode"), ("char_rnn", "generate")):
-        path = run / part / f"{part}_int8.tflite"
-        done = subprocess.run([sys.executable, show, path], capture_output=True)
-        page = done.stdout.decode()
-        assert done.returncode == 0
-        assert f"signature {signature}" in page and '"contract": 2' in page
+    path = run / "char_rnn" / "char_rnn_int8.tflite"
+    done = subprocess.run([sys.executable, show, path], capture_output=True)
+    page = done.stdout.decode()
+    assert done.returncode == 0
+    assert "signature generate" in page and '"contract": 2' in page
     assert "input  uniforms       float32[256]" in page
     done = subprocess.run(
         [sys.executable, show, run / "report.json"], capture_output=True
@@ -190,20 +215,20 @@ def test_show_prints_what_a_file_holds(run):
 
 
 @pytest.mark.slow
-def test_the_export_is_repeated_in_a_fresh_process(run):
-    path = run / "char_rnn" / "char_rnn_int8.tflite"
+def test_the_export_is_repeated_in_a_fresh_process(whole):
+    path = whole / "char_rnn" / "char_rnn_int8.tflite"
     text = write(path)
-    others = (run / "encoder" / "encoder_int8.tflite").read_bytes()
+    others = (whole / "encoder" / "encoder_int8.tflite").read_bytes()
     path.unlink()
     done = subprocess.run(
-        [sys.executable, "-m", "export.char_rnn", str(run)],
+        [sys.executable, "-m", "export.char_rnn", str(whole)],
         cwd=ROOT,
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stderr[-2000:]
     assert write(path) == text
-    assert (run / "encoder" / "encoder_int8.tflite").read_bytes() == others
+    assert (whole / "encoder" / "encoder_int8.tflite").read_bytes() == others
 
 
 @pytest.fixture

@@ -88,7 +88,10 @@ def test_it_gives_the_logits_of_the_layers_past_the_context_too(step, ids, expec
     assert [tuple(state.shape) for state in states] == step.state_shapes
 
 
-@pytest.mark.parametrize("context", [2, 3, PAGE, PAGE + 1, 200])
+@pytest.mark.parametrize(
+    "context",
+    [2, *(pytest.param(n, marks=pytest.mark.slow) for n in (3, PAGE, PAGE + 1, 200))],
+)
 def test_any_context_works(context, ids):
     model = build(context)
     found, _ = read(DecoderStep(model), ids)
@@ -115,7 +118,7 @@ def test_pages_of_any_length_are_single_steps(turns):
         np.testing.assert_allclose(state, other, atol=1e-5)
 
 
-@pytest.mark.parametrize("context", [2, PAGE, W])
+@pytest.mark.parametrize("context", [2, pytest.param(PAGE, marks=pytest.mark.slow), W])
 def test_pages_may_be_full(context, ids):
     step = DecoderStep(build(context))
     count = int(step.open(zeros(step))[2])
@@ -180,6 +183,7 @@ def texts(model):
     ]
 
 
+@pytest.mark.slow
 def test_a_frozen_module_writes_the_same_text(module, texts):
     found = [
         generate(module, "abacab" * 5, 150, temperature=heat, seed=4) for heat in (0, 1)

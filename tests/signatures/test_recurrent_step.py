@@ -33,7 +33,10 @@ def read(step, model, ids):
 
 @pytest.mark.parametrize("cell", ["gru", "lstm", "simple_rnn"])
 @pytest.mark.parametrize("num_layers", [1, 3])
-@pytest.mark.parametrize(("size", "embedding_size"), [(11, 13), (113, 3)])
+@pytest.mark.parametrize(
+    ("size", "embedding_size"),
+    [(11, 13), pytest.param(113, 3, marks=pytest.mark.slow)],
+)
 def test_it_gives_the_logits_of_the_layers(cell, num_layers, size, embedding_size):
     model = build(cell, num_layers, size, embedding_size, dropout=0.3)
     ids = np.random.default_rng(1).integers(0, size, 29)
