@@ -1,5 +1,7 @@
 """What the tests of this folder share: a small file for each program, and the page."""
 
+import contextlib
+import fcntl
 import shutil
 import subprocess
 from pathlib import Path
@@ -89,15 +91,24 @@ def npm(*arguments):
     return result.returncode, result.stdout + result.stderr
 
 
+@contextlib.contextmanager
+def one_at_a_time():
+    """Wait until no other process of the tests installs or builds."""
+    with (WEB / "package-lock.json").open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 @pytest.fixture(scope="module")
 def packages(node):
     """The packages of the lock file, installed."""
     lock, installed = WEB / "package-lock.json", WEB / "node_modules"
     marker = installed / ".package-lock.json"
-    if not marker.exists() or marker.stat().st_mtime < lock.stat().st_mtime:
-        code, output = npm("ci")
-        if code:
-            pytest.skip(f"npm ci fails: {output.strip().splitlines()[-1]}")
+    with one_at_a_time():
+        if not marker.exists() or marker.stat().st_mtime < lock.stat().st_mtime:
+            code, output = npm("ci")
+            if code:
+                pytest.skip(f"npm ci fails: {output.strip().splitlines()[-1]}")
     return installed
 
 
@@ -107,9 +118,10 @@ def dist(packages):
     sources = [*WEB.glob("src/*"), *WEB.glob("*.js*")]
     newest = max(path.stat().st_mtime for path in sources)
     built = WEB / "dist" / "worker.js"
-    if not built.exists() or built.stat().st_mtime < newest:
-        code, output = npm("run", "build")
-        assert code == 0, output
+    with one_at_a_time():
+        if not built.exists() or built.stat().st_mtime < newest:
+            code, output = npm("run", "build")
+            assert code == 0, output
     return WEB / "dist"
 
 
