@@ -21,7 +21,7 @@ SECONDS = {
     "next_word": {"fast": 60, "default": 240, "best": 450},
     "tagger": {"fast": 50, "default": 100, "best": 200},
     "classifier": {"fast": 30, "default": 30, "best": 30},
-    "translation": {"fast": 90, "default": 660, "best": 1900},
+    "translation": {"fast": 90, "default": 660, "best": 1700},
 }
 EXPORT = 20  # of these seconds
 EVERY = 10.0  # seconds between the lines in a log
