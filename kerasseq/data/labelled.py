@@ -132,6 +132,7 @@ def labelled_batches(
     targets: np.ndarray,
     batch_size: int,
     seed: int | None = None,
+    scores: np.ndarray | None = None,
 ) -> tf.data.Dataset:
     """Sentences and targets in batches for `model.fit`, one pass over all.
 
@@ -142,24 +143,29 @@ def labelled_batches(
         targets: (N, ...).
         batch_size: B; the last batch of each length is smaller.
         seed: not negative; shuffles each pass differently. None for one fixed order.
+        scores: (N, ...) of the sentences, a second input.
 
     Returns:
         Batches of inputs int32 (B, T), T the batch's longest, shorter ones ending in
-        `PAD`, and targets (B, ...), with a known cardinality.
+        `PAD`, and targets (B, ...), with a known cardinality. With scores, the inputs
+        are a pair of ids and scores.
     """
     lengths = [len(ids) for ids in sequences]
     joined = tf.RaggedTensor.from_row_lengths(np.concatenate(sequences), lengths)
-    examples = tf.data.Dataset.from_tensor_slices((joined, targets))
+    others = (targets,) if scores is None else (scores, targets)
+    examples = tf.data.Dataset.from_tensor_slices((joined, *others))
     if seed is not None:
         examples = examples.shuffle(len(targets), seed=seed)
     # A row of a ragged tensor becomes a tensor in a map.
-    examples = examples.map(lambda ids, target: (ids, target))
+    examples = examples.map(lambda *example: example)
     batches = examples.bucket_by_sequence_length(
-        lambda ids, target: tf.shape(ids)[0],
+        lambda ids, *_: tf.shape(ids)[0],
         LENGTHS,
         [batch_size] * (len(LENGTHS) + 1),
-        padding_values=(PAD, None),
+        padding_values=(PAD, *(None for _ in others)),
     )
+    if scores is not None:
+        batches = batches.map(lambda ids, scores, target: ((ids, scores), target))
     buckets = np.searchsorted(LENGTHS, lengths, side="right")
     count = int(sum(-(-np.bincount(buckets) // batch_size)))
     return batches.apply(tf.data.experimental.assert_cardinality(count)).prefetch(2)

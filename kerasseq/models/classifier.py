@@ -1,6 +1,7 @@
 """The classifier: words -> embeddings -> attention pooling -> classes.
 
-Encoder blocks can stand between embeddings and pooling.
+Naive Bayes on words and pairs of words adds its scores. Encoder blocks can stand
+between embeddings and pooling.
 Shapes: B batch, T words, C model size, K classes, V vocabulary.
 """
 
@@ -14,6 +15,7 @@ import numpy as np
 from kerasseq.layers.attention import Shape, Tensor
 from kerasseq.layers.checks import check_config, check_divisible, check_fraction
 from kerasseq.layers.encoder_block import EncoderBlock
+from kerasseq.layers.naive_bayes import NaiveBayes
 from kerasseq.layers.pooling import AttentionPooling
 from kerasseq.layers.positions import SinusoidalPositions
 from kerasseq.models.wording import counted
@@ -64,6 +66,32 @@ class WordDropout(keras.layers.Layer):
         return {**super().get_config(), "rate": self.rate}
 
 
+@keras.saving.register_keras_serializable(package="kerasseq")
+class WeightedSum(keras.layers.Layer):
+    """Adds other scores of the classes to logits, each times a learned factor.
+
+    Call arguments:
+        inputs: logits (B, K) and scores (B, K, S).
+
+    Returns:
+        (B, K).
+    """
+
+    def build(self, input_shape: Sequence[Shape]) -> None:
+        self.factors = self.add_weight(
+            shape=(input_shape[1][-1],),
+            initializer=keras.initializers.Constant(0.3),
+            name="factors",
+        )
+
+    def call(self, inputs: Sequence[Tensor]) -> Tensor:
+        logits, scores = inputs
+        return logits + keras.ops.sum(scores * self.factors, axis=-1)
+
+    def compute_output_shape(self, input_shape: Sequence[Shape]) -> Shape:
+        return input_shape[0]
+
+
 @dataclass(frozen=True)
 class ClassifierConfig:
     """Sizes of a classifier, and how much of it is dropped in training.
@@ -79,6 +107,7 @@ class ClassifierConfig:
         num_heads: heads of each block; C is a multiple of it.
         feed_forward_size: units of each block's feed-forward layer.
         max_length: the longest sentence, in words, that blocks read.
+        num_pairs: rows of the table that pairs of words share.
         word_dropout: fraction of the words replaced by the unknown word in training.
         dropout: fraction dropped in training of the embedded words, in each block, and
             of the pooled vector.
@@ -95,6 +124,7 @@ class ClassifierConfig:
     num_heads: int = 4
     feed_forward_size: int = 128
     max_length: int = 128
+    num_pairs: int = 8192
     word_dropout: float = 0.4
     dropout: float = 0.5
 
@@ -105,8 +135,9 @@ class ClassifierConfig:
     def __str__(self) -> str:
         blocks = counted(self.num_blocks, "Transformer block")
         return (
-            f"word vectors of size {self.model_size:,}, {blocks}, at most "
-            f"{counted(self.max_length, 'word')}, dropout {self.dropout:g}"
+            f"word vectors of size {self.model_size:,}, {blocks}, pairs of words in "
+            f"{self.num_pairs:,} rows, at most {counted(self.max_length, 'word')}, "
+            f"dropout {self.dropout:g}"
         )
 
 
@@ -116,7 +147,9 @@ def build_classifier(config: ClassifierConfig) -> keras.Model:
     A learned query attends to the words of a sentence; their weighted mean is the
     sentence's vector. Without blocks, this is a deep averaging network (Iyyer et al.
     2015) with learned weights of the words; with blocks, a Transformer encoder with
-    masked pooling. Padding on the right (id 0) changes nothing.
+    masked pooling. The scores of naive Bayes, each times a learned factor, are added to
+    the logits; they are zero until its tables are counted (`count_naive_bayes`).
+    Padding on the right (id 0) changes nothing.
 
     Returns:
         A functional model from "token_ids", int32 (B, T), to a dict: "logits" (B, K)
@@ -154,6 +187,10 @@ def build_classifier(config: ClassifierConfig) -> keras.Model:
     x = keras.layers.Dropout(config.dropout, name="pooled_dropout")(x)
     # Softmax and losses need float32 logits, whatever the dtype policy.
     logits = keras.layers.Dense(config.num_classes, dtype="float32", name="logits")(x)
+    scores = NaiveBayes(
+        config.vocabulary_size, config.num_pairs, config.num_classes, name="naive_bayes"
+    )(token_ids)
+    logits = WeightedSum(dtype="float32", name="weighted_sum")([logits, scores])
     outputs = {"logits": logits, "weights": weights}
     return keras.Model(token_ids, outputs, name="classifier")
 

@@ -3,7 +3,7 @@
 It needs numpy, ai-edge-litert and the programs beside it; README.md beside this file
 describes the format. Without a text, it reads lines from standard input. A line of
 output has the label, its probability and the text, with the words that the model looked
-at most in brackets.
+at most in brackets. Label and probability are empty where it knows none of the words.
 """
 
 import sys
@@ -14,12 +14,12 @@ if __package__:
     from .card import CLASSIFIER
     from .command import Command, json_line, mark, read_lines, visible
     from .model_file import Model
-    from .words import Word, divide, encode_words, lower_case
+    from .words import UNKNOWN, Word, divide, encode_words, lower_case
 else:  # copied: beside one another
     from card import CLASSIFIER  # type: ignore[no-redef]
     from command import Command, json_line, mark, read_lines, visible  # type: ignore[no-redef]
     from model_file import Model  # type: ignore[no-redef]
-    from words import Word, divide, encode_words, lower_case  # type: ignore[no-redef]
+    from words import UNKNOWN, Word, divide, encode_words, lower_case  # type: ignore[no-redef]
 
 import numpy as np
 
@@ -28,16 +28,17 @@ class Answer(NamedTuple):
     """What a classifier says about a text.
 
     Attributes:
-        label: of the most probable class, at a tie the first.
-        probability: of that class, 0 to 1.
+        label: of the most probable class, at a tie the first; None if the model knows
+            none of the words.
+        probability: of that class, 0 to 1, or None.
         words: the words and signs that the model read, in lower case.
         offsets: of each the index of its first character (code point) in the text, and
             that after its last.
         weights: how much it looked at each, float32 (words,); they sum to 1.
     """
 
-    label: str
-    probability: float
+    label: str | None
+    probability: float | None
     words: list[str]
     offsets: list[tuple[int, int]]
     weights: np.ndarray
@@ -86,10 +87,13 @@ class Classifier:
         found = found[: self.length]
         words = [lower_case(word.text) for word in found]
         offsets = [(word.start, word.end) for word in found]
-        outputs = self._run(token_ids=encode_words(words, self._words, self.length))
+        token_ids = encode_words(words, self._words, self.length)
+        outputs = self._run(token_ids=token_ids)
+        weights = outputs["weights"][0, : len(words)]
+        if token_ids.max() <= UNKNOWN:
+            return Answer(None, None, words, offsets, weights)
         probabilities = outputs["probabilities"][0]
         best = int(probabilities.argmax())
-        weights = outputs["weights"][0, : len(words)]
         probability = float(probabilities[best])
         return Answer(self.labels[best], probability, words, offsets, weights)
 
@@ -145,6 +149,9 @@ def main(arguments: Sequence[str] | None = None, prog: str = "classify.py") -> i
             if options.json:
                 weights = answer.weights.tolist()
                 yield json_line(answer._replace(weights=weights)._asdict())
+            elif answer.label is None:
+                command.say("knows none of these words")
+                yield f"\t\t{mark(text, ())}\n"
             else:
                 label, shown = visible(answer.label), show(text, answer)
                 yield f"{label}\t{answer.probability:.3f}\t{shown}\n"

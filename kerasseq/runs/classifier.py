@@ -27,15 +27,19 @@ from kerasseq.runs.bookkeeping import describe_file, describe_training
 from kerasseq.runs.demand import foresee
 from kerasseq.runs.options import Options
 from kerasseq.scores.classes import accuracy, macro_f1
+from kerasseq.scores.naive_bayes import naive_bayes
 from kerasseq.text.encodings import point_out_controls
 from kerasseq.text.words import WordVocabulary, about_spaces, split_words
 from kerasseq.training.callbacks import HistoryFile, verbosity
 from kerasseq.training.compiling import compile_for_training
+from kerasseq.training.naive_bayes import count_naive_bayes, score
 from kerasseq.training.presets import (
     CLASSIFIER_BATCH_SIZE,
     CLASSIFIER_LEAST_COUNT,
     MOST_WORDS,
     classifier_batch_size,
+    classifier_model_size,
+    classifier_rows,
     classifier_training,
 )
 
@@ -78,13 +82,15 @@ def plan(options: Options) -> Plan:
     training, held_out = split_by_class(data.class_ids, seed=options.seed)
     try:
         check_room(data.classes)
-        vocabulary = choose_words([data.sentences[index] for index in training])
+        vocabulary = choose_words(
+            [data.sentences[index] for index in training], len(data.classes)
+        )
     except ValueError as error:
         raise ValueError(f"{options.labels}: {error}") from None
     classes = len(data.classes)
     foresee(
         "classifier",
-        lambda: build_classifier(ClassifierConfig(len(vocabulary), classes)),
+        lambda: build_classifier(choose_sizes(vocabulary, classes)),
         # Confusions, their fractions and colours.
         40 * classes**2,
         "give fewer labels",
@@ -93,10 +99,22 @@ def plan(options: Options) -> Plan:
     return Plan(name, sha256, data, training, held_out, vocabulary)
 
 
-def choose_words(sentences: Sequence[str]) -> WordVocabulary:
+def choose_words(sentences: Sequence[str], num_classes: int) -> WordVocabulary:
     """The words of sentences that a classifier can learn from."""
-    return WordVocabulary.from_sentences(
-        sentences, MOST_WORDS["classifier"], least=CLASSIFIER_LEAST_COUNT
+    most = min(MOST_WORDS["classifier"], classifier_rows(num_classes))
+    return WordVocabulary.from_sentences(sentences, most, least=CLASSIFIER_LEAST_COUNT)
+
+
+def choose_sizes(
+    vocabulary: WordVocabulary, num_classes: int, num_blocks: int = 0
+) -> ClassifierConfig:
+    """The sizes of a classifier that follow from its words and classes."""
+    return ClassifierConfig(
+        len(vocabulary),
+        num_classes,
+        classifier_model_size(len(vocabulary)),
+        num_blocks,
+        num_pairs=classifier_rows(num_classes),
     )
 
 
@@ -109,7 +127,7 @@ def train(
     folder = options.out / "classifier"
     name, sha256, data, training, held_out, vocabulary = plan
     labels, class_ids = data.classes, data.class_ids
-    config = ClassifierConfig(len(vocabulary), len(labels))
+    config = choose_sizes(vocabulary, len(labels))
     length = config.max_length
     sequences = [vocabulary.encode(sentence)[:length] for sentence in data.sentences]
     print(
@@ -127,7 +145,7 @@ def train(
         class_ids[training],
         config,
         options.seed,
-        labelled_batches(tested, class_ids[held_out], CLASSIFIER_BATCH_SIZE),
+        (tested, class_ids[held_out]),
         [history, *callbacks],
         verbosity(),
     )
@@ -143,8 +161,14 @@ def train(
         class_ids[held_out], probabilities.argmax(axis=1), len(labels)
     ).numpy()
     largest = int(np.bincount(class_ids[training]).argmax())
+    bayes = naive_bayes(
+        [data.sentences[index] for index in training],
+        class_ids[training],
+        [data.sentences[index] for index in held_out],
+    )
     scores = {
         "held-out accuracy": accuracy(matrix),
+        "accuracy of naive Bayes": float(np.mean(class_ids[held_out] == bayes)),
         "accuracy of the largest class": float(np.mean(class_ids[held_out] == largest)),
         "held-out macro-F1": macro_f1(matrix),
     }
@@ -192,7 +216,7 @@ def learn(
     class_ids: np.ndarray,
     config: ClassifierConfig,
     seed: int,
-    held_out: tf.data.Dataset | None = None,
+    held_out: tuple[Sequence[np.ndarray], np.ndarray] | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     verbose: int = 0,
 ) -> keras.Model:
@@ -205,21 +229,31 @@ def learn(
         class_ids: int (N,).
         config: sizes of the classifier.
         seed: of weights, dropout and order.
-        held_out: batches to measure the loss on after each pass.
+        held_out: sequences and class ids to measure the loss on after each pass.
         callbacks: of `fit`, as is `verbose`.
     """
     keras.utils.set_random_seed(seed)
     classifier = build_classifier(config)
-    learner = keras.Model(classifier.input, classifier.output["logits"])
+    naive_bayes = classifier.get_layer("naive_bayes")
+    scores = count_naive_bayes(naive_bayes, sequences, class_ids)
+    # The learner is given the scores, so that a sentence's own counts are not in them.
+    given = keras.Input(scores.shape[1:], name="scores")
+    logits = classifier.get_layer("weighted_sum")(
+        [classifier.get_layer("logits").output, given]
+    )
+    learner = keras.Model([classifier.input, given], logits)
     batch_size = classifier_batch_size(len(sequences))
-    batches = labelled_batches(sequences, class_ids, batch_size, seed)
+    batches = labelled_batches(sequences, class_ids, batch_size, seed, scores)
+    tested = held_out and labelled_batches(
+        *held_out, CLASSIFIER_BATCH_SIZE, scores=score(naive_bayes, held_out[0])
+    )
     training = classifier_training(batch_size, len(batches), config.max_length)
     # Batches have many shapes, and XLA would compile a program for each.
     compile_for_training(learner, training, jit_compile=False)
     learner.fit(
         batches,
         epochs=training.epochs,
-        validation_data=held_out,
+        validation_data=tested,
         callbacks=list(callbacks),
         shuffle=False,
         verbose=verbose,

@@ -11,7 +11,7 @@ import tensorflow as tf
 from kerasseq.layers.positions import SinusoidalPositions
 from kerasseq.models.classifier import ClassifierConfig
 from kerasseq.text.in_graph import WordTable, divide_in_graph
-from kerasseq.text.words import WordVocabulary
+from kerasseq.text.words import UNKNOWN, WordVocabulary
 
 
 class ClassifierOnIds(tf.Module):
@@ -108,17 +108,18 @@ class ClassifierOnText(tf.Module):
 
         Returns:
             labels string (B,), the likeliest class of each sentence, the first of
-            equally likely ones; probabilities float32 (B, K); tokens string (B, T), the
-            words as the model knows them; offsets int32 (B, T, 2), the index of the
-            first character of each in its sentence, and that after its last; weights
-            float32 (B, T), zeros at padding.
+            equally likely ones, "" where no word is known; probabilities float32
+            (B, K); tokens string (B, T), the words as the model knows them; offsets
+            int32 (B, T, 2), the index of the first character of each in its sentence,
+            and that after its last; weights float32 (B, T), zeros at padding.
         """
         words, offsets = divide_in_graph(sentences)
         token_ids = self._table(words)[:, : self._max_length]
         outputs = self._classifying.classify(token_ids)
         best = tf.argmax(outputs["probabilities"], axis=-1)
+        known = tf.reduce_any(token_ids > UNKNOWN, axis=-1)
         return {
-            "labels": tf.gather(self._labels, best),
+            "labels": tf.where(known, tf.gather(self._labels, best), ""),
             "tokens": tf.gather(self._words, token_ids),
             "offsets": offsets.to_tensor()[:, : self._max_length],
             **outputs,

@@ -83,6 +83,10 @@ MOST_WORDS = {
 }
 # A word that occurs once tells a classifier only the label of its sentence.
 CLASSIFIER_LEAST_COUNT = 2
+# Weights of each of its three tables (vectors, words, pairs), so that a file in int8
+# stays below 1 MB; many classes have some thousand words and pairs nevertheless.
+CLASSIFIER_TABLE = 250_000
+CLASSIFIER_FEWEST_ROWS = 4_000
 
 ENCODER_SIZES = {"model_size": 32, "max_length": 64}
 ENCODER_STEPS = {"fast": 300, "default": 600, "best": 600}
@@ -185,6 +189,16 @@ def tagger_training(preset: str, num_sentences: int, length: int) -> TrainingCon
 def classifier_batch_size(num_sentences: int) -> int:
     """Sentences in a batch: fewer in a small file, so that it takes enough steps."""
     return max(1, min(CLASSIFIER_BATCH_SIZE, num_sentences // 32))
+
+
+def classifier_rows(num_classes: int) -> int:
+    """Rows of a table that has a weight for each class."""
+    return max(CLASSIFIER_FEWEST_ROWS, CLASSIFIER_TABLE // num_classes)
+
+
+def classifier_model_size(num_words: int) -> int:
+    """The size of a word's vector, a multiple of 4: smaller for many words."""
+    return max(4, min(64, CLASSIFIER_TABLE // num_words // 4 * 4))
 
 
 def classifier_training(

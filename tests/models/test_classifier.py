@@ -33,7 +33,7 @@ def build(seed: int = 0, **changes) -> keras.Model:
 
 def test_without_blocks_it_is_a_weighted_mean_by_hand():
     model = build()
-    table, query, kernel, bias = model.get_weights()
+    table, query, kernel, bias, *_ = model.get_weights()
     outputs = model.predict_on_batch(IDS)
     for ids, logits, weights in zip(
         IDS, outputs["logits"], outputs["weights"], strict=True

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from kerasseq.files.tflite import convert, write_tflite
 from kerasseq.models.classifier import ClassifierConfig, build_classifier, predict
 from kerasseq.on_device import words
+from kerasseq.on_device.classify import Classifier
+from kerasseq.on_device.model_file import Model
 from kerasseq.recipes.shipping import about
 from kerasseq.signatures.classifier import ClassifierOnIds
 from kerasseq.text.words import WordVocabulary
@@ -74,6 +76,8 @@ def expected_line(classifier, text: str) -> str:
         if weight >= least:
             start, end = word.start, word.end
             shown = f"{shown[:start]}[{shown[start:end]}]{shown[end:]}"
+    if set(VOCABULARY.encode(text)[:LENGTH]) == {words.UNKNOWN}:
+        return f"\t\t{text}"
     best = answer.probabilities.argmax()
     return f"{LABELS[best]}\t{answer.probabilities[best]:.3f}\t{shown}"
 
@@ -92,7 +96,17 @@ def test_each_line_of_standard_input_gets_one(exported, classifier):
     lines = [expected_line(classifier, text) if text.strip() else "" for text in texts]
     assert result.stdout.decode().split("\n") == [*lines, ""]
     assert len({line.partition("\t")[0] for line in lines}) > 2, "labels differ"
+    assert result.stderr == b"classify.py: knows none of these words\n"
     assert result.returncode == 0
+
+
+def test_unknown_words_have_no_label_in_json_and_python(exported):
+    text = "unknown words!"
+    found = json.loads(run(exported, "--json", text).stdout)
+    assert found["label"] is found["probability"] is None
+    assert found["words"] == ["unknown", "words", "!"]
+    assert np.isclose(sum(found["weights"]), 1)
+    assert Classifier(Model(exported)).classify(text).label is None
 
 
 def test_words_beyond_the_longest_are_left_out_with_a_message(exported, classifier):

@@ -85,7 +85,7 @@ def test_a_classifier(labels, text):
     scores = np.eye(1, len(labels), dtype=np.float32)
     file = opened(
         "classifier",
-        {"words": ["", "<UNK>"]},
+        {"words": ["", "<UNK>", "<MASK>", "x"]},
         {"labels": labels, "length": LENGTH},
         classify=lambda token_ids: {
             "probabilities": scores,

@@ -11,6 +11,7 @@ from kerasseq.models.classifier import ClassifierConfig, build_classifier, predi
 from kerasseq.on_device.operators import list_operators
 from kerasseq.signatures.classifier import ClassifierOnIds, ClassifierOnText
 from kerasseq.text.words import WordVocabulary
+from tests.support.weights import with_random_weights
 
 SENTENCES = ["the ΟΔΟΣ runs", "A cat\tand the dog and İt", "nothing known here", "dog"]
 VOCABULARY = WordVocabulary.from_sentences(SENTENCES[:2])
@@ -26,6 +27,11 @@ def classifier(request) -> keras.Model:
     )
     model = build_classifier(config)
     model.get_layer("pooling").query.assign(keras.random.normal((1, 12), seed=1))
+    bayes = model.get_layer("naive_bayes")
+    tables = with_random_weights(bayes, seed=2, scale=1.0).get_weights()
+    for table in tables:
+        table[0] = 0  # padding
+    bayes.set_weights(tables)
     return model
 
 
@@ -76,6 +82,13 @@ def test_words_beyond_the_longest_are_left_out_and_no_words_are_accepted(classif
     alone = module.classify(tf.constant([empty]))["probabilities"].numpy()
     np.testing.assert_allclose(alone[0], probabilities[2], atol=1e-6)
     assert np.isfinite(alone).all()
+
+
+def test_a_sentence_without_a_known_word_has_no_label(classifier):
+    module = ClassifierOnText(ClassifierOnIds(classifier), VOCABULARY, LABELS, LENGTH)
+    found = module.classify(tf.constant(["nothing known", "nothing but dog", ""]))
+    labels = [label.decode() for label in found["labels"].numpy()]
+    assert labels[0] == labels[2] == "" and labels[1] in LABELS
 
 
 def test_what_does_not_fit_is_refused(classifier):
