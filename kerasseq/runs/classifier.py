@@ -38,6 +38,7 @@ from kerasseq.training.presets import (
     CLASSIFIER_LEAST_COUNT,
     MOST_WORDS,
     classifier_batch_size,
+    classifier_dropout,
     classifier_model_size,
     classifier_rows,
     classifier_training,
@@ -108,13 +109,14 @@ def choose_words(sentences: Sequence[str], num_classes: int) -> WordVocabulary:
 def choose_sizes(
     vocabulary: WordVocabulary, num_classes: int, num_blocks: int = 0
 ) -> ClassifierConfig:
-    """The sizes of a classifier that follow from its words and classes."""
+    """The sizes and dropout of a classifier that follow from words and classes."""
     return ClassifierConfig(
         len(vocabulary),
         num_classes,
         classifier_model_size(len(vocabulary)),
         num_blocks,
         num_pairs=classifier_rows(num_classes),
+        **classifier_dropout(num_classes),
     )
 
 

@@ -66,6 +66,7 @@ def test_it_learns_and_the_report_has_the_scores(run):
     assert section["held-out macro-F1"] == 1
     largest = sum(row[0] == "好" for row in answers) / len(answers)
     assert section["accuracy of the largest class"] == largest
+    assert section["accuracy of naive Bayes"] == 1
     assert section["held-out sentences"] == len(answers) == 9 + 3 + 1
     assert section["sentences"] == 133
     assert section["sentences longer than the model reads"] == 1
