@@ -25,9 +25,10 @@ import tensorflow as tf
 
 from kerasseq.data.labelled import LabelledSentences, read_labelled_sentences
 from kerasseq.models.classifier import predict
-from kerasseq.runs.classifier import choose_sizes, choose_words, learn
+from kerasseq.runs.classifier import choose_sizes, choose_words
 from kerasseq.scores.classes import accuracy, macro_f1
 from kerasseq.scores.naive_bayes import naive_bayes
+from kerasseq.training.classifier import learn
 
 
 def split_folds(indices: np.ndarray, folds: int, seed: int) -> list[np.ndarray]:

@@ -10,7 +10,6 @@ import tensorflow as tf
 
 from kerasseq.data.labelled import (
     LabelledSentences,
-    labelled_batches,
     read_labelled_sentences,
     split_by_class,
 )
@@ -31,17 +30,13 @@ from kerasseq.scores.naive_bayes import naive_bayes
 from kerasseq.text.encodings import point_out_controls
 from kerasseq.text.words import WordVocabulary, about_spaces, split_words
 from kerasseq.training.callbacks import HistoryFile, verbosity
-from kerasseq.training.compiling import compile_for_training
-from kerasseq.training.naive_bayes import count_naive_bayes, score
+from kerasseq.training.classifier import learn
 from kerasseq.training.presets import (
-    CLASSIFIER_BATCH_SIZE,
     CLASSIFIER_LEAST_COUNT,
     MOST_WORDS,
-    classifier_batch_size,
     classifier_dropout,
     classifier_model_size,
     classifier_rows,
-    classifier_training,
 )
 
 HOW_TO = """
@@ -110,13 +105,15 @@ def choose_sizes(
     vocabulary: WordVocabulary, num_classes: int, num_blocks: int = 0
 ) -> ClassifierConfig:
     """The sizes and dropout of a classifier that follow from words and classes."""
+    word_dropout, dropout = classifier_dropout(num_classes)
     return ClassifierConfig(
         len(vocabulary),
         num_classes,
         classifier_model_size(len(vocabulary)),
         num_blocks,
         num_pairs=classifier_rows(num_classes),
-        **classifier_dropout(num_classes),
+        word_dropout=word_dropout,
+        dropout=dropout,
     )
 
 
@@ -211,53 +208,3 @@ def train(
     }
     record(options.out, "classifier", section)
     return "classifier"
-
-
-def learn(
-    sequences: Sequence[np.ndarray],
-    class_ids: np.ndarray,
-    config: ClassifierConfig,
-    seed: int,
-    held_out: tuple[Sequence[np.ndarray], np.ndarray] | None = None,
-    callbacks: Sequence[keras.callbacks.Callback] = (),
-    verbose: int = 0,
-) -> keras.Model:
-    """Build a classifier and train it for a fixed number of passes.
-
-    No choice depends on the held-out data, so that they measure the model fairly.
-
-    Args:
-        sequences: N arrays of ids (T_n,).
-        class_ids: int (N,).
-        config: sizes of the classifier.
-        seed: of weights, dropout and order.
-        held_out: sequences and class ids to measure the loss on after each pass.
-        callbacks: of `fit`, as is `verbose`.
-    """
-    keras.utils.set_random_seed(seed)
-    classifier = build_classifier(config)
-    naive_bayes = classifier.get_layer("naive_bayes")
-    scores = count_naive_bayes(naive_bayes, sequences, class_ids)
-    # The learner is given the scores, so that a sentence's own counts are not in them.
-    given = keras.Input(scores.shape[1:], name="scores")
-    logits = classifier.get_layer("weighted_sum")(
-        [classifier.get_layer("logits").output, given]
-    )
-    learner = keras.Model([classifier.input, given], logits)
-    batch_size = classifier_batch_size(len(sequences))
-    batches = labelled_batches(sequences, class_ids, batch_size, seed, scores)
-    tested = held_out and labelled_batches(
-        *held_out, CLASSIFIER_BATCH_SIZE, scores=score(naive_bayes, held_out[0])
-    )
-    training = classifier_training(batch_size, len(batches), config.max_length)
-    # Batches have many shapes, and XLA would compile a program for each.
-    compile_for_training(learner, training, jit_compile=False)
-    learner.fit(
-        batches,
-        epochs=training.epochs,
-        validation_data=tested,
-        callbacks=list(callbacks),
-        shuffle=False,
-        verbose=verbose,
-    )
-    return classifier

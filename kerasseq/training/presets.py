@@ -201,13 +201,13 @@ def classifier_model_size(num_words: int) -> int:
     return max(4, min(64, CLASSIFIER_TABLE // num_words // 4 * 4))
 
 
-def classifier_dropout(num_classes: int) -> dict[str, float]:
-    """What a classifier drops in training: less for many classes.
+def classifier_dropout(num_classes: int) -> tuple[float, float]:
+    """A classifier's word dropout and dropout: less for many classes.
 
     The label of a sentence, log2(K) bits, is harder to learn by heart then.
     """
     share = min(1.0, 2 / math.log2(num_classes))
-    return {"word_dropout": round(0.4 * share, 2), "dropout": round(0.5 * share, 2)}
+    return round(0.4 * share, 2), round(0.5 * share, 2)
 
 
 def classifier_training(

@@ -11,6 +11,9 @@ from kerasseq.training.presets import (
     MOST_PASSES,
     PRESETS,
     TRANSFORMERS,
+    classifier_dropout,
+    classifier_model_size,
+    classifier_rows,
     dropout_for,
     most_characters,
     units_for,
@@ -74,3 +77,18 @@ def test_more_time_is_for_more_text_and_more_weights(presets):
     assert fast.characters < default.characters < best.characters
     sizes = [preset.units * preset.layers for preset in (fast, default, best)]
     assert sizes[0] < sizes[1] < sizes[2]
+
+
+@given(st.integers(2, 2_000), st.integers(4, 20_000))
+def test_a_classifier_of_few_classes_stays_below_a_megabyte_in_int8(classes, words):
+    rows = classifier_rows(classes)
+    words = min(words, rows)
+    size = classifier_model_size(words)
+    weights = words * size + (words + rows) * classes
+    assert weights <= 750_000 or classes > 62
+    assert size % 4 == 0 and 4 <= size <= 64
+
+
+def test_a_classifier_drops_less_for_many_classes():
+    assert classifier_dropout(2) == classifier_dropout(4) == (0.4, 0.5)
+    assert classifier_dropout(16) == (0.2, 0.25)
