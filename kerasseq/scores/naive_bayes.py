@@ -1,5 +1,6 @@
 """Naive Bayes on words and pairs of words: the baseline of a classifier."""
 
+import collections
 import itertools
 from collections.abc import Sequence
 
@@ -25,15 +26,25 @@ def naive_bayes(
         The likeliest class of each of the others, int (M,), at a tie the first. What
         training does not have is left out.
     """
-    index: dict[str, int] = {}
-    rows = [[index.setdefault(f, len(index)) for f in _features(s)] for s in training]
-    counts = np.ones((class_ids.max() + 1, len(index)))
-    for class_id, row in zip(class_ids, rows, strict=True):
-        np.add.at(counts[class_id], row, 1)
-    logs = np.log(counts / counts.sum(axis=1, keepdims=True))
+    # Most features are of few classes, and a matrix of all would not fit.
+    counts: dict[str, collections.Counter[int]] = collections.defaultdict(
+        collections.Counter
+    )
+    totals = np.zeros(class_ids.max() + 1)
+    for sentence, class_id in zip(training, class_ids.tolist(), strict=True):
+        features = _features(sentence)
+        totals[class_id] += len(features)
+        for feature in features:
+            counts[feature][class_id] += 1
     prior = np.log(np.bincount(class_ids) / len(class_ids))
-    found = ([index[f] for f in _features(s) if f in index] for s in others)
-    return np.array([np.argmax(prior + logs[:, row].sum(axis=1)) for row in found], int)
+    likeliest = []
+    for sentence in others:
+        known = [counts[each] for each in _features(sentence) if each in counts]
+        scores = prior - len(known) * np.log(totals + len(counts))
+        for each in known:
+            scores[list(each)] += np.log(np.array(list(each.values())) + 1)
+        likeliest.append(scores.argmax())
+    return np.array(likeliest, int)
 
 
 def _features(sentence: str) -> list[str]:

@@ -10,8 +10,8 @@ import numpy as np
 
 from kerasseq.layers.naive_bayes import NaiveBayes
 
-# Occurrences that are scored at once, which bounds the memory.
-CHUNK = 50_000
+# Counts that are looked at at once, which bounds the memory.
+CHUNK = 1_000_000
 
 
 def count_naive_bayes(
@@ -67,10 +67,11 @@ def _count(
     only_here = counts[rows].sum(axis=1) == own
     seen_elsewhere = seen - np.bincount(sentences, only_here, len(class_ids))
     sums = np.zeros((len(class_ids), num_classes))
-    for start in range(0, len(cells), CHUNK):
-        chunk = slice(start, start + CHUNK)
+    step = max(1, CHUNK // num_classes)
+    for start in range(0, len(cells), step):
+        chunk = slice(start, start + step)
         sentence, times = sentences[chunk], own[chunk, None]
-        owned = np.eye(num_classes)[class_ids[sentence]]
+        owned = class_ids[sentence, None] == np.arange(num_classes)
         others = counts[rows[chunk]] - times * owned
         all_others = totals - lengths[sentence, None] * owned
         seen_by_others = seen_elsewhere[sentence, None]
