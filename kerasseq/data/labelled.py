@@ -52,12 +52,13 @@ def read_labelled_sentences(
 ) -> LabelledSentences:
     """Read a file with a label and a sentence in each row; see `read_label_file`.
 
+    A class may have one example, and its form says so: none of it can be held out.
     Whitespace around labels and blank lines are ignored; Windows line ends are allowed.
 
     Raises:
         ValueError: the file cannot be read as such; a row has no label or no word, or
             more than 10,000 characters; the columns look swapped; there is only one
-            class, or a class has one example, so that none could be held out. The
+            class, or the first row's has no other example, as that of a header. The
             message gives file, line and reason.
     """
     labels, sentences, lines = [], [], []
@@ -86,14 +87,11 @@ def read_labelled_sentences(
             f"{shortened(labels[0])}: the columns look swapped; put the label first, "
             "or name the columns with --label-column and --text-column"
         )
-    for label, number in zip(labels, lines, strict=True):
-        if counts[label] == 1:
-            raise ValueError(
-                f"{path}:{number} is the only example of {shortened(label)}; give at "
-                "least two, one to learn from and one to hold out, or correct the label"
-                + HEADER
-                * (number == lines[0])
-            )
+    if len(counts) > 1 and counts[labels[0]] == 1:
+        raise ValueError(
+            f"{path}:{lines[0]} is the only example of {shortened(labels[0])}; put it "
+            f"further down, if it is one, or correct the label{HEADER}"
+        )
     if len(counts) < 2:
         (label,) = counts or ("",)
         raise ValueError(
@@ -102,16 +100,23 @@ def read_labelled_sentences(
             "least two labels"
         )
     form += f", {len(counts):,} labels"
+    alone = [label for label in counts if counts[label] == 1]
+    if alone:
+        more = f" and {len(alone) - 1:,} more" * (len(alone) > 1)
+        form += (
+            f"; {shortened(alone[0])}{more}: one example, which is learned from and so "
+            "not measured; give more"
+        )
     return LabelledSentences(tuple(labels), tuple(sentences), form)
 
 
 def split_by_class(
     class_ids: np.ndarray, fraction: float = 0.1, seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Hold out the same fraction of every class, at least one example and never all.
+    """Hold out the same fraction of every class, never all and if possible one.
 
     Args:
-        class_ids: int (N,), at least two of each class.
+        class_ids: int (N,), at least two of some class.
         fraction: of each class to hold out.
         seed: decides which.
 
