@@ -8,6 +8,7 @@ writes does not go through it, and what native code says when it crashes still a
 
 import contextlib
 import io
+import logging
 import os
 import re
 import signal
@@ -19,7 +20,8 @@ NOISE = re.compile(
     rb"WARNING: All log messages before absl::InitializeLog"
     rb"|I\d{4} [\d:.]+ "  # absl's information
     rb"|[WE]\d{4} [\d:.]+ .*(failed call to cuInit|already (been )?registered)"
-    rb"|E\d{4} [\d:.]+ .*oneDNN supports DT_BOOL only on platforms with AVX-512"
+    rb"|E\d{4} [\d:.]+ .*oneDNN supports DT_\w+ only on platforms with AVX-512"
+    rb"|E\d{4} [\d:.]+ .*NodeDef mentions attribute \w+ which is not in the op defin"
     rb"|W\d{4} [\d:.]+ .*tf_tfl_flatbuffer_helpers.*Ignored "
     rb"|To enable the following instructions: "
     rb"|INFO: "  # LiteRT's information
@@ -50,6 +52,10 @@ def hush() -> None:
     if any(action == "error" for action, *_ in warnings.filters):
         # `python -W error` is for our code: the libraries warn of their own.
         warnings.filterwarnings("default", module="(?!kerasseq)")
+    # Sentences have many lengths, and each is traced once.
+    logging.getLogger("tensorflow").addFilter(
+        lambda record: "triggered tf.function retracing" not in record.getMessage()
+    )
     sys.stderr.flush()
     screen = os.dup(2)
     # It ends with the last process that can write to the pipe, and Ctrl-C is for the

@@ -18,6 +18,7 @@ from kerasseq.pictures.drawing import (
     add_colorbar,
     drawable,
     empty_figure,
+    from_the_right,
     installed_fonts,
     label_tokens,
     set_title,
@@ -94,7 +95,7 @@ def plot_weighted_words(
     """Draw texts whose words have a darker background, the larger their weight.
 
     The largest weight of each text has the darkest one. Lines wrap at the picture's
-    width.
+    width, and begin at the side from which their text is read.
 
     Args:
         texts: from top to bottom.
@@ -116,13 +117,18 @@ def plot_weighted_words(
     def flow(words: Sequence[str], weights: Sequence[float | None], gap: float) -> None:
         nonlocal y
         x = margin
+        mirrored = weights[:1] != [None] and from_the_right(" ".join(words))
         for word, weight in zip(words, weights, strict=True):
             shown = abridged(drawable(word), 30)
+            if weight is None and from_the_right(shown):
+                # Its comma stays on the right.
+                shown = f"\u200e{shown}"
             extent = sheet.text(0, 0, shown, **style).get_window_extent()
             width = extent.width / DOTS_PER_INCH
             if x > margin and x + width > WIDTH - margin:
                 x, y = margin, y + line
-            pieces.append((x, y, shown, weight))
+            left = WIDTH - x - width if mirrored else x
+            pieces.append((left, y, shown, weight))
             x += width + gap
         y += line
 

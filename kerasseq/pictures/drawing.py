@@ -32,8 +32,16 @@ FONTS = (
     "Microsoft YaHei",
     "Arial Unicode MS",
     "Noto Sans",
-    "Noto Sans Devanagari",
-    "Noto Emoji",
+    *(
+        f"Noto Sans {script}"
+        for script in (
+            *("Devanagari", "Bengali", "Gurmukhi", "Gujarati", "Oriya", "Tamil"),
+            *("Telugu", "Kannada", "Malayalam", "Sinhala", "Thai", "Lao", "Myanmar"),
+            *("Khmer", "Tibetan", "Ethiopic", "Georgian", "Armenian", "Hebrew"),
+        )
+    ),
+    *("Kohinoor Devanagari", "Nirmala UI", "Leelawadee UI", "Lohit Devanagari"),
+    *("FreeSans", "FreeSerif", "Noto Emoji"),
 )
 
 
@@ -114,6 +122,15 @@ def label_tokens(
         color=INK,
         parse_math=False,
     )
+
+
+def from_the_right(text: str) -> bool:
+    """Whether a text is read from right to left: its first letter with a direction is.
+
+    Source: Unicode Standard Annex 9, rules P2 and P3.
+    """
+    kinds = map(unicodedata.bidirectional, text)
+    return next((kind for kind in kinds if kind in ("L", "R", "AL")), "L") != "L"
 
 
 def abridged(token: str, length: int = 12) -> str:

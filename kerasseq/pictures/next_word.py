@@ -1,6 +1,7 @@
 """Keystrokes saved by suggestions, as pictures."""
 
 import os
+import unicodedata
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -17,6 +18,7 @@ from kerasseq.pictures.drawing import (
     drawable,
     empty_figure,
     figure_with_panels,
+    from_the_right,
     installed_fonts,
     legend_below,
     write_figure,
@@ -91,10 +93,11 @@ def plot_typing(
             color=INK,
             va="center",
         )
+        mirrored = from_the_right(" ".join(word for word, _ in words))
         for row, letters in enumerate(lines):
             for column, (letter, kind) in enumerate(letters):
                 axes.text(
-                    column,
+                    widest - 1 - column if mirrored else column,
                     top + row + 1,
                     letter,
                     fontsize=TEXT + 4,
@@ -117,20 +120,34 @@ def plot_typing(
 def _lines(
     words: Sequence[tuple[str, int | None]], line: int
 ) -> list[list[tuple[str, str]]]:
-    """Words in lines, each a list of letters and of how they were written."""
+    """Words in lines, each a list of letters and of how they were written.
+
+    A letter has the marks that follow it.
+    """
     lines: list[list[tuple[str, str]]] = [[]]
     for word, typed in words:
         shown = drawable(abridged(word, LONGEST))
         if typed is None:
-            letters = [(letter, "not counted") for letter in shown]
+            letters = [(letter, "not counted") for letter in _with_marks(shown)]
         else:
-            letters = [
-                (letter, "typed" if index < typed else "saved")
-                for index, letter in enumerate(shown)
-            ]
+            letters, index = [], 0
+            for letter in _with_marks(shown):
+                letters.append((letter, "typed" if index < typed else "saved"))
+                index += len(letter)
         space = [(" ", "")] if lines[-1] and word not in CLOSING_PUNCTUATION else []
         if lines[-1] and len(lines[-1]) + len(space) + len(letters) > line:
             lines.append([])
             space = []
         lines[-1] += space + letters
     return lines
+
+
+def _with_marks(word: str) -> list[str]:
+    """The letters of a word, each with the marks that follow it."""
+    letters: list[str] = []
+    for character in word:
+        if letters and unicodedata.category(character)[0] == "M":
+            letters[-1] += character
+        else:
+            letters.append(character)
+    return letters

@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from kerasseq.quiet import NOISE
+
 NATIVE = """
 import os, warnings
 import numpy as np
@@ -42,6 +44,7 @@ def test_the_libraries_chatter_is_hidden_and_warnings_are_shown():
     program = NATIVE + (
         "warnings.warn('a warning of Python')\n"
         "tf.get_logger().warning('a warning of TensorFlow')\n"
+        "tf.get_logger().warning('5 calls to f triggered tf.function retracing.')\n"
         "os.write(2, b'W0000 00:00:1 1 f.cc:1] a warning of native code\\n')\n"
     )
     lines = errors_of(program).stderr.splitlines()
@@ -61,6 +64,20 @@ def test_the_message_of_crashing_native_code_is_shown():
     done = errors_of(program)
     assert done.returncode < 0
     assert done.stderr == "F0000 check failed: the last words"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"E0000 00:00:1.7 2283 util.cc:131] oneDNN supports DT_INT64 only on platforms "
+        b"with AVX-512. Falling back to the default Eigen-based implementation.",
+        b"E0000 00:00:1.7 5821 node_def_util.cc:682] NodeDef mentions attribute Truncat"
+        b"e which is not in the op definition: Op<name=Identity; signature=input:T>",
+    ],
+)
+def test_lines_of_a_translator_s_training_are_noise(line):
+    assert NOISE.match(line)
+    assert not NOISE.match(line.replace(b"only on", b"on").replace(b"is not", b"is"))
 
 
 def test_standard_error_may_be_closed():

@@ -36,6 +36,23 @@ def test_each_character_is_typed_or_saved(tmp_path):
     assert rows == [1] * 12 + [2] * 2
 
 
+def test_arabic_runs_from_the_right_and_hindi_keeps_its_marks(tmp_path):
+    arabic, hindi = [("اللون", 2), (".", None), ("id", 0)], [("हिंदी", 3)]
+    figure = plot_typing({"a": arabic, "h": hindi}, tmp_path / "t.png", line=12)
+    texts = [each for each in figure.axes[0].texts if "keys" not in each.get_text()]
+    places = [each.get_position()[0] for each in texts]
+    assert places[:9] == [*range(11, 2, -1)]
+    assert places[9:] == [*range(len(places) - 9)]
+    marked = [(each.get_text(), each.get_color()) for each in texts[9:]]
+    if "□" not in marked[0][0]:  # a font is installed
+        assert marked == [("हिं", ORANGE), ("दी", BLUE)]
+
+    words = [WeightedWords("right: لون, 0.9", ["لا", "id", "لون"], np.ones(3))]
+    figure = plot_weighted_words(words, tmp_path / "w.png", "title")
+    first, *_, last = [each.get_position()[0] for each in figure.texts[-3:]]
+    assert 0.8 < last < first
+
+
 def test_words_and_labels_of_any_length_are_drawn(tmp_path):
     word, label = "x" * 10**6, "many words " * 900
     typed = plot_typing({"ours": [(word, None), (word, 7)]}, tmp_path / "t.png")
