@@ -157,6 +157,8 @@ def check_card(card: Mapping[str, Any]) -> None:
     """
     _check("card.json", card, CARD)
     _check("card.json", card, OF_KIND[card["kind"]])
+    if card["kind"] == WORDS and "own_words" in card:  # files from before have none
+        _check("card.json", card, {"own_words": whole(0)})
 
 
 def check_vocabulary(vocabulary: Mapping[str, Any], card: Mapping[str, Any]) -> None:

@@ -30,7 +30,8 @@ def promised(card: Mapping[str, Any]) -> dict[str, Ends]:
     kind = card["kind"]
     if kind in (CHARACTERS, WORDS):
         states = _numbered("state", card)
-        logits = _float32(1, card["vocabulary_size"])
+        own = card.get("own_words", 0) if kind == WORDS else 0
+        logits = _float32(1, card["vocabulary_size"] + own)
         step = {"token": _int32(1), **states}, {"logits": logits, **states}
         if kind == WORDS:
             return {"step": step}

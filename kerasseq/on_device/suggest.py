@@ -48,6 +48,8 @@ class Keyboard:
         self._words = model.vocabulary["words"]
         first = model.card["first_word"]
         self._step = model.signatures()["step"]
+        # Files from before there were words of one's own have no ids for them.
+        self._most_own = model.card.get("own_words", 0)
         lower_cased = [lower_case(word) for word in self._words]
         self._ids = {word: id for id, word in enumerate(lower_cased)}
         offered = sorted(range(first, len(self._words)), key=lower_cased.__getitem__)
@@ -60,7 +62,7 @@ class Keyboard:
         # What was read last, the states by how many words were read, and the logits.
         # It is replaced whole, so that neither threads nor Ctrl-C can mix two texts.
         self._memory: tuple[list[int], dict[int, dict], np.ndarray]
-        self._memory = [], {0: states}, np.zeros(len(self._words), np.float32)
+        self._memory = [], {0: states}, np.zeros(0, np.float32)
 
     def suggest(self, text: str, k: int = 3) -> list[tuple[str, float]]:
         """The likeliest words at the end of a text.
@@ -72,7 +74,8 @@ class Keyboard:
 
         Returns:
             The words, likeliest first, each with its probability among the words that
-            start so; an empty list where the model knows no such word.
+            start so; an empty list where neither the model nor the text has such a
+            word.
 
         Raises:
             ValueError: k is less than 1.
@@ -82,9 +85,9 @@ class Keyboard:
         # With a letter added, the text always ends in an unfinished word.
         *words, last = divide(text + "x")
         unfinished = last.text[:-1]
-        before = [lower_case(word.text) for word in words]
+        before = [word.text for word in words]
         # A text starts as if after a full stop.
-        read = [self._ids.get(word, UNKNOWN) for word in (".", *before)]
+        read, own = self._number([".", *before])
         logits = self._read_words(read)
         beginning = lower_case(unfinished)
         here = slice(
@@ -92,6 +95,8 @@ class Keyboard:
             bisect_left(self._beginnings, beginning + "\U0010ffff"),
         )
         ids = np.sort(self._offered[here])
+        fits = [id for id in own if lower_case(own[id]).startswith(beginning)]
+        ids = np.append(ids, np.array(sorted(fits), ids.dtype))
         if not ids.size:
             return []
         logits = logits[ids]
@@ -105,11 +110,26 @@ class Keyboard:
         starts = not before or before[-1] in SENTENCE_ENDS
         return [
             (
-                with_capitals(self._words[ids[i]], unfinished, starts),
+                with_capitals(
+                    own[id] if id in own else self._words[id], unfinished, starts
+                ),
                 float(weights[i] / total),
             )
-            for i in best.tolist()
+            for i, id in zip(best.tolist(), ids[best].tolist(), strict=True)
         ]
+
+    def _number(self, words: Sequence[str]) -> tuple[list[int], dict[int, str]]:
+        """Ids of words, and by id those of the user's own, as they were typed last."""
+        ids, numbers, own = [], dict[str, int](), {}
+        for word in words:
+            lowered = lower_case(word)
+            id = self._ids.get(lowered, UNKNOWN)
+            if id == UNKNOWN and self._most_own and any(map(str.isalpha, word)):
+                number = numbers.setdefault(lowered, len(numbers)) % self._most_own
+                id = len(self._words) + number
+                own[id] = word
+            ids.append(id)
+        return ids, own
 
     def _read_words(self, ids: list[int]) -> np.ndarray:
         """The logits after a text, read from where it differs from the last one."""

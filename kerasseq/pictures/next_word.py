@@ -28,17 +28,17 @@ from kerasseq.pictures.drawing import (
 def plot_savings(
     fractions: Mapping[str, Mapping[str, float]], path: str | os.PathLike
 ) -> Figure:
-    """Draw fractions of several keyboards as groups of bars; the first stands out.
+    """Draw what several keyboards save as groups of bars; the first stands out.
 
     Args:
-        fractions: for each keyboard its fractions by name, 0 to 1, all of one set of
-            names.
+        fractions: for each keyboard the fractions of keystrokes saved, 0 to 1, by the
+            number of suggestions, all of one set of numbers.
         path: of the picture, in the format that its suffix names.
     """
     figure, axes = figure_with_panels(3.6)
     names = list(next(iter(fractions.values())))
     width = 0.8 / len(fractions)
-    colours = (BLUE, GREY, ORANGE)
+    colours = (BLUE, ORANGE, GREY, INK)
     for index, (keyboard, values) in enumerate(fractions.items()):
         centres = np.arange(len(names)) + width * (index - (len(fractions) - 1) / 2)
         heights = [values[name] for name in names]
@@ -47,7 +47,8 @@ def plot_savings(
         axes.bar_label(bars, fmt="%.3f", fontsize=TEXT, color=INK, padding=2)
     axes.set_xticks(range(len(names)), names)
     axes.tick_params(axis="x", length=0)
-    axes.set_ylabel("fraction")
+    axes.set_xlabel("suggestions")
+    axes.set_ylabel("fraction of keystrokes saved")
     axes.margins(y=0.12)
     legend_below(figure, axes.get_legend_handles_labels()[0])
     return write_figure(figure, path)

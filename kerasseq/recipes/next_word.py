@@ -13,6 +13,7 @@ import tensorflow as tf
 from kerasseq.files.formats import FORMATS
 from kerasseq.files.report import Check
 from kerasseq.models.stateful import describe_sizes
+from kerasseq.models.word_cache import histories, with_cache
 from kerasseq.on_device.card import WORDS
 from kerasseq.on_device.sampling import choose_token
 from kerasseq.on_device.suggest import Keyboard
@@ -30,12 +31,12 @@ from kerasseq.recipes.suggestions import ExpectedSuggestions
 from kerasseq.scores.keystrokes import SUGGESTIONS, measure_keystrokes
 from kerasseq.signatures.next_word import NextWordOnIds, NextWordOnText, suggest
 from kerasseq.signatures.states import Shapes, named_states, zero_states
-from kerasseq.text.keyboard import TypedText, TypedVocabulary
+from kerasseq.text.keyboard import OWN_WORDS, TypedText, TypedVocabulary
 from kerasseq.text.words import SPECIALS, UNKNOWN
 
 CHECKED_WORDS = 2_000
 # Words that a model writes itself when no held-out text is given.
-OWN_WORDS = 500
+WRITTEN_WORDS = 500
 ALLOWED_PROBABILITY_DIFFERENCE = 1e-4
 # The fraction of words by which a file may have fewer hits at 3 than Keras.
 ALLOWED_HITS = {"float32": 5e-4, "float16": 2e-3, "int8": 1e-2}
@@ -57,7 +58,7 @@ class Expected:
 
     Attributes:
         inputs: int (N,), ids of the words that are read, after the one that starts.
-        logits: float32 (N, V), Keras's.
+        logits: float32 (N, V + M), Keras's with the cache.
         figures: what they are worth, see `figures_of`.
         growing: texts, each with one more word.
         suggestions: Keras's, after passages of the text.
@@ -77,19 +78,24 @@ class Expected:
         )
         if not len(self._typed.ids):
             raise ValueError("the held-out text has no word; give a longer one")
-        targets = vocabulary.encode_typed(self._typed)
-        self.inputs = np.append(vocabulary.start, targets[:-1])
-        self._known = targets != UNKNOWN
-        self._targets = targets[self._known]
-        self.logits = keras_logits(model, self.inputs)
-        self.figures = self.figures_of(self.logits)
         forms = [self._typed.forms[index] for index in self._typed.ids]
+        targets, _ = vocabulary.encode_own(forms)
+        self.inputs = np.append(vocabulary.start, targets[:-1])
+        self._known = (targets != UNKNOWN) & (targets < len(vocabulary))
+        self._targets = targets[self._known]
+        known = np.where(self.inputs < len(vocabulary), self.inputs, UNKNOWN)
+        [self.logits] = with_cache(
+            [keras_logits(model, known)], histories(self.inputs), logits=True
+        )
+        self.figures = self.figures_of(self.logits)
         self.growing = [" ".join(forms[:count]) + " " for count in range(len(forms))]
         self.suggestions = ExpectedSuggestions(model, vocabulary, forms)
 
     def figures_of(self, logits: np.ndarray) -> dict[str, float]:
-        """Loss, hit rates and keystrokes saved with logits (N, V) after each word."""
-        typing = measure_keystrokes(lambda _: [logits], self._typed, self.vocabulary)
+        """Loss, hit rates and keystrokes saved with logits (N, V + M) of each word."""
+        typing = measure_keystrokes(
+            lambda _: [logits], self._typed, self.vocabulary, own_words=True
+        )
         return {
             "loss, nats a known word": cross_entropy(
                 logits[self._known], self._targets
@@ -138,10 +144,11 @@ def write_words(next_word: NextWordOnIds, vocabulary: TypedVocabulary) -> str:
     rng = np.random.default_rng(0)
     states = named_states(zero_states(next_word.state_shapes))
     token, words = vocabulary.start, []
-    for _ in range(OWN_WORDS):
+    for _ in range(WRITTEN_WORDS):
         states = next_word.step(token=tf.constant([token]), **states)
         logits = states.pop("logits").numpy()[0]
         logits[: len(SPECIALS)] = -np.inf
+        logits[len(vocabulary) :] = -np.inf
         token = choose_token(logits, rng.random(dtype=np.float32))
         words.append(vocabulary.words[token])
     return " ".join(words)
@@ -221,6 +228,7 @@ def describe(
         "embedding_size": model.get_layer("embedding").output_dim,
         "vocabulary_size": len(vocabulary),
         "first_word": vocabulary.first,
+        "own_words": OWN_WORDS,
         "state_shapes": state_shapes,
         "hit_rate_at_1": training.get("hit rate at 1"),
         "hit_rate_at_3": training.get("hit rate at 3"),

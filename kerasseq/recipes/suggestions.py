@@ -5,8 +5,11 @@ from collections.abc import Callable, Iterator, Sequence
 import keras
 import numpy as np
 
+from kerasseq.models.word_cache import with_cache
+from kerasseq.on_device.words import divide
 from kerasseq.scores.keystrokes import SUGGESTIONS
 from kerasseq.text.keyboard import Caret, TypedVocabulary
+from kerasseq.text.words import UNKNOWN, lower_case
 
 # Number and words of the passages after which suggestions are compared.
 CHECKED_TEXTS, TEXT_LENGTH = 150, 30
@@ -60,28 +63,34 @@ def passages(forms: Sequence[str]) -> Iterator[str]:
 def suggest_by_keras(
     model: keras.Model, vocabulary: TypedVocabulary, texts: Sequence[str]
 ) -> list[dict[str, float]]:
-    """For each text every word that can end it, with its probability by Keras."""
+    """For each text every word that can end it, with its probability by Keras.
+
+    The cache is mixed in by NumPy.
+    """
     carets = [Caret.after(text) for text in texts]
-    ids = [
-        [vocabulary.start, *vocabulary.lower_cased.encode(" ".join(caret.words))]
-        for caret in carets
-    ]
+    # With a letter added, the text always ends in an unfinished word.
+    words = [[word.text for word in divide(text + "x")][:-1] for text in texts]
+    numbered = [vocabulary.encode_own([".", *before]) for before in words]
+    ids = [np.where(ids < len(vocabulary), ids, UNKNOWN) for ids, _ in numbered]
     # In one call, since each shape is compiled; what pads a text follows its end.
     padded = keras.utils.pad_sequences(ids, padding="post")
     logits = model.predict_on_batch(padded)
     found = []
-    for text, caret, row, read in zip(texts, carets, logits, ids, strict=True):
+    for text, caret, rows, (read, own) in zip(
+        texts, carets, logits, numbered, strict=True
+    ):
+        [[last]] = with_cache([rows[len(read) - 1 : len(read)]], [read], logits=True)
         beginning = Caret.after(text.lower()).unfinished
+        offered = dict(enumerate(vocabulary.words)) | own
         fits = [
             index
-            for index in range(vocabulary.first, len(vocabulary))
-            if vocabulary.lower_cased.words[index].startswith(beginning)
+            for index, word in offered.items()
+            if index >= vocabulary.first and lower_case(word).startswith(beginning)
         ]
-        last = row[len(read) - 1].astype(np.float64)
         weights = np.exp(last[fits] - last.max())
         found.append(
             {
-                caret.writes(vocabulary.words[index]): float(weight / weights.sum())
+                caret.writes(offered[index]): float(weight / weights.sum())
                 for index, weight in zip(fits, weights, strict=True)
             }
         )

@@ -1,7 +1,7 @@
 """The model that suggests words: plan -> train -> save -> measure -> draw."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +19,7 @@ from kerasseq.models.next_word import (
     read_next_word_config,
 )
 from kerasseq.models.stateful import logits_along
+from kerasseq.models.word_cache import histories, with_cache
 from kerasseq.on_device.command import visible
 from kerasseq.pictures.losses import plot_losses
 from kerasseq.pictures.next_word import plot_savings, plot_typing
@@ -26,7 +27,13 @@ from kerasseq.runs.bookkeeping import describe_training, open_checkpoint
 from kerasseq.runs.demand import foresee
 from kerasseq.runs.fine_tuning import Start, load_start, name_unknown_words
 from kerasseq.runs.options import Options
-from kerasseq.scores.keystrokes import measure_keystrokes, typical_passage
+from kerasseq.scores.keystrokes import (
+    COUNTS,
+    Predictor,
+    Typing,
+    measure_keystrokes,
+    typical_passage,
+)
 from kerasseq.scores.kneser_ney import KneserNey
 from kerasseq.text.encodings import point_out_controls
 from kerasseq.text.keyboard import TypedText, TypedVocabulary
@@ -170,20 +177,21 @@ def train(
     forms = [held_out.forms[index] for index in held_out.ids[:HELD_OUT_WORDS]]
     write_file(folder / "held_out.txt", " ".join(forms) + "\n")
 
-    trigram = KneserNey(ids, len(vocabulary))
-    typings = {
-        "this model": measure_keystrokes(
-            lambda ids: logits_along(model, ids), held_out, vocabulary
-        ),
-        "trigram": measure_keystrokes(trigram, held_out, vocabulary),
-    }
+    typings = measure(model, ids, held_out, vocabulary)
     figures = {name: typing.figures() for name, typing in typings.items()}
     for name, values in figures.items():
         print(name, *(f"{key}: {value:.3f}" for key, value in values.items()), sep="  ")
 
     plot_losses(history.history, folder / "loss.png", unit="nats a word")
-    plot_savings(figures, folder / "savings.png")
-    plot_typing(typical_passage(held_out, typings), folder / "typing.png")
+    plot_savings(
+        {
+            name: {str(most): typing.saved(most) for most in COUNTS}
+            for name, typing in typings.items()
+        },
+        folder / "savings.png",
+    )
+    shown = {name: typings[name] for name in ("this model", "trigram")}
+    plot_typing(typical_passage(held_out, shown), folder / "typing.png")
     section = {
         "corpus": plan.name,
         "corpus SHA-256": plan.sha256,
@@ -193,10 +201,48 @@ def train(
         ),
         "held-out loss, nats a known word": loss,
         **(plan.start.describe() if plan.start else {}),
-        **figures["this model"],
-        **{f"{key}, trigram": value for key, value in figures["trigram"].items()},
+        **figures.pop("this model"),
+        **{
+            f"{key}, {name}": value
+            for name, values in figures.items()
+            for key, value in values.items()
+        },
         **describe_training(options, model, seconds, plan.config, training),
         **hashes(folder, "next_word.keras", "vocabulary.json", "held_out.txt"),
     }
     record(options.out, "next_word", section)
     return "next_word"
+
+
+def measure(
+    model: keras.Model,
+    ids: np.ndarray,
+    held_out: TypedText,
+    vocabulary: TypedVocabulary,
+) -> dict[str, Typing]:
+    """Type a text with the model and with a trigram, each with and without the cache.
+
+    Args:
+        model: what was trained on `ids`.
+        ids: int (N,), what the trigram learns too.
+        held_out: what is typed.
+        vocabulary: of both.
+    """
+    trigram = KneserNey(ids, len(vocabulary))
+
+    def cached(predict: Predictor, *, logits: bool) -> Typing:
+        def mixed(ids: np.ndarray) -> Iterator[np.ndarray]:
+            known = np.where(ids < len(vocabulary), ids, UNKNOWN)
+            return with_cache(predict(known), histories(ids), logits=logits)
+
+        return measure_keystrokes(mixed, held_out, vocabulary, own_words=True)
+
+    def network(ids: np.ndarray) -> Iterator[np.ndarray]:
+        return logits_along(model, ids)
+
+    return {
+        "this model": cached(network, logits=True),
+        "trigram with the cache": cached(trigram, logits=False),
+        "without the cache": measure_keystrokes(network, held_out, vocabulary),
+        "trigram": measure_keystrokes(trigram, held_out, vocabulary),
+    }

@@ -2,17 +2,18 @@
 
 Typed in full, a word costs its letters and a space. With three suggestions, it costs
 the letters typed until it is among them, and one tap, which also writes the space. Only
-words with a letter are counted, not punctuation and numbers; words that the model does
-not know are typed in full. (Trnka and McCoy 2008, "Evaluating word prediction: framing
-keystroke savings", equation 1.)
+words with a letter are counted, not punctuation and numbers; words that the keyboard
+does not know are typed in full. (Trnka and McCoy 2008, "Evaluating word prediction:
+framing keystroke savings", equation 1.)
 
-Shapes: N words, V vocabulary.
+Shapes: N words, V vocabulary, M own words, K counts of suggestions.
 """
 
 import functools
 import itertools
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -25,10 +26,13 @@ from kerasseq.text.keyboard import (
 )
 from kerasseq.text.words import lower_case
 
-# From the ids of a text (N,) to scores (n, V) of the token after each, in pieces.
+# From the ids of a text (N,) to scores of the token after each, in pieces: (n, V), or
+# (n, V + M) where words of one's own have scores too.
 Predictor: TypeAlias = Callable[[np.ndarray], Iterable[np.ndarray]]
 
 SUGGESTIONS = 3
+# K, how many suggestions are measured.
+COUNTS = 1, SUGGESTIONS, 5
 
 
 class Typing(NamedTuple):
@@ -36,8 +40,8 @@ class Typing(NamedTuple):
 
     Attributes:
         lengths: int (N,), letters of each word.
-        letters: int (N,), letters typed before the word was suggested; `lengths` if it
-            never was.
+        letters: int (N, K), letters typed before the word was among the first 1, 3 and
+            5 suggestions; `lengths` if it never was.
         ranks: int (N,), rank of the word before its first letter, 1 the best; 0 for an
             unknown word.
     """
@@ -50,24 +54,29 @@ class Typing(NamedTuple):
         """Fraction of the words with a rank of at most `most`."""
         return float(((self.ranks > 0) & (self.ranks <= most)).mean())
 
-    def saved(self) -> float:
-        """Fraction of the keystrokes that are saved."""
-        return 1 - float((self.letters + 1).sum() / (self.lengths + 1).sum())
+    def saved(self, most: int = SUGGESTIONS) -> float:
+        """Fraction of the keystrokes that 1, 3 or 5 suggestions save."""
+        letters = self.letters[:, COUNTS.index(most)]
+        return 1 - float((letters + 1).sum() / (self.lengths + 1).sum())
 
     def figures(self) -> dict[str, float]:
         """Hit rates and saved keystrokes by name."""
         return {
-            "hit rate at 1": self.hit_rate(1),
-            "hit rate at 3": self.hit_rate(SUGGESTIONS),
+            **{f"hit rate at {most}": self.hit_rate(most) for most in COUNTS},
             "keystrokes saved": self.saved(),
+            "keystrokes saved with 1 suggestion": self.saved(1),
+            "keystrokes saved with 5 suggestions": self.saved(5),
         }
+
+
+EMPTY: Mapping[int, str] = MappingProxyType({})
 
 
 class Ranks:
     """Ranks of words among those with the same beginning.
 
     Args:
-        words: V, the vocabulary.
+        words: V, the vocabulary, in lower case.
         first: the id of the first word to suggest.
     """
 
@@ -91,25 +100,37 @@ class Ranks:
             ]
         )
 
-    def __call__(self, scores: np.ndarray, target: int) -> np.ndarray:
+    def __call__(
+        self, scores: np.ndarray, target: int, own: Mapping[int, str] = EMPTY
+    ) -> np.ndarray:
         """The rank of a word after 0, 1, ... of its letters.
 
         Args:
-            scores: float (V,), of all words.
+            scores: float (V,) or (V + M,), of all words.
             target: the word's id, at least `first`.
+            own: the words with ids from V on that can be suggested.
 
         Returns:
             int (L + 1,), 1 the best; of equal scores, the lower id is better.
         """
+        word = own[target] if target in own else self._words[target]
         better = scores > scores[target]
         better[:target] |= scores[:target] == scores[target]
         sums = np.concatenate([[0], np.cumsum(better[self._order])])
-        begin, end = self._bounds(self._words[target]).T
-        return sums[end] - sums[begin] + 1
+        begin, end = self._bounds(word).T
+        ranks = sums[end] - sums[begin] + 1
+        for id in np.flatnonzero(better[len(self._words) :]) + len(self._words):
+            if id in own:
+                ranks += [own[id].startswith(word[:n]) for n in range(len(ranks))]
+        return ranks
 
 
 def measure_keystrokes(
-    predict: Predictor, text: TypedText, vocabulary: TypedVocabulary
+    predict: Predictor,
+    text: TypedText,
+    vocabulary: TypedVocabulary,
+    *,
+    own_words: bool = False,
 ) -> Typing:
     """Type a text with suggestions.
 
@@ -117,26 +138,39 @@ def measure_keystrokes(
         predict: gives the scores, of which only the order matters.
         text: held out.
         vocabulary: of the scores.
+        own_words: whether the ids and scores are also those of words that only the
+            text has, see `TypedVocabulary.encode_own`.
     """
-    ids = vocabulary.encode_typed(text)
     forms = [lower_case(form) for form in text.forms]
+    words = [forms[index] for index in text.ids]
+    ids = vocabulary.encode_typed(text)
+    if own_words:
+        ids, _ = vocabulary.encode_own(words)
     counted = np.array([has_letter(form) for form in forms], bool)[text.ids]
     ranks_of = Ranks(vocabulary.lower_cased.words, vocabulary.first)
     lengths, letters, ranks = [], [], []
+    own: dict[int, str] = {}
     pieces = predict(np.append(vocabulary.start, ids[:-1]))
-    for index, row in enumerate(itertools.chain.from_iterable(pieces)):
-        if not counted[index]:
-            continue
-        length = len(forms[text.ids[index]])
-        rank, needed = 0, length
-        # A word that is never suggested is typed in full.
-        if ids[index] >= vocabulary.first:
-            each = ranks_of(row, int(ids[index]))
-            rank = int(each[0])
-            needed = next((n for n in range(length) if each[n] <= SUGGESTIONS), length)
-        lengths.append(length)
-        letters.append(needed)
-        ranks.append(rank)
+    rows = itertools.chain.from_iterable(pieces)
+    for row, word, id, counts in zip(
+        rows, words, ids.tolist(), counted.tolist(), strict=True
+    ):
+        if counts:
+            length = len(word)
+            rank, needed = 0, [length] * len(COUNTS)
+            # A word that is never suggested is typed in full.
+            if vocabulary.first <= id < len(vocabulary) or own.get(id) == word:
+                each = ranks_of(row, id, own)
+                rank = int(each[0])
+                needed = [
+                    next((n for n in range(length) if each[n] <= most), length)
+                    for most in COUNTS
+                ]
+            lengths.append(length)
+            letters.append(needed)
+            ranks.append(rank)
+        if id >= len(vocabulary):
+            own[id] = word
     return Typing(*(np.array(each, np.int64) for each in (lengths, letters, ranks)))
 
 
@@ -158,7 +192,9 @@ def typical_passage(
     counted = np.array([has_letter(form) for form in forms], bool)
     typing = next(iter(typings.values()))
     keys, whole = np.zeros((2, len(forms) + 1))
-    keys[1:][counted], whole[1:][counted] = typing.letters + 1, typing.lengths + 1
+    column = COUNTS.index(SUGGESTIONS)
+    keys[1:][counted] = typing.letters[:, column] + 1
+    whole[1:][counted] = typing.lengths + 1
     keys, whole = np.cumsum(keys), np.cumsum(whole)
     ends = [index + 1 for index, form in enumerate(forms) if form in SENTENCE_ENDS]
     starts = [index for index in ends if index + most <= len(forms)] or [0]
@@ -170,7 +206,9 @@ def typical_passage(
     passages = {}
     for name, typing in typings.items():
         typed: list[int | None] = [None] * len(forms)
-        for index, letters in zip(np.flatnonzero(counted), typing.letters, strict=True):
+        for index, letters in zip(
+            np.flatnonzero(counted), typing.letters[:, column], strict=True
+        ):
             typed[index] = int(letters)
         pairs = list(zip(forms, typed, strict=True))
         passages[name] = pairs[start : start + most]

@@ -1,6 +1,6 @@
 """The next-word model as it is exported: texts in, suggestions out.
 
-Shapes: B texts, T words, V vocabulary.
+Shapes: B texts, T words, V vocabulary, M own words.
 """
 
 from typing import Any
@@ -9,16 +9,31 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kerasseq.models.word_cache import REMEMBERED
+from kerasseq.signatures.cache_step import CacheStep
 from kerasseq.signatures.generation import read
 from kerasseq.signatures.recurrent_step import InferenceStep
 from kerasseq.signatures.states import (
+    States,
     named_states,
     state_specs,
     states_in_order,
     zero_states,
 )
-from kerasseq.text.in_graph import WordTable, divide_in_graph, lower_case_in_graph
-from kerasseq.text.keyboard import SENTENCE_ENDS, TypedVocabulary, capitalized
+from kerasseq.text.in_graph import (
+    WordTable,
+    divide_in_graph,
+    forms_in_graph,
+    has_letter_in_graph,
+    lower_case_in_graph,
+)
+from kerasseq.text.keyboard import (
+    OWN_WORDS,
+    SENTENCE_ENDS,
+    TypedVocabulary,
+    capitalized,
+)
+from kerasseq.text.words import UNKNOWN
 
 
 class NextWordOnIds(tf.Module):
@@ -34,8 +49,9 @@ class NextWordOnIds(tf.Module):
     def __init__(self, model: keras.Model) -> None:
         super().__init__()
         self.vocabulary_size = model.output_shape[-1]
-        self.read_word = InferenceStep(model)
-        self.state_shapes = self.read_word.state_shapes
+        self._network = InferenceStep(model)
+        self._cache = CacheStep(self.vocabulary_size)
+        self.state_shapes = [*self._network.state_shapes, (1, REMEMBERED)]
 
     def device_signatures(self) -> dict[str, tf.types.experimental.ConcreteFunction]:
         """The signature `step`."""
@@ -48,6 +64,14 @@ class NextWordOnIds(tf.Module):
         """Logits after one more word, and the states for the next call."""
         logits, new_states = self.read_word(token, states_in_order(states))
         return {"logits": logits, **named_states(new_states)}
+
+    def read_word(self, token: tf.Tensor, states: States) -> tuple[tf.Tensor, States]:
+        """Logits (1, V + M) after one more word int32 (1,), and the new states."""
+        *states, recent = states
+        known = tf.where(token < self.vocabulary_size, token, UNKNOWN)
+        logits, states = self._network(known, states)
+        logits, recent = self._cache(logits, token, recent)
+        return logits, [*states, recent]
 
 
 class NextWordOnText(tf.Module):
@@ -104,7 +128,8 @@ class NextWordOnText(tf.Module):
         """Words and probabilities for one text, to which a letter was added."""
         rows, _ = divide_in_graph(text[None])
         words = rows.flat_values
-        ids = tf.concat([[self._start], self._table(rows)[0, :-1]], 0)
+        ids, own, own_lowered = self._number(rows)
+        ids = tf.concat([[self._start], ids], 0)
         zeros = zero_states(self._next_word.state_shapes)
         states = read(self._next_word.read_word, ids, tf.size(ids) - 1, zeros)
         logits, _ = self._next_word.read_word(ids[-1:], states)
@@ -112,8 +137,10 @@ class NextWordOnText(tf.Module):
         unfinished = tf.strings.substr(words[-1], 0, tf.strings.length(words[-1]) - 1)
         characters, lowered = lower_case_in_graph(unfinished[None])
         beginning = tf.strings.reduce_join(lowered.flat_values)
-        heads = tf.strings.substr(self._lower_cased, 0, tf.strings.length(beginning))
-        scores = tf.where(heads == beginning, logits[0, self._first :], -np.inf)
+        offered = tf.concat([self._lower_cased, own_lowered], 0)
+        heads = tf.strings.substr(offered, 0, tf.strings.length(beginning))
+        fits = (heads == beginning) & (offered != "")
+        scores = tf.where(fits, logits[0, self._first :], -np.inf)
         best, indices = tf.math.top_k(scores, tf.minimum(k, tf.size(scores)))
 
         # `Caret.writes` as TensorFlow operations.
@@ -125,7 +152,8 @@ class NextWordOnText(tf.Module):
         form = tf.where(capitals, 2, tf.cast(capital, tf.int32))
 
         fits = best > -np.inf
-        found = tf.where(fits, tf.gather(self._forms[form], indices), "")
+        forms = tf.concat([self._forms, forms_in_graph(own)], 1)
+        found = tf.where(fits, tf.gather(forms[form], indices), "")
         # If nothing fits, this is NaN and not used.
         probabilities = tf.exp(best - tf.reduce_logsumexp(scores))
         missing = [[0, k - tf.size(best)]]
@@ -133,6 +161,34 @@ class NextWordOnText(tf.Module):
             tf.pad(found, missing, constant_values=""),
             tf.pad(tf.where(fits, probabilities, 0.0), missing),
         )
+
+    def _number(self, rows: tf.RaggedTensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """`TypedVocabulary.encode_own` of all words but the last of one text.
+
+        Args:
+            rows: string (1, ragged T).
+
+        Returns:
+            ids int32 (T - 1,), and the M own words by their number, string (M,), as
+            they were typed last and in lower case; "" for a number without a word.
+        """
+        words = rows.flat_values[:-1]
+        ids = self._table(rows)[0, :-1]
+        own = (ids == UNKNOWN) & has_letter_in_graph(words)
+        positions = tf.where(own)
+        typed = tf.boolean_mask(words, own)
+        _, lowered = lower_case_in_graph(typed)
+        lowered = tf.strings.reduce_join(lowered, axis=-1)
+        numbers = tf.unique(lowered).idx % OWN_WORDS
+        ids = tf.tensor_scatter_nd_update(
+            ids, positions, self._next_word.vocabulary_size + numbers
+        )
+        last = tf.math.unsorted_segment_max(
+            tf.range(1, tf.size(numbers) + 1), numbers, OWN_WORDS
+        )
+        last = tf.maximum(last, 0)
+        typed, lowered = (tf.concat([[""], each], 0) for each in (typed, lowered))
+        return ids, tf.gather(typed, last), tf.gather(lowered, last)
 
 
 def suggest(module: Any, text: str, k: int = 3) -> list[tuple[str, float]]:

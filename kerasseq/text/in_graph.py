@@ -1,6 +1,7 @@
 """The functions on words as TensorFlow operations."""
 
 import functools
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
@@ -105,28 +106,63 @@ def lower_case_in_graph(texts: tf.Tensor) -> tuple[tf.RaggedTensor, tf.RaggedTen
     Returns:
         The characters as they are and lower-cased, each string (B, ragged).
     """
-    # tf.strings.lower has another Unicode version than Python and ends a text at NUL.
-    upper, lower = _lower_cases()
     points = tf.strings.unicode_decode(texts, "UTF-8")
     characters = tf.strings.unicode_split(texts, "UTF-8")
-    index = tf.searchsorted(upper, points.flat_values)
-    index = tf.minimum(index, len(upper) - 1)
-    lowered = tf.where(
-        tf.gather(upper, index) == points.flat_values,
-        tf.gather(lower, index),
-        characters.flat_values,
+    return characters, _with_case(points, characters, *_cases(str.lower))
+
+
+def _with_case(
+    points: tf.RaggedTensor,
+    characters: tf.RaggedTensor,
+    changed: np.ndarray,
+    others: np.ndarray,
+) -> tf.RaggedTensor:
+    """Characters, string (B, ragged), of which some are replaced by others."""
+    index = tf.searchsorted(changed, points.flat_values)
+    index = tf.minimum(index, len(changed) - 1)
+    replaced = tf.gather(changed, index) == points.flat_values
+    return characters.with_flat_values(
+        tf.where(replaced, tf.gather(others, index), characters.flat_values)
     )
-    return characters, characters.with_flat_values(lowered)
 
 
 @functools.cache
-def _lower_cases() -> tuple[np.ndarray, np.ndarray]:
-    """The code points that lower-casing changes, int32 ascending, and their UTF-8."""
-    changed = [c for c in map(chr, range(0x110000)) if c != c.lower()]
+def _cases(change: Callable[[str], str]) -> tuple[np.ndarray, np.ndarray]:
+    """The code points that `str.lower` or `str.upper` changes, int32, and to what.
+
+    tf.strings.lower has another Unicode version than Python and ends a text at NUL.
+    """
+    changed = [c for c in map(chr, range(0x110000)) if c != change(c)]
     return (
         np.array([ord(c) for c in changed], np.int32),
-        np.array([c.lower().encode() for c in changed], object),
+        np.array([change(c).encode() for c in changed], object),
     )
+
+
+def forms_in_graph(words: tf.Tensor) -> tf.Tensor:
+    """Words as they are, capitalized and in capitals, string (N,) to string (3, N)."""
+    points = tf.strings.unicode_decode(words, "UTF-8")
+    characters = tf.strings.unicode_split(words, "UTF-8")
+    upper = _with_case(points, characters, *_cases(str.upper))
+    capitals = tf.strings.reduce_join(upper, axis=-1)
+    first = tf.strings.reduce_join(upper[:, :1], axis=-1)
+    others = tf.strings.reduce_join(characters[:, 1:], axis=-1)
+    return tf.stack([words, first + others, capitals])
+
+
+def has_letter_in_graph(words: tf.Tensor) -> tf.Tensor:
+    """`has_letter` as TensorFlow operations, string (N,) to bool (N,)."""
+    points = tf.strings.unicode_decode(words, "UTF-8")
+    index = tf.searchsorted(_letters(), points.flat_values, side="right")
+    # Characters before the first range are no letters, those from there on are, ...
+    return tf.reduce_any(points.with_flat_values(index % 2 == 1), axis=1)
+
+
+@functools.cache
+def _letters() -> np.ndarray:
+    """Where ranges of letters begin and end, by turns: code points int32, ascending."""
+    letters = [chr(point).isalpha() for point in range(0x110000)]
+    return np.flatnonzero(np.diff(letters, prepend=False)).astype(np.int32)
 
 
 class WordTable(tf.Module):

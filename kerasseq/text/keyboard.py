@@ -2,6 +2,7 @@
 
 import collections
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -9,12 +10,20 @@ import numpy as np
 
 from kerasseq.on_device.words import SENTENCE_ENDS, divide, iterate_words
 from kerasseq.text.held_out import split_text
-from kerasseq.text.words import SPECIALS, WordList, WordVocabulary, lower_case
+from kerasseq.text.words import (
+    SPECIALS,
+    UNKNOWN,
+    WordList,
+    WordVocabulary,
+    lower_case,
+)
 
 # After these, as at the start of a line, a capital says nothing about the word.
 BEFORE_CAPITALS = {*SENTENCE_ENDS, *":\"'“‘„‚«‹¿¡([*-"}  # noqa: RUF001
 # Anything longer is a hash or a line of dashes.
 LONGEST_WORD = 40
+# M, how many words that the vocabulary lacks a keyboard has ids for.
+OWN_WORDS = 500
 
 
 class Caret(NamedTuple):
@@ -179,6 +188,35 @@ class TypedVocabulary(WordList):
     def encode(self, text: str) -> np.ndarray:
         """Ids of the words of a text, int32 (T,); `UNKNOWN` for words not here."""
         return self.lower_cased.encode(text)
+
+    def encode_own(self, words: Sequence[str]) -> tuple[np.ndarray, dict[int, str]]:
+        """Ids of a text's words, those with a letter that are not here included.
+
+        The different words of one's own have the ids V, V + 1, ... in the order in
+        which they were first typed; after V + M - 1 comes V again.
+
+        Args:
+            words: as they were typed.
+
+        Returns:
+            The ids, int32 (T,), and by id the words of one's own as they were typed
+            last.
+
+        Example:
+            >>> vocabulary = TypedVocabulary((*SPECIALS, ".", "a", "the"))
+            >>> ids, own = vocabulary.encode_own(["A", "zebra", "the", "Zebra", "7"])
+            >>> ids.tolist(), own
+            ([4, 6, 5, 6, 1], {6: 'Zebra'})
+        """
+        ids = self.lower_cased.encode_words(words)
+        numbers: dict[str, int] = {}
+        own = {}
+        for index in np.flatnonzero(ids == UNKNOWN).tolist():
+            if has_letter(word := words[index]):
+                number = numbers.setdefault(lower_case(word), len(numbers))
+                ids[index] = len(self) + number % OWN_WORDS
+                own[int(ids[index])] = word
+        return ids, own
 
     def encode_typed(self, text: TypedText) -> np.ndarray:
         """As `encode`, int32 (N,), looking each form up once."""

@@ -1,5 +1,6 @@
 """The next-word model: Keras, the exported step and the strings agree."""
 
+import math
 import subprocess
 import sys
 
@@ -19,9 +20,12 @@ from kerasseq.models.next_word import (
     build_next_word_model,
 )
 from kerasseq.models.stateful import STEPS_AT_ONCE, logits_along
+from kerasseq.models.word_cache import histories, with_cache
 from kerasseq.on_device.operators import list_operators
+from kerasseq.on_device.words import divide
+from kerasseq.signatures.cache_step import CacheStep
 from kerasseq.signatures.next_word import NextWordOnIds, NextWordOnText, suggest
-from kerasseq.text.keyboard import Caret, TypedVocabulary
+from kerasseq.text.keyboard import OWN_WORDS, Caret, TypedVocabulary
 from kerasseq.text.words import SPECIALS
 from tests.support.weights import with_random_weights
 
@@ -146,6 +150,56 @@ def test_a_saved_model_is_the_same_in_a_fresh_process(plain, tmp_path):
     assert [w.shape for w in again.weights] == [w.shape for w in plain.weights]
 
 
+def mixed_by_hand(logits: np.ndarray, history: list[int]) -> list[float]:
+    """Logarithms of the probabilities with the cache, as export/README.md says it."""
+    weights = [0.0] * (V + OWN_WORDS)
+    begin = max(0, len(history) - 500)
+    for index in range(begin, len(history)):
+        weight = 0.001
+        if history[index - 1] == history[-1] != 1 and index - 1 >= begin:
+            weight = 0.05
+            if history[index - 2] == history[-2] and index - 2 >= begin:
+                weight = 0.25
+        if history[index] > 1:
+            weights[history[index]] += weight * 0.99 ** (len(history) - index)
+    exponentials = np.exp(logits - logits.max(), dtype=np.float64)
+    probabilities = (exponentials / exponentials.sum()).tolist() + [1e-6] * OWN_WORDS
+    return [
+        math.log((p + weight) / (1 + sum(weights)))
+        for p, weight in zip(probabilities, weights, strict=True)
+    ]
+
+
+TEXTS = st.lists(st.sampled_from((1, 3, 5, 6, 13, V, V + 1, V + 499)), min_size=1)
+
+
+@given(TEXTS, st.sampled_from([1, 6, 80]), st.integers(0, 2**32 - 1))
+def test_the_cache_by_hand_in_numpy_and_in_a_graph(words, times, seed):
+    history = words * times
+    logits = np.random.default_rng(seed).normal(0, 3, (1, V)).astype(np.float32)
+    expected = mixed_by_hand(logits[0], history)
+    [found] = with_cache([logits], [history], logits=True)
+    np.testing.assert_allclose(found[0], expected, atol=1e-5)
+    exponentials = np.exp(logits)
+    [found] = with_cache([exponentials / exponentials.sum()], [np.array(history)])
+    np.testing.assert_allclose(found[0], expected, atol=1e-5)
+    recent = np.pad(history[:-1], (500, 0))[-500:][None].astype(np.float32)
+    found, after = CacheStep(V)(logits, tf.constant(history[-1:]), tf.constant(recent))
+    np.testing.assert_allclose(found[0], expected, atol=1e-4)
+    assert after[0].numpy().tolist() == [*recent[0, 1:].tolist(), history[-1]]
+
+
+def test_the_words_that_a_cache_remembers_along_a_text():
+    ids = np.arange(1003)
+    found = list(histories(ids))
+    assert [len(each) for each in found] == [*range(1, 500), *[500] * 504]
+    assert all(each[-1] == id for each, id in zip(found, ids, strict=True))
+
+
+# With repeated words, pairs and triples, and words of one's own.
+READ = np.array([3, 5, 6, 7, 1, 5, 6, V, 5, 6, 7, V + 499, 1, V, 5, 6], np.int32)
+
+
 @pytest.mark.parametrize("runtime", ["interpreter", "compiled_model"])
 def test_a_device_reads_word_by_word_what_keras_reads_at_once(model, runtime):
     module = NextWordOnIds(model)
@@ -156,34 +210,50 @@ def test_a_device_reads_word_by_word_what_keras_reads_at_once(model, runtime):
         f"state_{index}": np.zeros(shape, np.float32)
         for index, shape in enumerate(module.state_shapes)
     }
-    for token, expected in zip(IDS, model(IDS[None])[0].numpy(), strict=True):
-        states = dict(step(token=token[None], **states))
+    logits_of_keras = model(np.where(READ < V, READ, 1)[None])[0].numpy()
+    for end, row in enumerate(logits_of_keras, 1):
+        states = dict(step(token=READ[end - 1 : end], **states))
         logits = states.pop("logits")
-        np.testing.assert_allclose(logits, expected[None], atol=1e-4)
+        expected = mixed_by_hand(row, READ[:end].tolist())
+        np.testing.assert_allclose(logits, [expected], atol=1e-4)
 
 
 def test_further_training_does_not_change_a_module():
     model = build("plain")
     module = NextWordOnIds(model)
-    before, _ = module.read_word(tf.constant([5]), [tf.zeros((1, 7))])
+    states = [tf.zeros(shape) for shape in module.state_shapes]
+    before, _ = module.read_word(tf.constant([5]), states)
     model.set_weights([0 * w for w in model.get_weights()])
-    after, _ = module.read_word(tf.constant([5]), [tf.zeros((1, 7))])
+    after, _ = module.read_word(tf.constant([5]), states)
     np.testing.assert_array_equal(before, after)
 
 
 def suggest_by_hand(model, text: str) -> list[tuple[str, float]]:
-    """All words that fit, from Keras's logits and the rule alone."""
+    """All words that fit, from Keras's logits, the cache and the rules alone."""
     caret = Caret.after(text)
-    ids = [WORDS.index(".")]
+    words = [word.text for word in divide(text + "x")][:-1]
     lowered = [word.lower() for word in WORDS]
-    ids += [lowered.index(word) if word in lowered[3:] else 1 for word in caret.words]
-    logits = model(np.array([ids]))[0, -1].numpy()
+    ids, own = [WORDS.index(".")], []
+    offered = dict(enumerate(WORDS[5:], 5))
+    for word, lower in zip(words, caret.words, strict=True):
+        id = lowered.index(lower) if lower in lowered[3:] else 1
+        if id == 1 and any(map(str.isalpha, lower)):
+            own += [lower] if lower not in own else []
+            id = V + own.index(lower)
+            offered[id] = word
+        ids.append(id)
+    logits = model(np.array([[id if id < V else 1 for id in ids]]))[0, -1].numpy()
+    logits = np.array(mixed_by_hand(logits, ids))
     beginning = "".join(letter.lower() for letter in caret.unfinished)
-    fits = [id for id in range(5, V) if lowered[id].startswith(beginning)]
+    fits = [
+        id
+        for id in sorted(offered)
+        if "".join(map(str.lower, offered[id])).startswith(beginning)
+    ]
     weights = np.exp(logits[fits])
     pairs = zip(fits, weights / weights.sum(), strict=True)
     pairs = sorted(pairs, key=lambda pair: (-pair[1], pair[0]))
-    return [(caret.writes(WORDS[id]), weight) for id, weight in pairs]
+    return [(caret.writes(offered[id]), weight) for id, weight in pairs]
 
 
 PIECES = st.sampled_from(
@@ -213,6 +283,10 @@ def test_what_is_suggested_is_what_the_logits_say(plain, module, text, k):
         ("the r", {"Rome"}),
         ("the zeb", set()),
         ("the zebra k", {"king", "kin"}),
+        ("the Zebra, zebra z", {"zebra"}),
+        ("zebra, ZEBRA Z", {"ZEBRA"}),
+        ("ßzebra, ß8 SSS", set()),
+        ("kiwi 12 k", {"king", "kin", "kiwi"}),
         ("the ", {"a", "I", "I'm", "king", "kin", "Rome", "of", "the", "ß"}),
         ("", {"A", "I", "I'm", "King", "Kin", "Rome", "Of", "The", "SS"}),
     ],
@@ -224,9 +298,9 @@ def test_all_words_that_fit_and_no_others_with_their_capitals(module, text, word
 
 
 def test_each_text_of_a_batch_is_answered_as_if_alone(module):
-    texts = ["", "the ki", "zzz", "of the "]
+    texts = ["", "the ki", "zzz", "of the ", "zoo of zen z", "the z"]
     found = module.suggest(text=tf.constant(texts), k=tf.constant(4))
-    assert found["words"].shape == found["probabilities"].shape == (4, 4)
+    assert found["words"].shape == found["probabilities"].shape == (6, 4)
     for text, words, probabilities in zip(
         texts, found["words"].numpy(), found["probabilities"].numpy(), strict=True
     ):
@@ -247,7 +321,7 @@ def test_an_impossible_count_is_refused(module, k):
 
 
 def test_special_words_in_a_text_are_read_as_ordinary_ones(module):
-    assert suggest(module, "<UNK> <mask> ", 3) == suggest(module, "< zz > < zz > ", 3)
+    assert suggest(module, "<UNK> <mask> ", 3) == suggest(module, "< zu > < zm > ", 3)
 
 
 def test_a_vocabulary_that_does_not_fit_is_refused(plain):

@@ -8,6 +8,7 @@ from unittest import mock
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,7 +20,8 @@ from kerasseq.on_device.card import WORDS as KIND
 from kerasseq.on_device.model_file import Model
 from kerasseq.on_device.suggest import Keyboard
 from kerasseq.signatures.next_word import NextWordOnIds, NextWordOnText, suggest
-from kerasseq.text.keyboard import TypedVocabulary
+from kerasseq.signatures.states import named_states, state_specs, states_in_order
+from kerasseq.text.keyboard import OWN_WORDS, TypedVocabulary
 from kerasseq.text.words import SPECIALS
 from tests.support.programs import run_program
 
@@ -50,6 +52,7 @@ def write(next_word, tmp_path_factory):
         "kind": KIND,
         "vocabulary_size": len(WORDS),
         "first_word": VOCABULARY.first,
+        "own_words": OWN_WORDS,
         "state_shapes": next_word.state_shapes,
     }
 
@@ -77,7 +80,20 @@ def same(found: list[tuple[str, float]], expected: list[tuple[str, float]]) -> N
 PIECES = st.sampled_from(
     (
         *("the ", "The", "king", " k", "of", ". ", "? ", ", ", " ", "I'", "I", "ROM"),
-        *("ro", "zebra ", "\n", "don\u2019t ", "ß", "SS", "3 ", "é", "\x00", "x"),
+        *(
+            "ro",
+            "zebra ",
+            "Zoo",
+            " z",
+            "\n",
+            "don\u2019t ",
+            "ß",
+            "SS",
+            "3 ",
+            "é",
+            "\x00",
+            "x",
+        ),
     )
 )
 TEXTS = st.lists(st.lists(PIECES, max_size=6).map("".join), min_size=1, max_size=5)
@@ -124,6 +140,47 @@ def test_neither_forgotten_words_nor_an_interruption_change_a_suggestion(
             assert len(keyboard._memory[1]) <= 3  # the last two, and the beginning
 
 
+def test_more_words_of_ones_own_than_ids(keyboard, module):
+    """The first of them is offered again only where it was typed again."""
+    words = [
+        f"z{a}{b}" for a in "abcdefghijklmnopqrstuv" for b in "abcdefghijklmnopqrstuvw"
+    ]
+    text = " ".join(words[: OWN_WORDS + 1]) + " z"
+    found = [word for word, _ in keyboard.suggest(text, 1000)]
+    assert set(found) == {*words[1 : OWN_WORDS + 1]}
+    same(keyboard.suggest(text, 9), suggest(module, text, 9))
+    again = keyboard.suggest(f"{text} ZAA z", 1000)
+    assert {word for word, _ in again} == {"ZAA", "z", *words[2:OWN_WORDS]}
+
+
+def test_a_file_from_before_the_cache_still_suggests(next_word, write, tmp_path):
+    """Its logits are those of V words, and its card says nothing of own words."""
+    network, shapes = next_word._network, next_word._network.state_shapes
+
+    class Before(tf.Module):
+        @tf.function
+        def step(self, token, **states):
+            logits, after = network(token, states_in_order(states))
+            return {"logits": logits, **named_states(after)}
+
+    before = Before()
+    before.network = network
+    step = before.step.get_concrete_function(
+        token=tf.TensorSpec((1,), tf.int32), **state_specs(shapes)
+    )
+    card = dict(Model(write()).card, state_shapes=shapes)
+    del card["own_words"]
+    path = write_tflite(
+        tmp_path / "before.tflite",
+        convert(before, {"step": step}),
+        card,
+        {"vocabulary.json": VOCABULARY.to_json()},
+    )
+    found = Keyboard(Model(path)).suggest("the zebra k")
+    assert {word for word, _ in found} == {"king", "kin"}
+    assert Keyboard(Model(path)).suggest("the zebra z") == []
+
+
 def test_k_must_be_positive(keyboard):
     with pytest.raises(ValueError, match="k=0: give 1 or more"):
         keyboard.suggest("the ", 0)
@@ -157,12 +214,9 @@ def test_a_character_costs_no_step_and_a_word_one(exported):
 
 def test_at_a_tie_the_lower_id_comes_first(exported):
     keyboard = Keyboard(Model(exported))
-    shapes = [1, 7], [1, 7]
-    states = {
-        f"state_{i}": np.zeros(shape, np.float32) for i, shape in enumerate(shapes)
-    }
-    logits = np.zeros((1, len(WORDS)), np.float32)
-    logits[0, -2] = 1
+    states = keyboard._memory[1][0]
+    logits = np.zeros((1, len(WORDS) + OWN_WORDS), np.float32)
+    logits[0, len(WORDS) - 2] = 1
     keyboard._step = lambda **_: {"logits": logits, **states}
     found = [word for word, _ in keyboard.suggest("a ", 6)]
     assert found == ["the", "a", "I", "I'm", "king", "kin"]
@@ -212,6 +266,11 @@ def refused(path: Path, *arguments: str) -> str:
         ),
         ({"state_shapes": [[1, 7]]}, "step has the inputs"),
         ({"contract": 99}, "speaks contract 99"),
+        (
+            {"own_words": 3},
+            "logits of step is float32[1, 514], where the card promises",
+        ),
+        ({"own_words": None}, "own_words is None, not a whole number"),
         ({"vocabulary_size": 3}, "vocabulary.json has 14 words, the model 3"),
     ],
 )

@@ -20,7 +20,7 @@ from kerasseq.signatures.next_word import NextWordOnIds
 from kerasseq.signatures.steps import state_shapes
 from kerasseq.signatures.tagger import TaggerOnIds
 from kerasseq.text.characters import Vocabulary
-from kerasseq.text.keyboard import TypedVocabulary
+from kerasseq.text.keyboard import OWN_WORDS, TypedVocabulary
 from kerasseq.text.words import SPECIALS, WordVocabulary
 from tests.support.translators import PIECES, build_translator
 from tests.support.weights import with_random_weights
@@ -77,6 +77,7 @@ def write_files(models: dict, modules: dict, folder: Path) -> dict[str, Path]:
             "kind": "next-word model",
             "state_shapes": modules["suggest"].state_shapes,
             "first_word": KEYBOARD.first,
+            "own_words": OWN_WORDS,
         },
         "classify": {"kind": "classifier", "length": LENGTH, "labels": LABELS},
         "tag": {"kind": "tagger", "length": LENGTH, "num_letters": 5, "tags": TAGS},

@@ -25,7 +25,7 @@ from kerasseq.signatures.encoder import EncoderOnIds
 from kerasseq.signatures.next_word import NextWordOnIds
 from kerasseq.signatures.tagger import TaggerOnIds
 from kerasseq.text.characters import Vocabulary
-from kerasseq.text.keyboard import TypedVocabulary
+from kerasseq.text.keyboard import OWN_WORDS, TypedVocabulary
 from kerasseq.text.words import SPECIALS, WordVocabulary
 from tests.support.translators import PIECES, build_translator
 from tests.support.weights import with_random_weights
@@ -64,6 +64,7 @@ def modules() -> Iterable[tuple[str, object, dict, dict, object]]:
         "kind": "next-word model",
         "state_shapes": module.state_shapes,
         "first_word": KEYBOARD.first,
+        "own_words": OWN_WORDS,
     }
     yield "next_word", module, module.device_signatures(), card, KEYBOARD
     size = len(WORDS)
