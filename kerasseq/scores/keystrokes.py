@@ -119,8 +119,8 @@ class Ranks:
         sums = np.concatenate([[0], np.cumsum(better[self._order])])
         begin, end = self._bounds(word).T
         ranks = sums[end] - sums[begin] + 1
-        for id in np.flatnonzero(better[len(self._words) :]) + len(self._words):
-            if id in own:
+        for id in own:
+            if better[id]:
                 ranks += [own[id].startswith(word[:n]) for n in range(len(ranks))]
         return ranks
 

@@ -206,7 +206,7 @@ def suggest(module: Any, text: str, k: int = 3) -> list[tuple[str, float]]:
 
     Returns:
         The words, likeliest first, each with its probability given the text, among the
-        known words that fit its unfinished word.
+        words that fit its unfinished word.
 
     Raises:
         ValueError: k is negative.

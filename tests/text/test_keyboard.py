@@ -6,16 +6,20 @@ import re
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kerasseq.on_device import suggest as device
+from kerasseq.text.in_graph import forms_in_graph, has_letter_in_graph
 from kerasseq.text.keyboard import (
     LONGEST_WORD,
     SENTENCE_ENDS,
     Caret,
     TypedText,
     TypedVocabulary,
+    capitalized,
+    has_letter,
 )
 from kerasseq.text.words import lower_case
 
@@ -193,3 +197,13 @@ def test_what_is_no_vocabulary_is_refused(tmp_path, content, quoted):
     with pytest.raises(ValueError, match=re.escape(quoted)) as caught:
         TypedVocabulary.load(path)
     assert os.fspath(path) in str(caught.value)
+
+
+@given(st.lists(st.text(min_size=1), max_size=5))
+def test_letters_and_capitals_in_a_graph_are_python_s(words):
+    words = [word.encode("utf-8", "replace").decode() for word in words]
+    found = has_letter_in_graph(tf.constant(words, tf.string)).numpy().tolist()
+    assert found == [has_letter(word) for word in words]
+    forms = forms_in_graph(tf.constant(words, tf.string)).numpy().tolist()
+    expected = [words, [*map(capitalized, words)], [word.upper() for word in words]]
+    assert [[word.decode() for word in row] for row in forms] == expected
