@@ -321,7 +321,7 @@ def test_an_impossible_count_is_refused(module, k):
 
 
 def test_special_words_in_a_text_are_read_as_ordinary_ones(module):
-    assert suggest(module, "<UNK> <mask> ", 3) == suggest(module, "< zu > < zm > ", 3)
+    assert suggest(module, "<UNK> <mask> k", 3) == suggest(module, "< zu > < zm > k", 3)
 
 
 def test_a_vocabulary_that_does_not_fit_is_refused(plain):
