@@ -22,6 +22,7 @@ NOISE = re.compile(
     rb"|[WE]\d{4} [\d:.]+ .*(failed call to cuInit|already (been )?registered)"
     rb"|E\d{4} [\d:.]+ .*oneDNN supports DT_\w+ only on platforms with AVX-512"
     rb"|E\d{4} [\d:.]+ .*NodeDef mentions attribute \w+ which is not in the op defin"
+    rb"|W\d{4} [\d:.]+ .*Error in PredictCost"  # of how long an operation takes
     rb"|W\d{4} [\d:.]+ .*tf_tfl_flatbuffer_helpers.*Ignored "
     rb"|To enable the following instructions: "
     rb"|INFO: "  # LiteRT's information

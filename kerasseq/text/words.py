@@ -46,7 +46,8 @@ def read_sentences(path: str | os.PathLike, encoding: str = "utf-8") -> tuple[st
 def about_spaces(text: str) -> str:
     """What to say of a text whose writing has no spaces; "" for others."""
     beginning = text[:100_000]
-    if 2 * len(_WITHOUT_SPACES.findall(beginning)) <= len(beginning):
+    letters = sum(map(str.isalpha, beginning))
+    if 2 * len(_WITHOUT_SPACES.findall(beginning)) <= letters:
         return ""
     return (
         "words are divided at spaces and signs, and its writing has no spaces between "

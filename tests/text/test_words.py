@@ -16,6 +16,7 @@ from kerasseq.text.words import (
     SPECIALS,
     UNKNOWN,
     WordVocabulary,
+    about_spaces,
     read_sentences,
     split_words,
 )
@@ -233,3 +234,13 @@ def test_read_sentences_refuses(tmp_path, content, message):
 def test_what_is_too_long_for_a_word_is_left_out():
     vocabulary = WordVocabulary.from_sentences([f"a {'b' * 60} {'c' * 61}"])
     assert vocabulary.words[len(SPECIALS) :] == ("a", "b" * 60)
+
+
+def test_a_writing_without_spaces_is_told_from_others_by_its_letters():
+    for text in (
+        "（使用 --cached 保留本地文件，或用 -f 强制删除）",
+        "ตัวเลือกที่เปิดใช้: %s",
+    ):
+        assert "no spaces between words" in about_spaces(text)
+    for text in ("", "1 + 1 = 2 ...", "है। नहीं", "안녕 하세요", "He said 你好 to them."):
+        assert about_spaces(text) == ""
