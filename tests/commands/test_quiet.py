@@ -79,7 +79,7 @@ def test_the_message_of_crashing_native_code_is_shown():
 )
 def test_lines_of_a_training_are_noise(line):
     assert NOISE.match(line)
-    assert not NOISE.match(line.replace(b"] ", b"] another message, "))
+    assert not NOISE.match(line[:55])
 
 
 def test_standard_error_may_be_closed():
