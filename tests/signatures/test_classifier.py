@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from kerasseq.files.runtimes import open_signatures
 from kerasseq.files.tflite import convert
+from kerasseq.layers.naive_bayes import MOST_WORDS
 from kerasseq.models.classifier import ClassifierConfig, build_classifier, predict
 from kerasseq.on_device.operators import list_operators
 from kerasseq.signatures.classifier import ClassifierOnIds, ClassifierOnText
@@ -98,3 +99,24 @@ def test_what_does_not_fit_is_refused(classifier):
         ClassifierOnText(module, other, LABELS, LENGTH)
     with pytest.raises(ValueError, match="there are 2 labels but the model has 3"):
         ClassifierOnText(module, VOCABULARY, LABELS[:2], LENGTH)
+
+
+def test_pairs_of_the_largest_ids_have_their_own_rows_on_a_device():
+    model = build_classifier(ClassifierConfig(MOST_WORDS, 2, 4, num_pairs=10_007))
+    bayes = model.get_layer("naive_bayes")
+    words, pairs = bayes.get_weights()
+    pairs[1:] = np.random.default_rng(0).normal(0, 5, (10_006, 2))
+    bayes.set_weights([words, pairs])
+    model.get_layer("logits").kernel.assign(np.zeros((4, 2)))
+    module = ClassifierOnIds(model)
+    converted = convert(module, module.device_signatures(4))
+    ids = [MOST_WORDS - 1, MOST_WORDS - 2, MOST_WORDS - 1, 0]
+    edges = zip([2, *ids[:-1]], ids, strict=True)
+    rows = [1 + (65_599 * a + b) % 10_006 for a, b in edges]
+    scores = 0.3 * pairs[rows].sum(axis=0) / np.sqrt(3)
+    expected = np.exp(scores) / np.exp(scores).sum()
+    for runtime in ("interpreter", "compiled_model"):
+        found = open_signatures(converted, runtime)["classify"](
+            token_ids=np.array([ids], np.int32)
+        )
+        np.testing.assert_allclose(found["probabilities"][0], expected, atol=1e-5)
