@@ -186,7 +186,7 @@ def test_a_bad_file_is_one_line_and_nothing_is_written(name, tmp_path, capsys):
     "KERASSEQ_DATA" not in os.environ,
     reason="KERASSEQ_DATA names no folder with movie_reviews.tsv",
 )
-def test_ten_folds_of_movie_reviews_reach_77_percent():
+def test_ten_folds_of_movie_reviews_reach_78_percent():
     from benchmarks.classification import measure, split_folds
     from kerasseq.data.labelled import read_labelled_sentences
 
@@ -198,4 +198,4 @@ def test_ten_folds_of_movie_reviews_reach_77_percent():
         keras.utils.clear_session()
         training = np.concatenate(folds[:index] + folds[index + 1 :])
         rows.append(measure(data, training, held_out, blocks=0))
-    assert np.mean([row["accuracy"] for row in rows]) >= 0.77
+    assert np.mean([row["accuracy"] for row in rows]) >= 0.78
