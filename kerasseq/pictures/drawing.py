@@ -3,6 +3,7 @@
 import functools
 import math
 import os
+import sys
 import unicodedata
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -139,16 +140,35 @@ def abridged(token: str, length: int = 12) -> str:
 
 
 def drawable(text: str) -> str:
-    """The text with □ for characters that no font has, of which matplotlib warns."""
+    """The text with □ for characters that no font has, of which matplotlib warns.
+
+    Standard error names the script of letters among them once.
+    """
     return "".join(
-        character
-        if character.isprintable()
-        and any(ord(character) in glyphs(name) for name in installed_fonts())
-        else "□"
+        character if _is_drawable(character) else "□"
         for character in text
         # Joiners and marks of direction are not visible.
         if unicodedata.category(character) != "Cf"
     )
+
+
+def _is_drawable(character: str) -> bool:
+    if not character.isprintable():
+        return False
+    if any(ord(character) in glyphs(name) for name in installed_fonts()):
+        return True
+    if character.isalpha():
+        _name_missing_font(unicodedata.name(character, "").split(" ")[0].title())
+    return False
+
+
+@functools.cache
+def _name_missing_font(script: str) -> None:
+    line = (
+        f"pictures show □ for letters of {script or 'a script'}, which no installed "
+        "font has; install one, such as Noto Sans for that script"
+    )
+    print(line, file=sys.stderr)
 
 
 @functools.cache

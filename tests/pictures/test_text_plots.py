@@ -7,7 +7,7 @@ from matplotlib.image import imread
 
 from kerasseq.pictures.answers import Answer, draw_answers
 from kerasseq.pictures.classifier import WeightedWords, plot_weighted_words
-from kerasseq.pictures.drawing import BLUE, DOTS_PER_INCH, GREY, ORANGE
+from kerasseq.pictures.drawing import BLUE, DOTS_PER_INCH, GREY, ORANGE, drawable
 from kerasseq.pictures.next_word import plot_typing
 from tests.support.pictures import check_picture
 
@@ -51,6 +51,12 @@ def test_arabic_runs_from_the_right_and_hindi_keeps_its_marks(tmp_path):
     figure = plot_weighted_words(words, tmp_path / "w.png", "title")
     first, *_, last = [each.get_position()[0] for each in figure.texts[-3:]]
     assert 0.8 < last < first
+
+
+def test_letters_that_no_font_has_are_named_by_their_script_once(capsys):
+    assert drawable("𓀀a𓀁\x00👾\u200d" + drawable("𓀂")) == "□a□□□□"
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("pictures show □ for letters of Egyptian, which no instal")
 
 
 def test_words_and_labels_of_any_length_are_drawn(tmp_path):
