@@ -1,6 +1,8 @@
 """Records of all runs: checkpoints of training on a text, and the report."""
 
+import contextlib
 import os
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ from kerasseq.files.hashes import sha256_of
 from kerasseq.on_device.command import visible
 from kerasseq.runs.fine_tuning import Start
 from kerasseq.runs.options import Options
-from kerasseq.text.reading import is_file
+from kerasseq.text.reading import CHANGED, is_file
 from kerasseq.training.checkpoint import Checkpoint
 from kerasseq.training.configuration import TrainingConfig
 
@@ -51,9 +53,19 @@ def open_checkpoint(
     return checkpoint
 
 
-def describe_file(path: str | os.PathLike) -> tuple[str, str | None]:
-    """A file's name for the report, and its SHA-256; None of what is no file."""
-    return visible(Path(path).name), sha256_of(path) if is_file(Path(path)) else None
+@contextlib.contextmanager
+def describe_file(path: str | os.PathLike) -> Iterator[tuple[str, str | None]]:
+    """A file's name for the report, and its SHA-256, for a block that reads the file.
+
+    The hash is None of what is no file, such as a pipe.
+
+    Raises:
+        ValueError: the file changed within the block.
+    """
+    before = sha256_of(path) if is_file(Path(path)) else None
+    yield visible(Path(path).name), before
+    if before and (not is_file(Path(path)) or sha256_of(path) != before):
+        raise ValueError(CHANGED.format(path))
 
 
 def describe_training(

@@ -70,10 +70,10 @@ def plan(options: Options) -> Plan:
     Raises:
         ValueError: the file cannot be used.
     """
-    data = read_labelled_sentences(
-        options.labels, options.label_column, options.text_column, options.encoding
-    )
-    name, sha256 = describe_file(options.labels)
+    with describe_file(options.labels) as (name, sha256):
+        data = read_labelled_sentences(
+            options.labels, options.label_column, options.text_column, options.encoding
+        )
     print(f"{name}: {data.form}")
     training, held_out = split_by_class(data.class_ids, seed=options.seed)
     try:

@@ -59,8 +59,8 @@ def plan(options: Options) -> Plan:
     name: str = "built-in sentences"
     sha256: str | None = hashlib.sha256(content.encode()).hexdigest()
     if options.sentences:
-        name, sha256 = describe_file(options.sentences)
-        sentences = read_sentences(options.sentences, options.encoding)
+        with describe_file(options.sentences) as (name, sha256):
+            sentences = read_sentences(options.sentences, options.encoding)
         point_out_controls(options.sentences, "".join(sentences))
     vocabulary = WordVocabulary.from_sentences(sentences, MOST_WORDS["encoder"])
     config = EncoderConfig(len(vocabulary), **ENCODER_SIZES)

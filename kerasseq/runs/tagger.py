@@ -62,10 +62,10 @@ def plan(options: Options) -> Plan:
     Raises:
         ValueError: the file cannot be used.
     """
-    sentences, form = read_tagged_file(
-        options.tags, columns=options.tags_columns, encoding=options.encoding
-    )
-    name, sha256 = describe_file(options.tags)
+    with describe_file(options.tags) as (name, sha256):
+        sentences, form = read_tagged_file(
+            options.tags, columns=options.tags_columns, encoding=options.encoding
+        )
     print(f"{name}: {form}")
     if len(sentences) < LEAST_SENTENCES:
         raise ValueError(
