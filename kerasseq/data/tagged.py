@@ -16,6 +16,7 @@ from kerasseq.files.reading import shortened
 from kerasseq.files.writing import write_file
 from kerasseq.text.reading import read_lines
 from kerasseq.text.tags import OUTSIDE
+from kerasseq.text.wording import counted
 
 # A longer token is not a word: the file has another format or lacks a line end.
 LONGEST_TOKEN = 1000
@@ -115,7 +116,7 @@ def read_tagged_file(
     except ValueError as error:
         raise ValueError(f"{path}, {error}") from None
     number = len({tag[2:] for tag in found - {OUTSIDE}})
-    form = f"{scheme}, {rows.number} columns, {number:,} kind{'s' * (number > 1)}"
+    form = f"{scheme}, {counted(rows.number, 'column')}, {counted(number, 'kind')}"
     tagged = [
         TaggedSentence(tuple(tokens), tuple(tags))
         for (tokens, _), tags in zip(sentences, bio, strict=True)

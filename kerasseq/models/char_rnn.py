@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import keras
 
 from kerasseq.layers.checks import check_config
-from kerasseq.models.wording import counted
+from kerasseq.text.wording import counted
 
 CELLS = {
     "gru": keras.layers.GRU,

@@ -12,7 +12,7 @@ import keras
 
 from kerasseq.layers.checks import check_config, check_even_heads
 from kerasseq.layers.decoder_block import DecoderBlock
-from kerasseq.models.wording import counted
+from kerasseq.text.wording import counted
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from kerasseq.layers.encoder_block import EncoderBlock
 from kerasseq.layers.naive_bayes import NaiveBayes
 from kerasseq.layers.pooling import AttentionPooling
 from kerasseq.layers.positions import SinusoidalPositions
-from kerasseq.models.wording import counted
+from kerasseq.text.wording import counted
 from kerasseq.text.words import PAD, UNKNOWN
 
 

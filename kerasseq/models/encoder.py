@@ -11,7 +11,7 @@ import keras
 from kerasseq.layers.checks import check_config, check_divisible
 from kerasseq.layers.encoder_block import EncoderBlock
 from kerasseq.layers.positions import SinusoidalPositions
-from kerasseq.models.wording import counted
+from kerasseq.text.wording import counted
 from kerasseq.text.words import PAD
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from kerasseq.layers.checks import check_config
 from kerasseq.layers.recurrent import GRU
 from kerasseq.layers.tied_embedding import TiedEmbedding
-from kerasseq.models.wording import counted
+from kerasseq.text.wording import counted
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from kerasseq.layers.checks import check_config, check_divisible
 from kerasseq.layers.positions import SinusoidalPositions
 from kerasseq.layers.pre_norm_block import PreNormBlock
 from kerasseq.layers.rms_norm import RMSNorm
-from kerasseq.models.wording import counted
 from kerasseq.text.subwords import END, PAD
+from kerasseq.text.wording import counted
 
 
 @dataclass(frozen=True)
