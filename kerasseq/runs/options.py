@@ -1,6 +1,5 @@
 """The options of a training run, for the command line and for Python."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -17,30 +16,16 @@ from kerasseq.runs.fields import (
     option_name,
     two_columns,
 )
+from kerasseq.runs.part_names import (
+    ALL_PARTS,
+    COLUMNS,
+    FINE_TUNED,
+    PARTS,
+    PARTS_OF_FILES,
+    parts,
+)
 from kerasseq.text.encodings import text_encoding
 from kerasseq.training.presets import PRESETS
-
-PARTS = ("attention", "encoder", "char_rnn")
-# Parts that run if their file is given, each with the option that names it.
-PARTS_OF_FILES = {
-    "next_word": "words",
-    "tagger": "tags",
-    "classifier": "labels",
-    "translation": "pairs",
-}
-COLUMNS = {"tags_columns": "tags", "label_column": "labels", "text_column": "labels"}
-# Parts that can start from a saved model.
-FINE_TUNED = {"char_rnn", "next_word"}
-ALL_PARTS = (*PARTS, *PARTS_OF_FILES)
-
-
-def parts(names: str | Iterable[str]) -> tuple[str, ...]:
-    """Names of parts in running order, from names or comma-separated lists of them."""
-    given = [names] if isinstance(names, str) else names
-    split = [name.strip() for each in given for name in each.split(",")]
-    for name in split:
-        one_of(*ALL_PARTS)(name)
-    return tuple(part for part in ALL_PARTS if part in split)
 
 
 @dataclass(frozen=True)

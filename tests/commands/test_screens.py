@@ -18,7 +18,7 @@ from kerasseq.outcome import exit_code
 from kerasseq.parts import export as export_run_again
 from kerasseq.parts import how_to, train
 from kerasseq.recipes.exporting import export as export_model
-from kerasseq.runs.options import ALL_PARTS
+from kerasseq.runs.part_names import ALL_PARTS
 from kerasseq.starting import open_streams
 from tests.support.contract import check_card
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from kerasseq.runs import outlook
-from kerasseq.runs.options import ALL_PARTS
 from kerasseq.runs.outlook import EXPORT, SECONDS, Outlook, spoken
+from kerasseq.runs.part_names import ALL_PARTS
 from kerasseq.training.presets import PRESETS
 
 
