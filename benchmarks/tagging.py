@@ -2,9 +2,13 @@
 
 Learns from one file, tags the other, on which no choice depends, and prints F1 as in
 the CoNLL shared task: of the lookup of known names, and of one tagger per seed.
+
+`--folds N` instead of `--dev` is what choices are made by: the training file is cut
+into N parts, and each is tagged by a tagger that learned from the others.
 """
 
 import argparse
+import itertools
 import os
 import statistics
 import sys
@@ -13,13 +17,14 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-from kerasseq.data.tagged import find_kinds, read_tagged_sentences
+from kerasseq.data.tagged import TaggedSentence, find_kinds, read_tagged_sentences
 from kerasseq.pictures.tagger import plot_scores
 from kerasseq.runs.tagger import fit_tagger
 from kerasseq.scores.entities import (
     OVERALL,
     EntityLookup,
     EntityScore,
+    can_be_judged,
     score_entities,
 )
 from kerasseq.signatures.tagger import TaggerOnIds, tag_sentences
@@ -31,7 +36,9 @@ def main() -> int:
     """Print the table, draw it if asked for, and return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.partition(":")[0])
     parser.add_argument("--train", required=True, metavar="FILE")
-    parser.add_argument("--dev", required=True, metavar="FILE")
+    held_out = parser.add_mutually_exclusive_group(required=True)
+    held_out.add_argument("--dev", metavar="FILE")
+    held_out.add_argument("--folds", type=int, choices=range(2, 11), metavar="N")
     parser.add_argument("--seeds", type=int, default=3, metavar="N")
     parser.add_argument("--preset", choices=PRESETS, default="default")
     parser.add_argument("--plot", metavar="FILE")
@@ -39,49 +46,71 @@ def main() -> int:
     try:
         learned = read_tagged_sentences(options.train)
         kinds = find_kinds(learned)
-        dev = read_tagged_sentences(options.dev, kinds)
+        dev = read_tagged_sentences(options.dev, kinds) if options.dev else learned
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    tokens, actual = zip(*dev, strict=True)
-    lookup = EntityLookup(learned)
-    baseline = score_entities(actual, [lookup.tag(row) for row in tokens])
+    parts = [(learned, dev)] if options.dev else folds(learned, options.folds)
+    where = Path(options.dev).name if options.dev else f"{options.folds} folds"
+    actual = [sentence.tags for sentence in dev]
+    by_lookup = []
+    for some, others in parts:
+        lookup = EntityLookup(some)
+        by_lookup += [lookup.tag(tokens) for tokens, _ in others]
+    baseline = score_entities(actual, by_lookup)
     runs, seconds = [], []
     for seed in range(options.seeds):
-        start = time.perf_counter()
-        model, vocabulary = fit_tagger(learned, kinds, options.preset, seed)
+        found, start = [], time.perf_counter()
+        for some, others in parts:
+            model, vocabulary = fit_tagger(some, kinds, options.preset, seed)
+            module = TaggerOnIds(model, tag_names(kinds))
+            tokens = [sentence.tokens for sentence in others]
+            found += tag_sentences(module, tokens, vocabulary)
         seconds.append(time.perf_counter() - start)
-        module = TaggerOnIds(model, tag_names(kinds))
-        runs.append(score_entities(actual, tag_sentences(module, tokens, vocabulary)))
+        runs.append(score_entities(actual, found))
         print(f"seed {seed}: {row(runs[-1][OVERALL])}, {seconds[-1]:.0f} s", flush=True)
 
-    print(f"\n{Path(options.dev).name}, learned from {Path(options.train).name}")
+    print(f"\n{where}, learned from {Path(options.train).name}")
     print("| entities | number | lookup: P, R, F1 | tagger: P, R, F1 | F1 of seeds |")
     print("| --- | --- | --- | --- | --- |")
     nothing = EntityScore(0, 0, 0)
-    names = [OVERALL, *(kind for kind in kinds if runs[0].get(kind, nothing).actual)]
+    judged = [kind for kind in runs[0] if can_be_judged(kind, runs[0][kind])]
+    names = sorted(judged, key=(OVERALL, *kinds).index)
     means = {}
     for name in names:
         scores = [run.get(name, nothing) for run in runs]
-        means[name] = 100 * statistics.mean(score.f1 for score in scores)
+        means[name] = statistics.mean(score.f1 for score in scores)
         each = [
             f"{100 * statistics.mean(getattr(score, part) for score in scores):.1f}"
             for part in ("precision", "recall", "f1")
         ]
-        found = [100 * score.f1 for score in scores]
+        each_seed = [100 * score.f1 for score in scores]
         print(
             f"| {name} | {scores[0].actual} | {row(baseline.get(name, nothing))} | "
-            f"{', '.join(each)} | {min(found):.1f} to {max(found):.1f} |"
+            f"{', '.join(each)} | {min(each_seed):.1f} to {max(each_seed):.1f} |"
         )
-    print(f"seconds of training: {statistics.mean(seconds):.0f}")
+    few = ", ".join(kind for kind in kinds if kind not in names)
+    print(f"kinds with too few entities to judge: {few or 'none'}")
+    print(f"seconds of training and tagging: {statistics.mean(seconds):.0f}")
     if options.plot:
-        by_lookup = {name: 100 * baseline.get(name, nothing).f1 for name in names}
+        known = {name: baseline.get(name, nothing).f1 for name in names}
         plot_scores(
-            {"tagger": means, "lookup of known names": by_lookup},
+            {"tagger": means, "lookup of known names": known},
             options.plot,
-            f"F1 on {Path(options.dev).name}, mean of {len(runs)} seeds",
+            f"F1 on {where}, mean of {len(runs)} seeds",
         )
     return 0
+
+
+def folds(
+    sentences: list[TaggedSentence], number: int
+) -> list[tuple[list[TaggedSentence], list[TaggedSentence]]]:
+    """Consecutive parts of a file, each after the sentences that are not in it."""
+    cuts = [len(sentences) * index // number for index in range(number + 1)]
+    return [
+        (sentences[:start] + sentences[end:], sentences[start:end])
+        for start, end in itertools.pairwise(cuts)
+    ]
 
 
 def row(score: EntityScore) -> str:

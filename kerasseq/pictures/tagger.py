@@ -27,7 +27,7 @@ from kerasseq.pictures.drawing import (
     set_title,
     write_figure,
 )
-from kerasseq.scores.entities import EntityScore
+from kerasseq.scores.entities import EntityScore, can_be_judged
 from kerasseq.text.tags import find_entities
 
 # ANSI codes of a terminal's colours. Red is left for errors.
@@ -155,13 +155,19 @@ def _escaped(text: str) -> str:
 
 
 def score_rows(scores: Mapping[str, EntityScore]) -> list[dict[str, Any]]:
-    """Scores as rows of a table."""
+    """Scores as rows of a table, without those of kinds with too few entities."""
     return [
         {
             "entities": kind,
-            "precision": score.precision,
-            "recall": score.recall,
-            "F1": score.f1,
+            **(
+                {
+                    "precision": score.precision,
+                    "recall": score.recall,
+                    "F1": score.f1,
+                }
+                if can_be_judged(kind, score)
+                else dict.fromkeys(("precision", "recall", "F1"), "too few to judge")
+            ),
             "in the file": score.actual,
             "found": score.predicted,
             "right": score.correct,

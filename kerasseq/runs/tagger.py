@@ -30,7 +30,13 @@ from kerasseq.pictures.tagger import (
 from kerasseq.runs.bookkeeping import describe_file, describe_training
 from kerasseq.runs.demand import foresee
 from kerasseq.runs.options import Options
-from kerasseq.scores.entities import OVERALL, EntityLookup, EntityScore, score_entities
+from kerasseq.scores.entities import (
+    OVERALL,
+    EntityLookup,
+    EntityScore,
+    can_be_judged,
+    score_entities,
+)
 from kerasseq.signatures.tagger import BATCH_SIZE, TaggerOnIds, tag_sentences
 from kerasseq.text.encodings import point_out_controls
 from kerasseq.text.tags import find_entities
@@ -218,8 +224,10 @@ def fit_tagger(
 
 
 def f1_by_kind(scores: dict[str, EntityScore]) -> dict[str, float]:
-    """F1 of each kind, and overall."""
-    return {kind: score.f1 for kind, score in scores.items()}
+    """F1 overall, and of each kind with enough entities to judge it by."""
+    return {
+        kind: score.f1 for kind, score in scores.items() if can_be_judged(kind, score)
+    }
 
 
 def print_sentences(

@@ -13,6 +13,8 @@ from kerasseq.text.tags import OUTSIDE, find_entities
 
 # No kind has a space in its name.
 OVERALL = "all kinds"
+# Of fewer entities, the standard error of the fraction that is found can be above 0.1.
+FEWEST_TO_JUDGE = 25
 
 
 class EntityScore(NamedTuple):
@@ -44,6 +46,11 @@ class EntityScore(NamedTuple):
         # 2PR / (P + R) as one fraction, which is 0 if nothing is correct.
         together = self.predicted + self.actual
         return 2 * self.correct / together if together else 0.0
+
+
+def can_be_judged(kind: str, score: EntityScore) -> bool:
+    """Whether there are enough entities of a kind for its score to mean something."""
+    return kind == OVERALL or score.actual >= FEWEST_TO_JUDGE
 
 
 def score_entities(

@@ -17,7 +17,7 @@ from kerasseq.pictures.tagger import (
     score_rows,
     write_entity_page,
 )
-from kerasseq.scores.entities import EntityScore
+from kerasseq.scores.entities import OVERALL, EntityScore
 from tests.support.markdown import MARKUP
 
 SENTENCE = TaggedSentence(
@@ -128,16 +128,27 @@ def test_text_is_legible_on_every_colour(hue, tmp_path):
 
 
 def test_rows_of_scores():
-    (row,) = score_rows({"overall": EntityScore(1, 2, 4)})
+    row, few = score_rows(
+        {"town": EntityScore(10, 20, 40), "river": EntityScore(1, 2, 24)}
+    )
     assert row == {
-        "entities": "overall",
+        "entities": "town",
         "precision": 0.5,
         "recall": 0.25,
         "F1": pytest.approx(1 / 3),
-        "in the file": 4,
+        "in the file": 40,
+        "found": 20,
+        "right": 10,
+    }
+    assert few == {
+        "entities": "river",
+        **dict.fromkeys(("precision", "recall", "F1"), "too few to judge"),
+        "in the file": 24,
         "found": 2,
         "right": 1,
     }
+    (overall,) = score_rows({OVERALL: EntityScore(1, 2, 4)})
+    assert overall["recall"] == 0.25
 
 
 @settings(max_examples=10)
