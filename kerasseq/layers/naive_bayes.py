@@ -83,14 +83,15 @@ class NaiveBayes(keras.layers.Layer):
 
     def call(self, token_ids: Tensor) -> Tensor:
         sums = [
-            keras.ops.sum(keras.ops.take(table, ids, axis=0), axis=1)
+            keras.ops.sum(
+                keras.ops.take(table, ids, axis=0) * is_there(ids)[..., None], axis=1
+            )
             for table, ids in (
                 (self.words, token_ids),
                 (self.pairs, self.pair_ids(token_ids)),
             )
         ]
-        is_word = keras.ops.cast(token_ids != PAD, "float32")
-        count = keras.ops.sum(is_word, axis=1)[:, None, None]
+        count = keras.ops.sum(is_there(token_ids), axis=1)[:, None, None]
         return keras.ops.stack(sums, axis=-1) / keras.ops.sqrt(
             keras.ops.maximum(count, 1)
         )
@@ -104,3 +105,8 @@ class NaiveBayes(keras.layers.Layer):
             for name in ("num_words", "num_pairs", "num_classes")
         }
         return {**super().get_config(), **sizes}
+
+
+def is_there(ids: Tensor) -> Tensor:
+    """1 for an id and 0 for padding, float32 and of the same shape."""
+    return keras.ops.cast(ids != PAD, "float32")

@@ -94,7 +94,8 @@ def labelled(path: Path, content: bytes) -> None:
     assert [row[0].strip() for row in rows] == list(found.labels)
     assert [row[1].strip() for row in rows] == list(found.sentences)
     assert {len(row) for row in rows} == {2}
-    assert min(Counter(found.labels).values()) > 1 and len(found.classes) > 1
+    assert found.labels.count(found.labels[0]) > 1, "a header looks like that"
+    assert len(found.classes) > 1
 
 
 def tagged(path: Path, content: bytes) -> None:
