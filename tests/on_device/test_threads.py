@@ -79,11 +79,15 @@ def test_streams_of_one_writer_may_take_turns_in_any_order(writer, order, thread
 
 @pytest.mark.parametrize("runtime", ["interpreter", "compiled_model"])
 def test_signatures_of_a_run_in_threads(runtime, files):
-    step = open_signatures(Model(files["suggest"]).flatbuffer, runtime)["step"]
-    state = np.zeros((1, 7), np.float32)
+    model = Model(files["suggest"])
+    step = open_signatures(model.flatbuffer, runtime)["step"]
+    states = {
+        f"state_{index}": np.zeros(shape, np.float32)
+        for index, shape in enumerate(model.card["state_shapes"])
+    }
 
     def logits(token: int) -> list:
-        outputs = step(token=np.array([token], np.int32), state_0=state)
+        outputs = step(token=np.array([token], np.int32), **states)
         return outputs["logits"].tolist()
 
     tokens = [0, 1, 2, 3, 4, 5] * 60
