@@ -10,10 +10,11 @@ const RUNTIMES = ["litert_wasm_internal", "litert_wasm_compat_internal"];
 await rm("dist", { recursive: true, force: true });
 await mkdir("dist");
 const options = { bundle: true, minify: true, target: "es2022", outdir: "dist" };
-await build({ ...options, entryPoints: ["src/page.js"], format: "esm" });
+const loader = { ".html": "text" };
+await build({ ...options, loader, entryPoints: ["src/page.js"], format: "esm" });
 // LiteRT.js loads its WebAssembly by importScripts, which module workers lack.
 await build({ ...options, entryPoints: ["src/worker.js"], format: "iife" });
-for (const name of ["index.html", "style.css", "icon.svg"]) {
+for (const name of ["index.html", "style.css", "views.css", "icon.svg"]) {
   await cp(`src/${name}`, `dist/${name}`);
 }
 for (const name of RUNTIMES.flatMap((name) => [`${name}.js`, `${name}.wasm`])) {

@@ -52,7 +52,7 @@ PLAY = """async ({ content, prompt, fields }) => {
     $("file").files = transfer.files;
     $("file").dispatchEvent(new Event("change"));
     await until(
-      () => $("opening-error").textContent || $("status").textContent.includes("open."),
+      () => !document.body.classList.contains("is-opening"),
     );
     const refused = $("opening-error").textContent;
     if (refused) return { refused };
@@ -63,11 +63,11 @@ PLAY = """async ({ content, prompt, fields }) => {
   };
   fill("prompt", prompt);
   for (const [id, value] of Object.entries(fields)) fill(id, value);
-  $("text").textContent = $("status").textContent = "";
+  $("text").textContent = $("done").textContent = "";
   $("writing").requestSubmit();
   const wrong = () =>
     [...document.querySelectorAll("[id$='-error']")].find((each) => each.textContent);
-  await until(() => wrong() || $("status").textContent.startsWith("Wrote"));
+  await until(() => wrong() || $("done").textContent.startsWith("Wrote"));
   if (wrong()) return { refused: wrong().textContent };
   return { text: $("text").textContent, unknown: $("unknown").textContent };
 }"""

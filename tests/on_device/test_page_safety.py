@@ -35,7 +35,7 @@ def test_presses_in_a_row_write_one_text(page, module):
           document.getElementById("write").click();
         }"""
     )
-    page.expect(page.status).to_have_text(re.compile("^Wrote 300 "))
+    page.expect(page.done).to_have_text(re.compile("^Wrote 300 "))
     assert page.text() == "a bad cab" + keras_text(module, "a bad cab", length=300)
 
 
@@ -47,7 +47,7 @@ def test_pages_in_a_row_write_their_own_texts(context, served, module):
     for page in pages:
         page.write_button.click()
     for seed, page in enumerate(pages):
-        page.expect(page.status).to_have_text(re.compile("^Wrote 400 "))
+        page.expect(page.done).to_have_text(re.compile("^Wrote 400 "))
         assert page.text() == keras_text(module, "", length=400, seed=seed)
         page.page.close()
 
@@ -59,11 +59,11 @@ def test_a_hostile_model_ends_in_a_line_and_the_page_goes_on(
     ends = set()
     for content in hostile_files(exported.read_bytes(), 5, seed=3):
         choose(page, "hostile.tflite", content)
-        page.wait_for("#opening-error:not(:empty), body.has-model")
+        page.wait_for("body:not(.is-opening)")
         complaint = page.complaint.text_content()
         if not complaint:
             page.write_button.click()
-            page.wait_for("body:not(.is-writing)")
+            page.wait_for(".sheet:not(.is-writing)")
             complaint = page.page.locator("#writing-error").text_content()
         ends.add(complaint.split("(")[0])
         assert "\n" not in complaint and len(complaint) < 1000
@@ -78,7 +78,7 @@ def test_a_model_that_never_answers_is_left_behind(fresh_page, exported, module)
     hang = "setTimeout(() => { for (;;); }, 0)"
     page.page.workers[-1].evaluate(hang)
     page.write_button.click()
-    page.expect(page.status).to_have_text("Writing ...")
+    page.expect(page.done).to_have_text("Writing ...")
     choose(page, exported.name, exported.read_bytes())
     page.expect(page.status).to_have_text("a model.tflite is open.")
     assert page.write() == keras_text(module, "")
@@ -130,7 +130,7 @@ def test_the_password_in_an_address_is_not_shown(fresh_page):
     for start in ("https://", "//", "ftp://", "http://[", ""):
         address = f"{start}user:secret@127.0.0.1/m.tflite"
         field.fill(address)
-        page.page.get_by_role("button", name="Open").click()
+        page.page.get_by_role("button", name="Open", exact=True).click()
         page.expect(page.complaint).to_contain_text("a user name or a password in it")
         assert field.input_value() == f"{start.removesuffix('[')}127.0.0.1/m.tflite"
         page.go(f"{page.served.root}?model={urllib.parse.quote(address)}")

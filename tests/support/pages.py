@@ -63,10 +63,25 @@ class Page:
         self.page, self.served, self.expect = page, served, expect
         self.errors, self.requests = [], []
         page.on("pageerror", lambda error: self.errors.append(error))
+        page.on("console", self._hear)
         page.on("request", lambda request: self.requests.append(request.url))
-        self.write_button = page.get_by_role("button", name="Write")
+        self.write_button = page.get_by_role("button", name="Write", exact=True)
         self.status = page.get_by_role("status")
+        self.done = page.locator("#done")
         self.complaint = page.locator("#opening-error")
+
+    def _hear(self, message):
+        # Chromium logs each file that is not there, which the page says too, and what a
+        # test evaluates as a string.
+        expected = re.search("Failed to load resource|unsafe-eval", message.text)
+        if message.type in ("error", "warning") and not expected:
+            self.errors.append(message.text)
+
+    def choose(self, path):
+        """Choose a file, and wait until it is open or refused."""
+        self.page.locator("#file").set_input_files(path)
+        self.page.locator("body:not(.is-opening)").wait_for()
+        return self
 
     def go(self, address):
         self.page.goto(address)
@@ -90,7 +105,7 @@ class Page:
 
     def write(self):
         self.write_button.click()
-        self.expect(self.status).to_have_text(re.compile("^(Wrote|Stopped)"))
+        self.expect(self.done).to_have_text(re.compile("^(Wrote|Stopped|Found)"))
         return self.text()
 
     def wait_for(self, selector):
@@ -101,7 +116,7 @@ class Page:
 
     def check(self):
         """No script failed, and nothing was requested from another host."""
-        assert self.errors == []
+        assert self.errors == [], self.errors
         away = [url for url in self.requests if not url.startswith(self.served.root)]
         assert away == []
 

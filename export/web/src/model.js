@@ -10,9 +10,8 @@ import {
   Uint8ArrayWriter,
   ZipReader,
 } from "@zip.js/zip.js/lib/zip-core-native.js";
+import { checkCard, CONTRACT_VERSION, entriesOf } from "./contract.js";
 
-const CONTRACT_VERSION = 2;
-const KIND = "character model";
 /** Bytes of each file; more is out of all proportion, and would fill the memory. */
 const MOST_BYTES = {
   "card.json": 2 ** 20,
@@ -22,38 +21,11 @@ const MOST_BYTES = {
 const MOST_FILES = 100;
 const MOST_DEPTH = 8;
 
-const isWhole = (low) => (value) =>
-  Number.isInteger(value) && value >= low && value < 2 ** 31;
-const isNumber = (high) => (value) =>
-  typeof value === "number" && value >= 0 && value <= high;
-const isHash = (value) => typeof value === "string" && /^[0-9a-f]{64}$/.test(value);
-const isShape = (value) =>
-  Array.isArray(value) &&
-  value.length > 0 &&
-  value.length <= 8 &&
-  value.every(isWhole(1));
-
-/** What the entries of a card must be: a test, or an object of tests for an object. */
-const CARD = {
-  sha256: isHash,
-  attachments: { "vocabulary.json": isHash },
-  vocabulary_size: isWhole(1),
-  state_shapes: (value) =>
-    Array.isArray(value) && value.length > 0 && value.every(isShape),
-  sampling_defaults: {
-    length: isWhole(0),
-    temperature: isNumber(Number.MAX_VALUE),
-    top_k: isWhole(0),
-    top_p: isNumber(1),
-    min_p: isNumber(1),
-  },
-};
-
 /**
  * @typedef {object} Model
  * @property {Uint8Array} flatbuffer the file up to its first ZIP entry
  * @property {object} card
- * @property {string[]} characters by id
+ * @property {string[]} entries of the vocabulary: characters, words or pieces, by id
  */
 
 /**
@@ -79,35 +51,13 @@ export async function openModel(content, name) {
   }
   const hashOfCard = new TextDecoder().decode(files["card.sha256"]).slice(0, 64);
   checkHash("card.json", files["card.json"], hashOfCard, name);
-  if (card.kind !== KIND) {
-    throw new Error(
-      `${name} holds a model of the kind "${card.kind}", which writes no text; ` +
-        "open a character model instead; `kerasseq show` describes this one",
-    );
-  }
-  checkEntries(card, CARD, `${name} has a card whose`);
+  checkCard(card, name);
   const flatbuffer = content.subarray(0, start);
   checkHash("the model", flatbuffer, card.sha256, name);
   const vocabulary = files["vocabulary.json"];
   checkHash("vocabulary.json", vocabulary, card.attachments["vocabulary.json"], name);
-  const { characters } = parse(`${name} is wrong: vocabulary.json`, vocabulary);
-  const single = (text) => typeof text === "string" && [...text].length === 1;
-  if (
-    !Array.isArray(characters) ||
-    !characters.every(single) ||
-    new Set(characters).size < characters.length
-  ) {
-    throw new Error(
-      `${name} has no list of different characters in vocabulary.json; export it again`,
-    );
-  }
-  if (characters.length !== card.vocabulary_size) {
-    throw new Error(
-      `${name} has a vocabulary of ${characters.length}, its model one of ` +
-        `${card.vocabulary_size}; export it again`,
-    );
-  }
-  return { flatbuffer, card, characters };
+  const list = parse(`${name} is wrong: vocabulary.json`, vocabulary);
+  return { flatbuffer, card, entries: entriesOf(list, card, name) };
 }
 
 /** The files that are attached as a ZIP, and the offset of the first of them. */
@@ -172,19 +122,6 @@ function checkValue(name, value, levels) {
   }
 }
 
-/** Throw unless each entry passes its test; `where` begins the message. */
-function checkEntries(object, tests, where) {
-  for (const [key, test] of Object.entries(tests)) {
-    const value = object?.[key];
-    if (typeof test !== "function") {
-      checkEntries(value, test, `${where} ${key}'s`);
-    } else if (!test(value)) {
-      const shown = String(JSON.stringify(value)).slice(0, 60);
-      throw new Error(`${where} ${key} cannot be ${shown}; export it again`);
-    }
-  }
-}
-
 /** Throw unless a section of the file has the hash that the file says. */
 function checkHash(what, section, wanted, name) {
   // Not crypto.subtle: browsers do not offer it to pages over plain http.
@@ -193,38 +130,6 @@ function checkHash(what, section, wanted, name) {
     throw new Error(
       `${name} is damaged: SHA-256 ${found.slice(0, 12)}... of ${what}, where the ` +
         `file says ${wanted.slice(0, 12)}...; copy or export it again`,
-    );
-  }
-}
-
-/**
- * Check that the model has the signatures that the contract and its card promise.
- *
- * @param {Record<string, {getInputDetails: () => object[], getOutputDetails: () => object[]}>} signatures
- *   by name, as LiteRT.js gives them
- * @param {object} card
- * @param {string} name for messages
- * @throws {Error} one sentence: what is wrong and how to fix it
- */
-export function checkSignatures(signatures, card, name) {
-  for (const key of ["step", "generate"]) {
-    if (!signatures[key]) {
-      throw new Error(`${name} has no signature ${key}; export it again`);
-    }
-  }
-  const shapeOf = (details, wanted) =>
-    details.filter(({ name }) => name === wanted).map(({ shape }) => [...shape])[0];
-  const logits = shapeOf(signatures.step.getOutputDetails(), "logits");
-  const inputs = signatures.generate.getInputDetails();
-  const states = inputs
-    .filter(({ name }) => name.startsWith("state_"))
-    .map((_, index) => shapeOf(inputs, `state_${index}`));
-  const found = JSON.stringify([logits, states]);
-  const promised = JSON.stringify([[1, card.vocabulary_size], card.state_shapes]);
-  if (found !== promised) {
-    throw new Error(
-      `${name} has logits and states of the shapes ${found}, where its card says ` +
-        `${promised}; export it again`,
     );
   }
 }

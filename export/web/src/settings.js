@@ -2,14 +2,53 @@
 
 const LARGEST = 2 ** 31 - 1;
 
-/** @type {Record<string, {whole: boolean, high: number, neutral: number}>} from 0 each */
+/**
+ * @type {Record<string, {label: string, hint: string, whole: boolean, high: number,
+ *   neutral: number}>} each from 0
+ */
 export const SETTINGS = {
-  length: { whole: true, high: LARGEST, neutral: 500 },
-  temperature: { whole: false, high: Number.MAX_VALUE, neutral: 1 },
-  top_k: { whole: true, high: LARGEST, neutral: 0 },
-  top_p: { whole: false, high: 1, neutral: 1 },
-  min_p: { whole: false, high: 1, neutral: 0 },
-  seed: { whole: true, high: LARGEST, neutral: 0 },
+  length: {
+    label: "Length",
+    hint: "characters to write",
+    whole: true,
+    high: LARGEST,
+    neutral: 500,
+  },
+  temperature: {
+    label: "Temperature",
+    hint: "0 is the likeliest text, 1 the model’s own",
+    whole: false,
+    high: Number.MAX_VALUE,
+    neutral: 1,
+  },
+  top_k: {
+    label: "Top-k",
+    hint: "keep the k likeliest, 0 keeps all",
+    whole: true,
+    high: LARGEST,
+    neutral: 0,
+  },
+  top_p: {
+    label: "Top-p",
+    hint: "keep the likeliest up to this sum",
+    whole: false,
+    high: 1,
+    neutral: 1,
+  },
+  min_p: {
+    label: "Min-p",
+    hint: "drop below this fraction of the best",
+    whole: false,
+    high: 1,
+    neutral: 0,
+  },
+  seed: {
+    label: "Seed",
+    hint: "same seed, same text",
+    whole: true,
+    high: LARGEST,
+    neutral: 0,
+  },
 };
 
 const WHOLE = /^[+-]?\d+$/;

@@ -6,7 +6,8 @@ import { test } from "node:test";
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex } from "@noble/hashes/utils.js";
 import { TextReader, Uint8ArrayWriter, ZipWriter } from "@zip.js/zip.js";
-import { checkSignatures, openModel } from "../src/model.js";
+import { openModel } from "../src/model.js";
+import { CHUNK, checkSignatures } from "../src/shapes.js";
 
 const FLATBUFFER = new TextEncoder().encode("FLATBUFFER".repeat(7));
 const hash = (bytes) => bytesToHex(sha256(bytes));
@@ -58,7 +59,7 @@ async function fileOf(files) {
 test("a whole file is opened", async () => {
   const model = await openModel(await fileOf(filesOf()), "m.tflite");
   assert.deepEqual(model.card, cardOf(vocabularyOf(CHARACTERS)));
-  assert.deepEqual(model.characters, CHARACTERS);
+  assert.deepEqual(model.entries, CHARACTERS);
   assert.deepEqual(model.flatbuffer, FLATBUFFER);
 });
 
@@ -156,8 +157,8 @@ for (const [what, files, complaint] of [
   ],
   [
     "another kind",
-    filesOf({ kind: "encoder" }),
-    "holds a model of the kind \"encoder\", which writes no text",
+    filesOf({ kind: "oracle" }),
+    'holds a model of the kind "oracle", which this page does not know; take the page',
   ],
   [
     "too few characters",
@@ -190,13 +191,24 @@ const details = (shapes) => () =>
     name,
     shape: Int32Array.from(shape),
   }));
+const signatureOf = (inputs, outputs) => ({
+  getInputDetails: details(inputs),
+  getOutputDetails: details(outputs),
+});
+const [ONE, MANY] = [[1], [CHUNK]];
+const SETTINGS = { temperature: ONE, top_k: ONE, top_p: ONE, min_p: ONE };
+const PROMPT = { prompt: MANY, prompt_length: ONE, length: ONE, uniforms: MANY };
 const signaturesOf = (logits, states) => ({
-  step: { getOutputDetails: details({ state_0: [9], logits }) },
-  generate: { getInputDetails: details({ prompt: [256], ...states }) },
+  step: signatureOf({ token: ONE, ...states }, { logits, ...states }),
+  generate: signatureOf(
+    { ...PROMPT, ...SETTINGS, ...states },
+    { tokens: MANY, ...states },
+  ),
 });
 
 test("a model that is not what its card says is named", () => {
   const card = {
+    kind: "character model",
     vocabulary_size: 3,
     state_shapes: [
       [1, 5],
@@ -204,23 +216,20 @@ test("a model that is not what its card says is named", () => {
     ],
   };
   const states = { state_1: [1, 7], state_0: [1, 5] };
-  checkSignatures(signaturesOf([1, 3], states), card, "m");
-  for (const wrong of [
-    signaturesOf([1, 4], states),
-    signaturesOf([1, 3], { ...states, state_0: [1, 6] }),
-    signaturesOf([1, 3], { state_0: [1, 5] }),
-    signaturesOf([1, 3], { ...states, state_2: [1, 5] }),
+  const right = signaturesOf([1, 3], states);
+  checkSignatures(right, card, "m");
+  for (const [wrong, complaint] of [
+    [signaturesOf([1, 4], states), "output logits of the shape [1,4], where its card"],
+    [signaturesOf([1, 3], { ...states, state_0: [1, 6] }), "promises [1,5]; export it"],
+    [signaturesOf([1, 3], { state_0: [1, 5] }), "inputs state_0, token, where its"],
+    [signaturesOf([1, 3], { ...states, state_2: [1, 5] }), "state_2, token, where its"],
+    [{ step: right.step }, "m has no signature generate; export it again"],
   ]) {
     assert.throws(
       () => checkSignatures(wrong, card, "m"),
-      /where its card says \[\[1,3\]/,
+      ({ message }) => message.startsWith("m has ") && message.includes(complaint),
     );
   }
-  const { step } = signaturesOf([1, 3], states);
-  assert.throws(
-    () => checkSignatures({ step }, card, "m"),
-    /has no signature generate/,
-  );
 });
 
 async function flipEachBit(content, places) {

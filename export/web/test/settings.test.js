@@ -59,7 +59,7 @@ test("a card is told in words, what is unknown last and in quotes", () => {
     ["“future_thing”", "[1]"],
   ]);
   const parts = summarizeCard(
-    { cell: "GRU", layers: 2, units: 9, parameters: 1234 },
+    { kind: "character model", cell: "GRU", layers: 2, units: 9, parameters: 1234 },
     65,
   );
   assert.deepEqual(parts, ["GRU 2 × 9", "1,234 parameters", "65 characters"]);
