@@ -91,7 +91,8 @@ def _files(folder: Path) -> Iterator[Path]:
     """The files of the sources."""
     for each in SOURCES:
         path = folder / each
-        yield from sorted(path.rglob("*")) if path.is_dir() else [path]
+        found = sorted(path.rglob("*")) if path.is_dir() else [path]
+        yield from (file for file in found if not file.is_dir())
 
 
 def _newest(folder: Path) -> float:

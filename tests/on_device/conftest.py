@@ -115,7 +115,7 @@ def packages(node):
 @pytest.fixture(scope="module")
 def dist(packages):
     """The built page, newer than its sources."""
-    sources = [*WEB.glob("src/*"), *WEB.glob("*.js*")]
+    sources = [*WEB.glob("src/**/*"), *WEB.glob("*.js*")]
     newest = max(path.stat().st_mtime for path in sources)
     built = WEB / "dist" / "worker.js"
     with one_at_a_time():
