@@ -1,13 +1,19 @@
-"""The page in the browser: where it is, and how it is built once."""
+"""The page in the browser: where it is, how it is built once, and how it is saved."""
 
 import hashlib
+import io
 import shutil
 import subprocess
+import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from urllib.parse import unquote
 
-from kerasseq.on_device.command import visible
+from kerasseq.files.reading import read_json
+from kerasseq.files.writing import replace_directory
+from kerasseq.on_device.command import is_terminal, visible
+from kerasseq.on_device.page_files import LIST, list_files
 from kerasseq.on_device.serve import check_file
 from kerasseq.text.cache_folder import private_folder
 
@@ -18,10 +24,10 @@ SOURCES = ("build.js", "package.json", "package-lock.json", ".npmrc", "src")
 
 
 def find_models(paths: Iterable[Path]) -> Iterator[Path]:
-    """The files that the page can open.
+    """The files of models for the page.
 
     Args:
-        paths: files, and folders of runs, whose character models are taken.
+        paths: files, folders of runs and of models, whose `.tflite` files are taken.
 
     Raises:
         ValueError: a path is neither a file nor a folder, or a folder has no such file.
@@ -35,12 +41,12 @@ def find_models(paths: Iterable[Path]) -> Iterator[Path]:
             check_file(path)
             yield path
             continue
-        found = sorted(path.glob("char_*/*.tflite"))
-        if not found:
-            raise ValueError(
-                f"{path} holds no .tflite of a character model; train one first"
-            )
-        yield from found
+        found = [*sorted(path.glob("*.tflite")), *sorted(path.glob("*/*.tflite"))]
+        # Without what is being written.
+        whole = [file for file in found if "/." not in f"/{file.relative_to(path)}"]
+        if not whole:
+            raise ValueError(f"{path} holds no .tflite of a model; train one first")
+        yield from whole
 
 
 def build_page(cache: Path | None = None) -> Path:
@@ -85,6 +91,78 @@ def build_page(cache: Path | None = None) -> Path:
         if not built.is_dir():  # another command may have been faster
             (Path(name) / "dist").rename(built)
     return built
+
+
+def draw(address: str) -> str:
+    """An address as a QR code of some lines, "" where nobody would see it."""
+    if not is_terminal(sys.stdout):
+        return ""
+    import segno
+
+    lines = io.StringIO()
+    segno.make(address, micro=False).terminal(lines, compact=True, border=2)
+    # White on black, whatever the terminal's colours are.
+    return "".join(
+        f"\x1b[97;40m{line}\x1b[0m\n" for line in lines.getvalue().splitlines()
+    )
+
+
+def save_page(dist: Path, models: Sequence[Path], folder: Path) -> str:
+    """Write the page and models to a folder, for any server of files.
+
+    Args:
+        dist: the folder of the built page.
+        models: files to open in it.
+        folder: made if missing; it may be empty, or hold a saved page, which is
+            replaced.
+
+    Returns:
+        A sentence that says what is where, and how to open it.
+
+    Raises:
+        ValueError: the folder holds something else.
+        OSError: it cannot be written.
+    """
+    folder = folder.resolve()
+    foreign = _find_foreign(folder)
+    if foreign:
+        raise ValueError(
+            f"{foreign} is in the way, which is no file of a saved page; give --save "
+            "a new or an empty folder"
+        )
+    files = list_files(dist, models)
+
+    def write(new: Path) -> None:
+        for path, content in files.items():
+            copy = new / unquote(path, errors="surrogateescape")
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            if isinstance(content, bytes):
+                copy.write_bytes(content)
+            else:
+                shutil.copyfile(content, copy)
+
+    replace_directory(folder, write)
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    return (
+        f"saved the page and {len(models)} model files, {size:,} bytes, to {folder}; "
+        "a browser opens it from any server of files, and keeps it for use without a "
+        "network if that is https"
+    )
+
+
+def _find_foreign(folder: Path) -> Path | None:
+    """What a folder holds that is not of a saved page, if something."""
+    if not folder.is_dir():
+        return folder if folder.exists() else None
+    own = set()
+    try:
+        listing = read_json(folder / LIST)
+        paths = [LIST, *listing["files"], *(each["path"] for each in listing["models"])]
+        own = {folder / unquote(path, errors="surrogateescape") for path in paths}
+    except (OSError, ValueError, LookupError, TypeError):
+        pass  # the first file is foreign
+    own |= {parent for path in own for parent in path.parents}
+    return next((path for path in folder.rglob("*") if path not in own), None)
 
 
 def _files(folder: Path) -> Iterator[Path]:

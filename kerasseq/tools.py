@@ -25,15 +25,33 @@ def add_tools(app: typer.Typer, make: str, devices: str) -> None:
         port: Annotated[
             str, typer.Option(metavar="N", help="Port; 0 takes a free one.")
         ] = "8000",
+        host: Annotated[
+            str,
+            typer.Option(
+                metavar="ADDRESS",
+                help="Address of this machine to listen at, 0.0.0.0 for all: others "
+                "in the network, like your phone, can then read page and models.",
+            ),
+        ] = "127.0.0.1",
+        save: Annotated[
+            Path | None,
+            typer.Option(
+                metavar="DIR",
+                help="Write page and models to a folder, for any server of files.",
+            ),
+        ] = None,
     ) -> int:
         """Serve the page in the browser, and build it where it is not built yet."""
         from kerasseq.on_device import serve
-        from kerasseq.page import build_page, find_models
+        from kerasseq.page import build_page, draw, find_models, save_page
 
         def work() -> int:
-            models = [str(path) for path in find_models(files or ())]
-            arguments = ["--port", port, *models]
-            return serve.main(arguments, "kerasseq page", build_page())
+            models = list(find_models(files or ()))
+            if save:
+                print(visible(save_page(build_page(), models, save)))
+                return 0
+            arguments = ["--port", port, "--host", host, "--", *map(str, models)]
+            return serve.main(arguments, "kerasseq page", build_page(), draw)
 
         return exit_code("kerasseq page", work, "run this again")
 

@@ -1,7 +1,8 @@
-"""Serve the page on this machine alone: `python serve.py FILE.tflite`.
+"""Serve the page on this machine: `python serve.py FILE.tflite`.
 
 It needs the standard library, and the built page, which `npm ci && npm run build` makes
-in the folder of its sources. Only the page and the given files can be read from it.
+in the folder of its sources. Only the page and the given files can be read from it, and
+only from this machine, unless --host names an address of it.
 """
 
 import asyncio
@@ -9,7 +10,8 @@ import errno
 import re
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from ipaddress import ip_address
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -17,17 +19,23 @@ from typing import NoReturn
 if __package__:
     from .archive import open_regular
     from .command import Command
-    from .server import Server
+    from .server import HOST, Server
 else:  # copied: beside one another
     from archive import open_regular  # type: ignore[no-redef]
     from command import Command  # type: ignore[no-redef]
-    from server import Server  # type: ignore[no-redef]
+    from server import HOST, Server  # type: ignore[no-redef]
 
 HERE = Path(__file__).resolve().parent
 # The sources of the page: in a checkout, and in the installed package.
 CHECKOUT, PACKAGED = HERE.parents[1] / "export" / "web", HERE / "web"
 DIST = (CHECKOUT if CHECKOUT.is_dir() else PACKAGED) / "dist"
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:[/\\]", re.IGNORECASE)
+_OPEN = """\
+Everyone in this network can read the page and {models}, and nothing else.
+Nothing is encrypted and there is no password. What is typed stays on the device that
+opens the page. A browser keeps the page for use without a network only from https or
+from this machine.
+"""
 
 
 def check_file(path: Path) -> None:
@@ -55,7 +63,10 @@ def _end(number: int, frame: FrameType | None) -> NoReturn:
 
 
 def main(
-    arguments: Sequence[str] | None = None, prog: str = "serve.py", dist: Path = DIST
+    arguments: Sequence[str] | None = None,
+    prog: str = "serve.py",
+    dist: Path = DIST,
+    draw: Callable[[str], str] = lambda address: "",
 ) -> int:
     """Run the command line.
 
@@ -63,6 +74,7 @@ def main(
         arguments: None for those of the process.
         prog: the name in messages.
         dist: the folder of the built page.
+        draw: makes lines of an address for the camera of a phone.
 
     Returns:
         The exit code.
@@ -76,6 +88,12 @@ def main(
     command.add_argument(
         "--port", type=int, default=8000, help="0 takes a free one (8000)"
     )
+    command.add_argument(
+        "--host",
+        default=HOST,
+        help="address of this machine to listen at, 0.0.0.0 for all; others in the "
+        "network can then read the page and the files (127.0.0.1: nobody else can)",
+    )
     options = command.parse_args(arguments)
     # A shell's background jobs ignore SIGINT, and go on doing so.
     numbers = (signal.SIGINT, signal.SIGTERM)
@@ -84,11 +102,12 @@ def main(
     def lines() -> Iterator[str]:
         for path in options.files:
             check_file(path)
-        with _start(options.port, options.files, dist) as server:
-            *others, last = server.addresses
-            for address in others:
-                yield f"{address}\n"
-            yield f"{last} (Ctrl-C ends)\n"
+        with _start(options.port, options.files, dist, options.host) as server:
+            if not ip_address(options.host).is_loopback:
+                count = len(options.files)
+                models = f"{count or 'no'} model file{'s' * (count != 1)}"
+                yield _OPEN.format(models=models) + draw(server.address)
+            yield f"{server.address} (Ctrl-C ends)\n"
             asyncio.run(server.serve(heard))
 
     before = {number: signal.signal(number, _end) for number in heard}
@@ -101,7 +120,7 @@ def main(
             signal.signal(number, handler)
 
 
-def _start(port: int, models: Sequence[Path], dist: Path) -> Server:
+def _start(port: int, models: Sequence[Path], dist: Path, host: str) -> Server:
     """A server.
 
     Raises:
@@ -110,7 +129,15 @@ def _start(port: int, models: Sequence[Path], dist: Path) -> Server:
     if not 0 <= port < 2**16:
         raise ValueError(f"--port {port}: give 0 to 65535")
     try:
-        return Server(port, models, dist)
+        # A browser cannot say which interface is meant, as in fe80::1%eth0.
+        ip_address(host.replace("%", " "))
+    except ValueError:
+        raise ValueError(
+            f"--host {host} is no IP address; give one of this machine, like "
+            "192.168.1.5, or 0.0.0.0 for all"
+        ) from None
+    try:
+        return Server(port, models, dist, host)
     except (FileNotFoundError, KeyError):
         raise ValueError(
             f"{dist} is not built; run `npm ci && npm run build` in {dist.parent}"
@@ -119,6 +146,11 @@ def _start(port: int, models: Sequence[Path], dist: Path) -> Server:
         if error.filename:
             reason = f"{error.filename} cannot be read: {error.strerror}"
             raise ValueError(reason) from None
+        if error.errno in (errno.EADDRNOTAVAIL, errno.ENETUNREACH, errno.EAFNOSUPPORT):
+            raise ValueError(
+                f"--host {host} is no address of this machine in a network now; "
+                "leave it out to use the page on this machine"
+            ) from None
         taken = error.errno in (errno.EADDRINUSE, errno.EACCES)
         reason = "is taken or not allowed" if taken else f"fails: {error.strerror}"
         raise ValueError(

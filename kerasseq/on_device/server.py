@@ -1,26 +1,31 @@
-"""The server of the page: files to this machine's browser, and to nobody else.
+"""The server of the page: its files and the given models, and nothing else.
 
-Other pages in the same browser get nothing, and requests and answers have limits of
-time and size.
+It answers this machine's browsers alone, unless it is given another address. Pages from
+elsewhere in the same browser get nothing, and requests and answers have limits of time
+and size.
 """
 
 import asyncio
+import io
 import os
 import signal
 import socket
 from collections.abc import Sequence
 from email.utils import formatdate
 from http import HTTPStatus
-from pathlib import Path
+from ipaddress import ip_address
+from pathlib import Path, PurePosixPath
 from types import FrameType
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import quote
 
 if __package__:
     from .archive import open_regular
+    from .page_files import list_files
     from .request import Refusal, read_request
 else:  # copied: beside one another
     from archive import open_regular  # type: ignore[no-redef]
+    from page_files import list_files  # type: ignore[no-redef]
     from request import Refusal, read_request  # type: ignore[no-redef]
 
 HOST = "127.0.0.1"
@@ -28,6 +33,8 @@ TYPES = {
     ".css": "text/css; charset=utf-8",
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
+    ".json": "application/json",
+    ".png": "image/png",
     ".svg": "image/svg+xml",
     ".tflite": "application/octet-stream",
     ".wasm": "application/wasm",
@@ -37,14 +44,16 @@ PAGE_POLICY = "frame-ancestors 'none'"
 WORKER_POLICY = (
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'"
 )
+WORKERS = ("/worker.js", "/offline.js")
 HEADERS = (
     "Cache-Control: no-cache",
-    "Cross-Origin-Opener-Policy: same-origin",
     "Cross-Origin-Resource-Policy: same-origin",
     "Referrer-Policy: no-referrer",
     "X-Content-Type-Options: nosniff",
     "X-Frame-Options: DENY",
 )
+# A browser takes it from this machine or https alone, and complains elsewhere.
+HERE = "Cross-Origin-Opener-Policy: same-origin"
 CONNECTIONS = 64  # at once; a browser has six
 SECONDS = 10.0  # to send a request, and to take each piece of an answer
 REQUEST_SIZE = 2**16  # bytes; cookies of this machine's other servers come along
@@ -58,35 +67,40 @@ class Server:
         port: 0 takes a free one.
         models: files to serve beside the page.
         dist: the folder of the built page.
+        host: the address of this machine where it listens, in IPv4 or IPv6; 0.0.0.0
+            and :: are all of them.
 
     Attributes:
-        addresses: of the page with each of the models open, or of the page alone.
+        address: of the page; of one model alone, with it open.
 
     Raises:
-        OSError: the port is taken or not allowed, or the folder cannot be read.
+        OSError: the address or the port is taken or not allowed, or a file cannot be
+            read.
         KeyError: the folder has no page.
     """
 
-    def __init__(self, port: int, models: Sequence[Path], dist: Path) -> None:
+    def __init__(
+        self, port: int, models: Sequence[Path], dist: Path, host: str = HOST
+    ) -> None:
         # Requests are looked up here and never read as a path.
-        self.files = {f"/{path.name}": path for path in dist.iterdir()}
+        files = list_files(dist, models)
+        self.files = {f"/{path}": content for path, content in files.items()}
         self.files["/"] = self.files["/index.html"]
-        self.socket = socket.create_server((HOST, port))
-        port = self.socket.getsockname()[1]
-        names = HOST, "localhost", "[::1]"
-        self.hosts = {f"{name}:{port}" for name in names}
-        if port == 80:
-            self.hosts.update(names)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self.socket = socket.create_server((host, port), family=family)
+        self.port = self.socket.getsockname()[1]
         self.connections = 0
-        root = f"http://{HOST}:{port}/"
-        self.addresses = [] if models else [root]
-        for index, model in enumerate(models):
-            name = quote(os.fsencode(model.name), safe="")
-            path = f"/model/{name}"
-            if path in self.files:
-                path = f"/model/{index}/{name}"
-            self.files[path] = model
-            self.addresses.append(f"{root}?model={quote(path)}")
+        at = own_address(host) if ip_address(host).is_unspecified else host
+        self.address = f"http://{_in_address(at)}:{self.port}/"
+        if len(models) == 1:
+            (path,) = (path for path in files if files[path] is models[0])
+            self.address += f"?model={quote(path)}"
+
+    def _hosts(self, own: str) -> set[str]:
+        """The names of this server for who has reached it at one of its addresses."""
+        names = {_in_address(own), HOST, "localhost", "[::1]"}
+        hosts = {f"{name}:{self.port}" for name in names}
+        return hosts | names if self.port == 80 else hosts
 
     def __enter__(self) -> "Server":
         return self
@@ -133,6 +147,7 @@ class Server:
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> bool:
         """Answer one request, and say whether it was the last."""
+        own = writer.get_extra_info("sockname")[0]
         try:
             if self.connections > CONNECTIONS:
                 raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE)
@@ -141,20 +156,19 @@ class Server:
                     head = await reader.readuntil(b"\r\n\r\n")
             except asyncio.LimitOverrunError:
                 raise Refusal(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE) from None
-            request = read_request(head, self.hosts)
+            request = read_request(head, self._hosts(own))
             try:
-                file = open_regular(self.files[request.path])
+                file, left = _open(self.files[request.path])
             except (KeyError, OSError):
                 raise Refusal(HTTPStatus.NOT_FOUND) from None
         except Refusal as refusal:
             text = f"{refusal}\n".encode()
-            headers = _headers(refusal.status, Path("error.txt"), len(text), last=True)
+            headers = _headers(refusal.status, "/error.txt", len(text), own, last=True)
             await _send(writer, headers + text)
             return True
         with file:
-            left = os.fstat(file.fileno()).st_size
-            path = self.files[request.path]
-            await _send(writer, _headers(HTTPStatus.OK, path, left, request.last))
+            path = request.path if request.path != "/" else "/index.html"
+            await _send(writer, _headers(HTTPStatus.OK, path, left, own, request.last))
             while request.content and left:
                 piece = file.read(min(left, PIECE))
                 if not piece:
@@ -164,17 +178,50 @@ class Server:
         return request.last
 
 
-def _headers(status: HTTPStatus, path: Path, size: int, last: bool) -> bytes:
+def own_address(host: str) -> str:
+    """The address of this machine in its network, in the family of another address.
+
+    Raises:
+        OSError: it is in none.
+    """
+    # Nothing is sent: the system only chooses the address that it would send from.
+    family, elsewhere = socket.AF_INET, "203.0.113.1"
+    if ":" in host:
+        family, elsewhere = socket.AF_INET6, "2001:db8::1"
+    with socket.socket(family, socket.SOCK_DGRAM) as one:
+        one.connect((elsewhere, 9))
+        return one.getsockname()[0]
+
+
+def _in_address(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _open(content: Path | bytes) -> tuple[BinaryIO, int]:
+    """A file or a content to read, and its size in bytes.
+
+    Raises:
+        OSError: it cannot be read, or is no file now.
+    """
+    if isinstance(content, bytes):
+        return io.BytesIO(content), len(content)
+    file = open_regular(content)
+    return file, os.fstat(file.fileno()).st_size
+
+
+def _headers(status: HTTPStatus, path: str, size: int, own: str, last: bool) -> bytes:
     """The status line and the headers of an answer."""
     default = "application/octet-stream" if status == HTTPStatus.OK else "text/plain"
-    policy = WORKER_POLICY if path.name == "worker.js" else PAGE_POLICY
+    policy = WORKER_POLICY if path in WORKERS else PAGE_POLICY
+    suffix = PurePosixPath(path).suffix.lower()
     lines = [
         f"HTTP/1.1 {status} {status.phrase}",
-        f"Content-Type: {TYPES.get(path.suffix.lower(), default)}",
+        f"Content-Type: {TYPES.get(suffix, default)}",
         f"Content-Length: {size}",
         f"Content-Security-Policy: {policy}",
         f"Date: {formatdate(usegmt=True)}",
         *HEADERS,
+        *([HERE] if ip_address(own).is_loopback else []),
         *(["Allow: GET, HEAD"] if status == HTTPStatus.METHOD_NOT_ALLOWED else []),
         *(["Connection: close"] if last else []),
     ]

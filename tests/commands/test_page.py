@@ -1,15 +1,20 @@
-"""`kerasseq page` finds models, and builds the page once if it is not built yet."""
+"""`kerasseq page` finds models, builds the page once, and saves it with models."""
 
+import errno
+import json
 import os
 import shutil
 import subprocess
 import sys
+import urllib.parse
 from pathlib import Path
 
 import pytest
 
 import kerasseq.page
-from kerasseq.page import SOURCES, build_page, find_models
+from kerasseq.files.writing import WriteError
+from kerasseq.page import SOURCES, build_page, find_models, save_page
+from tests.support.serving import FILES, sample_page
 
 # A stand-in for npm: records how it was called and writes what a build writes.
 NPM = f"""#!{sys.executable}
@@ -71,17 +76,78 @@ def test_a_build_that_fails_says_why_and_leaves_nothing(sources, tmp_path):
     assert list((tmp_path / "cache").iterdir()) == []
 
 
-def test_the_character_models_of_a_run_are_served(tmp_path):
-    for name in ("char_rnn/b.tflite", "char_rnn/a.tflite", "tagger/c.tflite"):
+def test_all_models_of_a_run_are_served(tmp_path):
+    names = "char_rnn/b", "char_rnn/a", "tagger/c", ".old-tagger/c", "tagger/.partial-c"
+    for name in names:
         (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
-    a, b = (tmp_path / "char_rnn" / name for name in ("a.tflite", "b.tflite"))
-    assert list(find_models([tmp_path, b])) == [a, b, b]
-    with pytest.raises(ValueError, match="of a character model"):
-        list(find_models([tmp_path / "tagger"]))
-    for path in (tmp_path / "none", tmp_path / ("n" * 300), Path(os.devnull)):
+        (tmp_path / f"{name}.tflite").touch()
+    b, a, c = (tmp_path / f"{name}.tflite" for name in names[:3])
+    assert list(find_models([tmp_path, b])) == [a, b, c, b]
+    assert list(find_models([tmp_path / "tagger"])) == [c]
+    (tmp_path / "none").mkdir()
+    with pytest.raises(ValueError, match=r"none holds no \.tflite of a model"):
+        list(find_models([tmp_path / "none"]))
+    for path in (tmp_path / "gone", tmp_path / ("n" * 300), Path(os.devnull)):
         with pytest.raises(ValueError, match="cannot be served: "):
             list(find_models([path]))
+
+
+@pytest.fixture
+def saved(tmp_path) -> tuple[Path, list[Path], Path]:
+    """A page in small, models with odd names, and where they are saved."""
+    (tmp_path / "dist").mkdir()
+    models = [
+        tmp_path / os.fsdecode(name) for name in (b"a b", b"\xff#?%41", b"x" * 99)
+    ]
+    for model in models:
+        model.write_bytes(os.fsencode(model.name))
+    return sample_page(tmp_path / "dist"), models, tmp_path / "to" / "folder"
+
+
+def test_a_saved_page_has_all_files_that_it_lists(saved):
+    dist, models, folder = saved
+    said = save_page(dist, models, folder)
+    assert said.startswith("saved the page and 3 model files, ") and str(folder) in said
+    listing = json.loads((folder / "models.json").read_text())
+    for name in FILES:
+        assert (folder / name).read_bytes() == (dist / name).read_bytes()
+    for model, each in zip(models, listing["models"], strict=True):
+        path = folder / os.fsdecode(urllib.parse.unquote_to_bytes(each["path"]))
+        assert path.read_bytes() == model.read_bytes()
+        assert each["size"] == len(model.read_bytes())
+    # It replaces one of another version, and nothing of that is left.
+    save_page(dist, models[:1], folder)
+    assert [path.name for path in (folder / "model").iterdir()] == ["a b"]
+    assert [path.name for path in folder.parent.iterdir()] == ["folder"]
+
+
+@pytest.mark.parametrize("name", ["CNAME", "model/mine.txt", "models.json", "a/b/c"])
+def test_a_folder_with_something_else_stays_as_it_is(saved, name):
+    dist, models, folder = saved
+    if name != "models.json":
+        save_page(dist, models, folder)
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text('{"files": 3}')
+    before = sorted(folder.rglob("*"))
+    with pytest.raises(ValueError, match="is in the way, which is no file"):
+        save_page(dist, models, folder)
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_a_page_that_cannot_be_saved_whole_leaves_the_one_before(saved, monkeypatch):
+    dist, models, folder = saved
+    save_page(dist, models[:1], folder)
+    before = {path: path.stat() for path in sorted(folder.rglob("*"))}
+
+    def full(source, copy):
+        if source == models[1]:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfile", full)
+    with pytest.raises(WriteError, match="No space left"):
+        save_page(dist, models, folder)
+    assert {path: path.stat() for path in sorted(folder.rglob("*"))} == before
+    assert [path.name for path in folder.parent.iterdir()] == ["folder"]
 
 
 def test_the_password_in_an_address_is_not_shown():

@@ -133,16 +133,21 @@ def served(dist, exported):
 
 
 @pytest.fixture(scope="module")
-def chromium():
+def playwright():
     api = pytest.importorskip("playwright.sync_api", reason="no playwright")
+    api.expect.set_options(timeout=PATIENCE)
+    with api.sync_playwright() as playwright:
+        yield playwright
+
+
+@pytest.fixture(scope="module")
+def chromium(playwright):
     program = shutil.which("chromium")
     if not program:
         pytest.skip("chromium is not installed")
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
-        api.expect.set_options(timeout=PATIENCE)
-        yield browser
-        browser.close()
+    browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
+    yield browser
+    browser.close()
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """The server of the page: whom it answers, what it sends, and where it stops."""
 
+import json
 import os
 import random
 import signal
@@ -12,8 +13,17 @@ from pathlib import Path
 
 import pytest
 
+from kerasseq.on_device.page_files import list_files
 from tests.fuzz import fuzz_server
-from tests.support.serving import Reply, Serving, ask, head, sample_page
+from tests.support.serving import (
+    FILES,
+    Reply,
+    Serving,
+    ask,
+    head,
+    network_address,
+    sample_page,
+)
 
 
 @pytest.fixture(scope="module")
@@ -175,6 +185,51 @@ def test_without_room_for_connections_it_waits_in_silence(dist, model):
     assert serving.said == ""
 
 
+def test_models_of_one_name_have_paths_of_their_own(dist, tmp_path):
+    paths = [tmp_path / str(size) / "m.tflite" for size in (5, 7)]
+    for path in paths:
+        path.parent.mkdir()
+        path.write_bytes(bytes(int(path.parent.name)))
+    with Serving(dist, *paths) as serving:
+        assert "?" not in serving.address
+        listed = json.loads(get(serving, "/models.json").content)
+        assert listed["files"] == list(FILES)
+        assert [each["size"] for each in listed["models"]] == [5, 7]
+        for each in listed["models"]:
+            content = get(serving, f"/{each['path']}").content
+            assert content == bytes(each["size"])
+
+
+def test_the_version_is_another_where_a_file_is(dist, tmp_path):
+    path, versions = tmp_path / "m.tflite", set()
+    for content in (b"one", b"two", b"one"):
+        path.write_bytes(content)
+        versions.add(json.loads(list_files(dist, [path])["models.json"])["version"])
+    assert len(versions) == 2
+    with pytest.raises(KeyError):
+        list_files(tmp_path, [])
+
+
+def test_a_phone_in_the_network_reads_it_where_a_host_is_given(dist, model):
+    own = network_address()
+    with Serving(dist, "--host=0.0.0.0", model) as serving:
+        port = serving.port
+        query = "?model=model/a%2520model.tflite"
+        assert serving.address == f"http://{own}:{port}/{query}"
+        assert "can read the page and 1 model file, and nothing" in serving.told
+        for host, status in ((own, 200), ("127.0.0.1", 200), ("evil.example", 421)):
+            request = head(fields={"Host": f"{host}:{port}"})
+            with socket.create_connection((own, port), timeout=10) as connection:
+                connection.sendall(request)
+                answer = connection.makefile("rb").readline()
+            assert answer.split()[1] == str(status).encode(), host
+
+
+def test_nobody_else_reaches_it_without_a_host(serving):
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((network_address(), serving.port), timeout=10)
+
+
 def test_names_of_any_bytes_are_served(dist, tmp_path):
     for name in (b"\xff\n.tflite", "é?#%2f&\u202e.tflite".encode()):
         path = tmp_path / os.fsdecode(name)
@@ -182,7 +237,7 @@ def test_names_of_any_bytes_are_served(dist, tmp_path):
         with Serving(dist, path) as serving:
             address = urllib.parse.urlsplit(serving.address)
             (wanted,) = urllib.parse.parse_qs(address.query)["model"]
-            assert get(serving, wanted).content == b"the model"
+            assert get(serving, f"/{wanted}").content == b"the model"
             assert serving.address.isascii() and serving.address.isprintable()
 
 
@@ -208,6 +263,9 @@ def test_it_ends_quietly_while_it_sends(dist, model, number):
         (["n" * 300], "cannot be served: File name too long"),
         (["/"], "/ cannot be served: Is a directory"),
         (["/dev/null"], "/dev/null cannot be served: it is not an ordinary file"),
+        (["--host=mybox"], "--host mybox is no IP address; give one of this machine"),
+        (["--host=fe80::1%eth0"], "--host fe80::1%eth0 is no IP address"),
+        (["--host=192.0.2.77"], "192.0.2.77 is no address of this machine"),
         (["https://user:secret@host/m.tflite"], "an address is no file"),
     ],
 )

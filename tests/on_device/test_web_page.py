@@ -24,7 +24,6 @@ from kerasseq.models.char_transformer import (
 from kerasseq.models.stateful import describe_sizes
 from kerasseq.on_device.card import CONTRACT_VERSION
 from kerasseq.on_device.model_file import Model
-from kerasseq.on_device.serve import Server
 from kerasseq.signatures.characters import build_generating_module
 from kerasseq.text.characters import Vocabulary
 from tests.support.pages import (
@@ -175,7 +174,7 @@ def test_a_file_is_opened_by_the_address_that_is_typed(fresh_page, module):
     page = fresh_page.go(fresh_page.served.root)
     query = urllib.parse.urlsplit(page.served.address).query
     (path,) = urllib.parse.parse_qs(query)["model"]
-    page.page.get_by_label("address").fill(page.served.root.rstrip("/") + path)
+    page.page.get_by_label("address").fill(page.served.root + path)
     page.page.get_by_role("button", name="Open", exact=True).click()
     page.expect(page.status).to_have_text("a model.tflite is open.")
     assert page.write() == keras_text(module, "")
@@ -451,18 +450,6 @@ def test_the_page_fits_a_phone_and_keeps_the_rules_of_access(
     context.close()
 
 
-def test_models_of_one_name_have_addresses_of_their_own(dist, exported, tmp_path):
-    other = tmp_path / exported.name
-    other.write_bytes(b"another")
-    with Server(0, [exported, other], dist) as server:
-        paths = [
-            urllib.parse.unquote(address.partition("?model=")[2])
-            for address in server.addresses
-        ]
-        found = [server.files[path] for path in paths]
-    assert found == [exported, other]
-
-
 def test_the_server_serves_the_page_and_the_file_and_nothing_else(served, exported):
     for path, kind in (
         ("/", "text/html; charset=utf-8"),
@@ -535,8 +522,9 @@ def test_a_server_that_cannot_start_says_why_in_a_line(dist, arguments, complain
 
 
 def test_a_page_that_is_not_built_is_named_with_the_command(tmp_path):
-    for name in ("serve.py", "server.py", "request.py", "archive.py", "command.py"):
-        shutil.copy(FOLDER / name, tmp_path)
+    names = "serve server request page_files archive command"
+    for name in names.split():
+        shutil.copy(FOLDER / f"{name}.py", tmp_path)
     result = run_program("serve", folder=tmp_path, text=True)
     assert (result.returncode, result.stdout) == (2, "")
     (line,) = result.stderr.splitlines()

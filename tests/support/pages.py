@@ -40,7 +40,9 @@ class Serving:
             preexec_fn=lambda: signal.signal(signal.SIGINT, ignored),
         )
         assert select.select([self.process.stdout], [], [], 20)[0]
-        self.line = self.process.stdout.readline()
+        while not (line := self.process.stdout.readline()).startswith("http"):
+            assert line, self.process.communicate()[1]
+        self.line = line
         self.address = self.line.split()[0]
         self.root = self.address.split("?")[0]
 

@@ -1,12 +1,17 @@
 """The server of the page in a process of its own, and how to ask it."""
 
 import http.client
+import json
 import signal
 import socket
 import subprocess
 import sys
 from pathlib import Path
 from typing import NamedTuple
+
+import pytest
+
+from kerasseq.on_device.server import own_address
 
 ROOT = Path(__file__).parents[2]
 FILES = ("index.html", "page.js", "worker.js", "style.css")
@@ -23,7 +28,17 @@ def sample_page(folder: Path) -> Path:
     """A built page in small: each file says its name."""
     for name in FILES:
         (folder / name).write_text(f"// {name}")
+    listing = {"version": "0", "files": list(FILES), "models": []}
+    (folder / "models.json").write_text(json.dumps(listing))
     return folder
+
+
+def network_address() -> str:
+    """This machine's address in a network."""
+    try:
+        return own_address("0.0.0.0")
+    except OSError:
+        pytest.skip("this machine is in no network")
 
 
 class Serving:
@@ -31,17 +46,22 @@ class Serving:
 
     Args:
         dist: the folder of the built page.
-        models: files to serve beside it.
+        models: files to serve beside it, and options.
         seconds: limit of time, in place of the server's own.
         connections: limit at once, in place of the server's own.
 
     Attributes:
-        address: of the first model.
+        told: what it says before the address.
+        address: of the page.
         said: what it wrote to standard error, once it has ended.
     """
 
     def __init__(
-        self, dist: Path, *models: Path, seconds: float = 10, connections: int = 64
+        self,
+        dist: Path,
+        *models: Path | str,
+        seconds: float = 10,
+        connections: int = 64,
     ) -> None:
         limits = str(seconds), str(connections)
         self.process = subprocess.Popen(
@@ -54,7 +74,11 @@ class Serving:
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         assert self.process.stdout  # it is a pipe
-        self.address = self.process.stdout.readline().split()[0]
+        self.told = ""
+        while not (line := self.process.stdout.readline()).startswith("http"):
+            assert line, self.process.communicate()[1]
+            self.told += line
+        self.address = line.split()[0]
         self.port = int(self.address.split(":")[2].split("/")[0])
         self.host = {"Host": f"127.0.0.1:{self.port}"}
         self.said = ""

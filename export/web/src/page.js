@@ -6,6 +6,7 @@ import { CHARACTERS, CLASSIFIER } from "./contract.js";
 import { $, element, say } from "./dom.js";
 import { visible } from "./foreign.js";
 import { nameOf, readAddress, readAddressOf, readFile } from "./reading.js";
+import { keepOffline, readRun, showRun } from "./run.js";
 import * as characters from "./views/characters.js";
 import * as classifier from "./views/classifier.js";
 
@@ -139,3 +140,7 @@ addEventListener("drop", (event) => {
 
 const address = new URLSearchParams(location.search).get("model");
 if (address) openAddress(address);
+readRun().then(async ({ version, models }) => {
+  showRun($("run"), models, openAddress);
+  $("offline").textContent = await keepOffline(version);
+});
