@@ -152,7 +152,11 @@ def chromium(playwright):
 
 @pytest.fixture(scope="module")
 def context(chromium):
-    context = chromium.new_context(viewport={"width": 1200, "height": 800})
+    # Where a service worker answers, a test could not change what comes.
+    # test_offline_page.py has it.
+    context = chromium.new_context(
+        viewport={"width": 1200, "height": 800}, service_workers="block"
+    )
     yield context
     context.close()
 
