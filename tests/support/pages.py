@@ -74,8 +74,11 @@ class Page:
 
     def _hear(self, message):
         # Chromium logs each file that is not there, which the page says too, and what a
-        # test evaluates as a string.
-        expected = re.search("Failed to load resource|unsafe-eval", message.text)
+        # test evaluates as a string; Playwright, that it keeps service workers out.
+        expected = re.search(
+            "Failed to load resource|unsafe-eval|Service Worker registration blocked",
+            message.text,
+        )
         if message.type in ("error", "warning") and not expected:
             self.errors.append(message.text)
 

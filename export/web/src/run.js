@@ -1,5 +1,6 @@
 /** The models that come with the page, and keeping all of it for use offline. */
 
+import { element } from "./dom.js";
 import { visible } from "./foreign.js";
 import { nameOf } from "./reading.js";
 
@@ -43,17 +44,15 @@ export function groupFiles(files) {
  */
 export function showRun(list, files, open) {
   for (const [model, formats] of groupFiles(files)) {
-    const row = document.createElement("li");
-    const name = Object.assign(document.createElement("bdi"), {
-      textContent: visible(model),
-    });
-    row.append(name);
+    const row = element("li");
+    row.append(element("bdi", model));
     for (const { path, size, format } of formats) {
-      const link = document.createElement("a");
-      link.href = `?model=${encodeURIComponent(path)}`;
-      link.textContent = format;
-      link.title = `${size.toLocaleString("en")} bytes`;
-      link.setAttribute("aria-label", `${visible(model)}, ${format}, ${link.title}`);
+      const bytes = `${size.toLocaleString("en")} bytes`;
+      const link = element("a", format, {
+        href: `?model=${encodeURIComponent(path)}`,
+        title: bytes,
+        "aria-label": `${visible(model)}, ${format}, ${bytes}`,
+      });
       link.addEventListener("click", (event) => {
         if (event.ctrlKey || event.metaKey || event.shiftKey) return;
         event.preventDefault();
