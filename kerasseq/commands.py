@@ -190,7 +190,9 @@ def _add_train(
         from kerasseq.parts import train_all
 
         again = "continue with --resume"
-        return exit_code(program, partial(train_all, options, callbacks), again)
+        return exit_code(
+            program, partial(train_all, options, callbacks, stay=True), again
+        )
 
     typed = f"python {program}" if program.endswith(".py") else program
     app.command("train", help=TRAIN.format(typed), rich_help_panel=MAKE)(

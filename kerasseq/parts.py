@@ -12,6 +12,7 @@ models.
 import os
 import shlex
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,6 +20,7 @@ import keras
 
 from kerasseq.files.lock import locked
 from kerasseq.files.report import read_report
+from kerasseq.live_page import live_page
 from kerasseq.models.precision import check_keras
 from kerasseq.on_device.command import visible
 from kerasseq.recipes.exporting import RECIPES, export_run
@@ -33,6 +35,7 @@ from kerasseq.runs import (
 )
 from kerasseq.runs.options import Options
 from kerasseq.runs.outlook import Outlook
+from kerasseq.runs.watch import Watch
 from kerasseq.starting import open_streams
 from kerasseq.training.callbacks import tensorboard
 
@@ -76,8 +79,18 @@ _TRAINED_IN: set[int] = set()
 
 
 @open_streams()
-def train_all(options: Options, callbacks: Sequence[keras.callbacks.Callback]) -> None:
-    """Plan all parts, then train and export each."""
+def train_all(
+    options: Options,
+    callbacks: Sequence[keras.callbacks.Callback],
+    stay: bool = False,
+) -> None:
+    """Plan all parts, then train and export each.
+
+    Args:
+        options: of the run.
+        callbacks: additional Keras callbacks for each training.
+        stay: keep the run's page, where there is one, until Ctrl-C.
+    """
     check_keras()
     if _TRAINED_IN - {os.getpid()}:
         raise RuntimeError(
@@ -91,18 +104,26 @@ def train_all(options: Options, callbacks: Sequence[keras.callbacks.Callback]) -
     if options.tensorboard:
         callbacks = [*callbacks, tensorboard(options.tensorboard)]
     outlook = Outlook(options.only, options.preset)
-    with locked(options.out, *PARTS, *RECIPES), outlook.watching():
-        read_report(options.out)  # refused here, not after a training
-        for name, plan in plans.items():
-            outlook.begin(name)
-            model = PARTS[name].train(options, plan, [*callbacks, outlook])
-            if model:
-                outlook.export()
-                export_run(model, options.out)
-                print(how_to(name, options.out / model / f"{model}_int8.tflite"))
-    report = options.out / "REPORT.md"
-    line = visible(f"Everything is in {options.out}; {report} sums it up.")
-    print(f"\n{line}")
+    watch = Watch(outlook)
+    with live_page(watch, options.host) if options.page else nullcontext() as page:
+        with locked(options.out, *PARTS, *RECIPES), outlook.watching():
+            read_report(options.out)  # refused here, not after a training
+            for name, plan in plans.items():
+                outlook.begin(name)
+                watch.begin(name)
+                model = PARTS[name].train(options, plan, [*callbacks, outlook, watch])
+                if model:
+                    outlook.export()
+                    export_run(model, options.out)
+                    folder = options.out / model
+                    print(how_to(name, folder / f"{model}_int8.tflite"))
+                    watch.exported(sorted(folder.glob("*.tflite")))
+        report = options.out / "REPORT.md"
+        line = visible(f"Everything is in {options.out}; {report} sums it up.")
+        print(f"\n{line}")
+        watch.end()
+        if page and stay:
+            page.stay()
 
 
 @open_streams()

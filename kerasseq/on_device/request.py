@@ -30,25 +30,30 @@ class Request(NamedTuple):
 
     Attributes:
         path: without the query.
-        content: whether the file is wanted, and not its headers alone.
+        content: whether the answer is wanted, and not its headers alone.
+        acts: whether it asks to do something.
         last: whether the connection ends with the answer.
     """
 
     path: str
     content: bool
+    acts: bool
     last: bool
 
 
-def read_request(head: bytes, hosts: Collection[str]) -> Request:
+def read_request(
+    head: bytes, hosts: Collection[str], actions: Collection[str] = ()
+) -> Request:
     """Parse and check a request, without its body.
 
     Args:
         head: all of it, up to and with the empty line.
         hosts: the names of this server, in lower case, as in "localhost:8000".
+        actions: paths where a POST does something.
 
     Raises:
-        Refusal: it is malformed, for another server, of another page or changes
-            something.
+        Refusal: it is malformed, for another server, of another page, or asks to do
+            something else.
     """
     match = _REQUEST.fullmatch(head)
     if not match:
@@ -65,20 +70,22 @@ def read_request(head: bytes, hosts: Collection[str]) -> Request:
     if host not in hosts:
         names = " or ".join(sorted(hosts))
         raise Refusal(HTTPStatus.MISDIRECTED_REQUEST, f": this is {names}")
-    if method not in (b"GET", b"HEAD"):
+    path = target.decode("ascii").partition("?")[0]
+    acts = method == b"POST" and path in actions
+    if not acts and method not in (b"GET", b"HEAD"):
         raise Refusal(HTTPStatus.METHOD_NOT_ALLOWED)
     body = "transfer-encoding" in fields or set(fields.get("content-length", ())) - {
         "0"
     }
     if body or not target.startswith(b"/"):
         raise Refusal(HTTPStatus.BAD_REQUEST)
-    path = target.decode("ascii").partition("?")[0]
     origin = f"http://{host}"
     foreign = set(fields.get("origin", ())) - {origin} or set(
         fields.get("sec-fetch-site", ())
     ) - {"same-origin", "none"}
-    # Another page may link to this one, and that is all.
-    if foreign and path != "/":
+    # Another page may link to this one, and that is all. Browsers name the page that
+    # sends a POST, so one without a name is not of the page.
+    if (foreign and path != "/") or (acts and "origin" not in fields):
         raise Refusal(HTTPStatus.FORBIDDEN)
     last = version == b"0" or "close" in ",".join(fields.get("connection", ()))
-    return Request(path, method == b"GET", last)
+    return Request(path, method != b"HEAD", acts, last)

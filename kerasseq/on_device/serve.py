@@ -102,7 +102,7 @@ def main(
     def lines() -> Iterator[str]:
         for path in options.files:
             check_file(path)
-        with _start(options.port, options.files, dist, options.host) as server:
+        with start(options.port, options.files, dist, options.host) as server:
             if not ip_address(options.host).is_loopback:
                 count = len(options.files)
                 models = f"{count or 'no'} model file{'s' * (count != 1)}"
@@ -120,8 +120,14 @@ def main(
             signal.signal(number, handler)
 
 
-def _start(port: int, models: Sequence[Path], dist: Path, host: str) -> Server:
-    """A server.
+def start(port: int, models: Sequence[Path], dist: Path, host: str) -> Server:
+    """A server of the page.
+
+    Args:
+        port: where it listens; 0 takes a free one.
+        models: files to serve beside the page.
+        dist: the folder of the built page.
+        host: the address of this machine where it listens.
 
     Raises:
         ValueError: it cannot start; the message says why.

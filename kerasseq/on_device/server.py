@@ -10,7 +10,7 @@ import io
 import os
 import signal
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from email.utils import formatdate
 from http import HTTPStatus
 from ipaddress import ip_address
@@ -59,6 +59,8 @@ SECONDS = 10.0  # to send a request, and to take each piece of an answer
 REQUEST_SIZE = 2**16  # bytes; cookies of this machine's other servers come along
 PIECE = 2**16  # bytes of a file in memory, for each connection
 
+Content = Path | bytes | Callable[[], bytes]
+
 
 class Server:
     """A server of the page and of models beside it.
@@ -72,6 +74,9 @@ class Server:
 
     Attributes:
         address: of the page; of one model alone, with it open.
+        files: what is served, by its path: files, contents, and functions that return a
+            content.
+        actions: what a POST to a path does.
 
     Raises:
         OSError: the address or the port is taken or not allowed, or a file cannot be
@@ -82,10 +87,11 @@ class Server:
     def __init__(
         self, port: int, models: Sequence[Path], dist: Path, host: str = HOST
     ) -> None:
+        self.dist = dist
         # Requests are looked up here and never read as a path.
-        files = list_files(dist, models)
-        self.files = {f"/{path}": content for path, content in files.items()}
-        self.files["/"] = self.files["/index.html"]
+        self.files: dict[str, Content] = {}
+        self.actions: dict[str, Callable[[], None]] = {}
+        files = self.share(models)
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self.socket = socket.create_server((host, port), family=family)
         self.port = self.socket.getsockname()[1]
@@ -95,6 +101,21 @@ class Server:
         if len(models) == 1:
             (path,) = (path for path in files if files[path] is models[0])
             self.address += f"?model={quote(path)}"
+
+    def share(self, models: Sequence[Path]) -> dict[str, Path | bytes]:
+        """Serve these models, and list them.
+
+        Returns:
+            The files of the page and the models; see `list_files`.
+
+        Raises:
+            OSError: a file cannot be read.
+            KeyError: the folder has no page.
+        """
+        files = list_files(self.dist, models)
+        self.files.update((f"/{path}", content) for path, content in files.items())
+        self.files["/"] = self.files["/index.html"]
+        return files
 
     def _hosts(self, own: str) -> set[str]:
         """The names of this server for who has reached it at one of its addresses."""
@@ -156,9 +177,13 @@ class Server:
                     head = await reader.readuntil(b"\r\n\r\n")
             except asyncio.LimitOverrunError:
                 raise Refusal(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE) from None
-            request = read_request(head, self._hosts(own))
+            request = read_request(head, self._hosts(own), self.actions)
             try:
-                file, left = _open(self.files[request.path])
+                if request.acts:
+                    self.actions[request.path]()
+                    file, left = _open(b"")
+                else:
+                    file, left = _open(self.files[request.path])
             except (KeyError, OSError):
                 raise Refusal(HTTPStatus.NOT_FOUND) from None
         except Refusal as refusal:
@@ -197,12 +222,14 @@ def _in_address(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _open(content: Path | bytes) -> tuple[BinaryIO, int]:
+def _open(content: Content) -> tuple[BinaryIO, int]:
     """A file or a content to read, and its size in bytes.
 
     Raises:
         OSError: it cannot be read, or is no file now.
     """
+    if callable(content):
+        content = content()
     if isinstance(content, bytes):
         return io.BytesIO(content), len(content)
     file = open_regular(content)

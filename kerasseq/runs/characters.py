@@ -23,6 +23,7 @@ from kerasseq.runs.demand import foresee
 from kerasseq.runs.fine_tuning import Start, known_characters, load_start
 from kerasseq.runs.options import Options
 from kerasseq.runs.samples import for_terminal, sample_texts
+from kerasseq.runs.watch import note
 from kerasseq.scores.windows import window_loss
 from kerasseq.signatures.characters import (
     build_generating_module,
@@ -125,6 +126,16 @@ def train(
     if start:
         model.set_weights(start.model.get_weights())
     module = build_generating_module(model, vocabulary)
+    references = {"by the characters' frequencies": frequency_loss(ids)}
+    if corpus.entropy is not None:
+        references["true entropy"] = corpus.entropy
+    note(callbacks, references)
+
+    def sample() -> str:
+        text = generate(module, options.prompt, 200, temperature=0.5)
+        note(callbacks, sample=text)
+        return for_terminal(text)
+
     history = HistoryFile(folder / "history.csv", ("loss", "val_loss"))
     seconds, loss = fit_streams(
         model,
@@ -134,11 +145,7 @@ def train(
         history,
         checkpoint,
         [
-            SampleTexts(
-                lambda: for_terminal(
-                    generate(module, options.prompt, 200, temperature=0.5)
-                )
-            ),
+            SampleTexts(sample),
             keras.callbacks.EarlyStopping(
                 patience=training.patience, restore_best_weights=True
             ),
@@ -152,9 +159,6 @@ def train(
     vocabulary.save(folder / "vocabulary.json")
     write_file(folder / "held_out.txt", vocabulary.decode(held_out[:20_001]))
 
-    references = {"by the characters' frequencies": frequency_loss(ids)}
-    if corpus.entropy is not None:
-        references["true entropy"] = corpus.entropy
     scores = {
         "held-out loss": loss,
         "held-out perplexity": math.exp(loss),

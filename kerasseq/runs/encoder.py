@@ -23,6 +23,7 @@ from kerasseq.models.encoder import (
 from kerasseq.pictures.encoder import write_demo
 from kerasseq.runs.bookkeeping import describe_file, describe_training
 from kerasseq.runs.options import Options
+from kerasseq.runs.watch import note
 from kerasseq.text.encodings import point_out_controls
 from kerasseq.text.words import SPECIALS, WordVocabulary, read_sentences
 from kerasseq.training.callbacks import verbosity
@@ -88,6 +89,9 @@ def train(
     compile_for_training(learner, training)
     steps = training.epochs * training.steps_per_epoch
     passes = math.ceil(steps * training.batch_size / len(sequences))
+    words = np.concatenate(sequences)
+    frequencies = frequency_loss(words[words >= len(SPECIALS)])
+    note(callbacks, {"by the words' frequencies": frequencies})
     start = time.perf_counter()
     learner.fit(
         masked_word_batches(
@@ -117,8 +121,6 @@ def train(
         seed=options.seed + 1,
     )
     loss = float(learner.evaluate(others.take(MEASURED_BATCHES), verbose=0))
-    words = np.concatenate(sequences)
-    frequencies = frequency_loss(words[words >= len(SPECIALS)])
     print(f"hidden words: {loss:.3f} nats; by frequency alone: {frequencies:.3f}")
     if loss > frequencies / 2:
         print("That is more than half; fewer sentences would give clearer pictures.")

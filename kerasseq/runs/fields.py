@@ -1,5 +1,6 @@
 """One field of `Options`: its description for the command line, and its check."""
 
+import ipaddress
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import field
@@ -16,6 +17,18 @@ def one_of(*names: str) -> Callable[[Any], str]:
         return value
 
     return check
+
+
+def ip(value: str) -> str:
+    """An IP address of this machine, or of all its networks."""
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        raise ValueError(
+            f"{value!r} is no IP address; give one of this machine, like 192.168.1.5, "
+            "or 0.0.0.0 for all"
+        ) from None
+    return value
 
 
 def number(kind: type, low: float, high: float = math.inf) -> Callable[[Any], Any]:

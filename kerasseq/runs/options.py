@@ -10,6 +10,7 @@ from kerasseq.runs.fields import (
     about_samples,
     about_training,
     cell,
+    ip,
     number,
     numbers,
     one_of,
@@ -165,6 +166,16 @@ class Options:
     seed: int = about_training(
         0, "N", "Seed of weights, dropout and samples.", number(int, 0, 2**31 - 1)
     )
+    page: bool = about_training(
+        False, "", "Show the run in a page of the browser, and hold it from there."
+    )
+    host: str = about_training(
+        "127.0.0.1",
+        "ADDRESS",
+        "Address of this machine where --page listens, 0.0.0.0 for all: others in the "
+        "network, like your phone, can then see the run, stop it and read its models.",
+        ip,
+    )
     tensorboard: str = about_training(
         "", "DIR", "Write TensorBoard's logs to this folder."
     )
@@ -229,6 +240,8 @@ class Options:
                 )
         elif self.strict:
             raise ValueError("--strict is for --from")
+        if self.host != "127.0.0.1" and not self.page:
+            raise ValueError("--host is for --page")
 
     def _set(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)  # the class is frozen for its users

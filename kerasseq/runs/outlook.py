@@ -49,6 +49,7 @@ class Outlook(keras.callbacks.Callback):
         self._last = 0.0  # when a batch or the time between two epochs ended
         self._between = 0.0  # seconds from the end of an epoch to the next one
         self._told = False
+        self._stage = "preparing"
 
     @contextlib.contextmanager
     def watching(self) -> Iterator[None]:
@@ -129,6 +130,26 @@ class Outlook(keras.callbacks.Callback):
             here *= factor
         later = sum(self._expected[name] for name in self._parts[index + 1 :])
         return here, here + factor * later
+
+    def where(self) -> tuple[str, str]:
+        """What the part does now, and how long the rest takes, where that is known."""
+        knows = self._part and not self._stage.startswith("held")
+        return self._stage, self._time() if knows else ""
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """A training waits in the block, which counts for nothing that is measured."""
+        stage, began = self._stage, time.monotonic()
+        self._stage = f"held after {stage}"
+        self._say(f"{self._part}: {self._stage}; the page lets it go on")
+        self._due = float("inf")
+        yield
+        seconds = time.monotonic() - began
+        self._began += seconds
+        self._since += seconds
+        self._last += seconds
+        self._stage = stage
+        self._say(f"{self._part}: goes on")
 
     def _enter(self, stage: str) -> None:
         self._stage, self._since = stage, time.monotonic()

@@ -8,6 +8,7 @@ from kerasseq.on_device.request import Refusal, Request, read_request
 from tests.support.serving import head
 
 HOSTS = {"127.0.0.1:8000", "localhost:8000", "[::1]:8000"}
+HELD = {"/training/hold"}
 BASE = {"Host": "127.0.0.1:8000"}
 
 
@@ -56,6 +57,37 @@ def test_only_this_servers_own_names_are_answered(host, status):
 def test_another_page_can_link_to_the_page_and_read_nothing(fields, page, model):
     assert status_of(head("GET /?model=%2Fmodel%2Fm HTTP/1.1", BASE | fields)) == page
     assert status_of(head("GET /model/m.tflite HTTP/1.1", BASE | fields)) == model
+
+
+@pytest.mark.parametrize(
+    ("method", "fields", "status"),
+    [
+        ("POST", {"Origin": "http://127.0.0.1:8000"}, 200),
+        ("POST", {"Origin": "http://127.0.0.1:8000", "Content-Length": "0"}, 200),
+        ("POST", {}, 403),
+        ("POST", {"Origin": "http://evil.example"}, 403),
+        ("POST", {"Origin": "null"}, 403),
+        ("POST", {"Origin": "http://localhost:8000"}, 403),
+        (
+            "POST",
+            {"Origin": "http://127.0.0.1:8000", "Sec-Fetch-Site": "cross-site"},
+            403,
+        ),
+        ("POST", {"Origin": "http://127.0.0.1:8000", "Content-Length": "1"}, 400),
+        ("PUT", {"Origin": "http://127.0.0.1:8000"}, 405),
+    ],
+)
+def test_only_the_page_itself_lets_the_server_do_something(method, fields, status):
+    content = head(f"{method} /training/hold HTTP/1.1", BASE | fields)
+    try:
+        request = read_request(content, HOSTS, HELD)
+    except Refusal as refusal:
+        assert refusal.status == status
+    else:
+        assert request.acts and status == 200
+    assert not read_request(head("GET /training/hold HTTP/1.1"), HOSTS, HELD).acts
+    # Where nothing is to be done, a POST is refused whoever sends it.
+    assert status_of(content) == 405
 
 
 @pytest.mark.parametrize(
@@ -109,4 +141,4 @@ def test_every_well_formed_request_is_read(method, path, query, version, fields)
     found = read_request(
         head(f"{method} {path}{query} HTTP/1.{version}", BASE | fields), HOSTS
     )
-    assert found == Request(path, method == "GET", version == "0")
+    assert found == Request(path, method == "GET", False, version == "0")

@@ -33,6 +33,8 @@ from tests.support.options import parse_options
         (["--only", "encoder", "--labels", "f"], "--labels is for the part classifier"),
         (["--out", "a [2]"], "holds one of * ? [ \\, which TensorFlow reads as a"),
         (["--out", "a\udcff"], "the name a\\udcff is not UTF-8"),
+        (["--page", "--host", "home"], "--host: 'home' is no IP address; give one of"),
+        (["--host", "0.0.0.0"], "--host is for --page"),
         (["--no-such"], "--no-such"),
         (["--temprature", "1"], "did you mean --temperature?"),
         (["a.txt", "b.txt"], "b.txt"),

@@ -90,6 +90,19 @@ def test_what_is_measured_between_epochs_is_counted(clock):
     assert watched.left()[0] == 30 + 2 * 7 + EXPORT
 
 
+def test_the_time_that_a_training_is_held_counts_for_nothing(clock, capsys):
+    watched = Outlook(["char_rnn"], "fast")
+    watched.begin("char_rnn")
+    train(watched, clock, 10, 4, lambda done: 1.0, until=20)
+    before = watched.left(), watched.where()
+    with watched.held():
+        clock.now += 1000.0
+        assert watched.where()[0] == "held after epoch 2 of 4, batch 10 of 10"
+    assert (watched.left(), watched.where()) == before
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-2].endswith("; the page lets it go on") and "goes on" in lines[-1]
+
+
 def test_a_log_has_a_line_every_ten_seconds_and_a_terminal_none(monkeypatch):
     monkeypatch.setattr(outlook, "EVERY", 0.02)
     for terminal in (False, True):

@@ -7,6 +7,7 @@ import { $, element, say } from "./dom.js";
 import { visible } from "./foreign.js";
 import { nameOf, readAddress, readAddressOf, readFile } from "./reading.js";
 import { keepOffline, readRun, showRun } from "./run.js";
+import { showTraining } from "./training.js";
 import * as characters from "./views/characters.js";
 import * as classifier from "./views/classifier.js";
 
@@ -138,9 +139,26 @@ addEventListener("drop", (event) => {
   if (event.dataTransfer.files.length) openFile(event.dataTransfer.files[0]);
 });
 
-const address = new URLSearchParams(location.search).get("model");
-if (address) openAddress(address);
-readRun().then(async ({ version, models }) => {
-  showRun($("run"), models, openAddress);
+/** List the models that come with the page. */
+async function listModels() {
+  const run = await readRun();
+  $("run").replaceChildren();
+  showRun($("run"), run.models, openAddress);
+  return run;
+}
+
+const keepPage = async ({ version }) => {
   $("offline").textContent = await keepOffline(version);
-});
+};
+
+const query = new URLSearchParams(location.search);
+if (query.has("model")) openAddress(query.get("model"));
+if (query.has("training")) {
+  showTraining(listModels).then((run) => {
+    const last = run.models.filter(({ path }) => path.endsWith("int8.tflite")).at(-1);
+    if (last && !model) openAddress(last.path);
+    return keepPage(run);
+  });
+} else {
+  listModels().then(keepPage);
+}
