@@ -151,7 +151,7 @@ static void digest_block(uint32_t state[8], const uint8_t *block) {
       0x5b9cca4f, 0x682e6ff3, 0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208,
       0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2};
 #define TURNED(x, n) ((x) >> (n) | (x) << (32 - (n)))
-  uint32_t w[64], s[8];
+  uint32_t w[64];
   for (int i = 0; i < 16; i++)
     w[i] = (uint32_t)block[4 * i] << 24 | (uint32_t)block[4 * i + 1] << 16 |
            (uint32_t)block[4 * i + 2] << 8 | block[4 * i + 3];
@@ -159,17 +159,18 @@ static void digest_block(uint32_t state[8], const uint8_t *block) {
     w[i] = w[i - 16] + w[i - 7] +
            (TURNED(w[i - 15], 7) ^ TURNED(w[i - 15], 18) ^ w[i - 15] >> 3) +
            (TURNED(w[i - 2], 17) ^ TURNED(w[i - 2], 19) ^ w[i - 2] >> 10);
-  memcpy(s, state, sizeof s);
+  uint32_t a = state[0], b = state[1], c = state[2], d = state[3];
+  uint32_t e = state[4], f = state[5], g = state[6], h = state[7];
   for (int i = 0; i < 64; i++) {
-    uint32_t first = s[7] + K[i] + w[i] + ((s[4] & s[5]) ^ (~s[4] & s[6])) +
-                     (TURNED(s[4], 6) ^ TURNED(s[4], 11) ^ TURNED(s[4], 25));
-    uint32_t second = (TURNED(s[0], 2) ^ TURNED(s[0], 13) ^ TURNED(s[0], 22)) +
-                      ((s[0] & s[1]) ^ (s[0] & s[2]) ^ (s[1] & s[2]));
-    memmove(s + 1, s, 7 * sizeof *s);
-    s[4] += first;
-    s[0] = first + second;
+    uint32_t first = h + K[i] + w[i] + ((e & f) ^ (~e & g)) +
+                     (TURNED(e, 6) ^ TURNED(e, 11) ^ TURNED(e, 25));
+    uint32_t second = (TURNED(a, 2) ^ TURNED(a, 13) ^ TURNED(a, 22)) +
+                      ((a & b) ^ (a & c) ^ (b & c));
+    h = g, g = f, f = e, e = d + first;
+    d = c, c = b, b = a, a = first + second;
   }
-  for (int i = 0; i < 8; i++) state[i] += s[i];
+  const uint32_t added[8] = {a, b, c, d, e, f, g, h};
+  for (int i = 0; i < 8; i++) state[i] += added[i];
 }
 
 void sha256(const void *content, size_t size, char digits[65]) {
