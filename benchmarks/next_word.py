@@ -38,7 +38,8 @@ def rows(report: dict[str, Any]) -> list[tuple[str, str]]:
     unknown = section["fraction of the held-out words that the vocabulary lacks"]
     column = [
         ("words", f"{section['words and punctuation marks']:,}"),
-        ("vocabulary", f"{section['vocabulary_size']:,}"),
+        ("words with a vector", f"{section['vocabulary_size']:,}"),
+        ("rare words", f"{section['rare words in the vocabulary']:,}"),
         ("held-out words that it lacks", f"{unknown:.1%}"),
     ]
     for name in FRACTIONS:

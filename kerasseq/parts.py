@@ -103,7 +103,10 @@ def train_all(
     plans = {name: PARTS[name].plan(options) for name in options.only}
     if options.tensorboard:
         callbacks = [*callbacks, tensorboard(options.tensorboard)]
-    outlook = Outlook(options.only, options.preset)
+    measuring = {
+        name: getattr(plan, "seconds_of_measuring", 0.0) for name, plan in plans.items()
+    }
+    outlook = Outlook(options.only, options.preset, measuring)
     watch = Watch(outlook)
     with live_page(watch, options.host) if options.page else nullcontext() as page:
         with locked(options.out, *PARTS, *RECIPES), outlook.watching():

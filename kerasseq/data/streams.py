@@ -6,8 +6,6 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from kerasseq.text.words import UNKNOWN
-
 BLOCK = 1 << 19  # ids that are read at a time
 
 
@@ -122,11 +120,3 @@ def _let_go(ids: np.ndarray) -> None:
     # A writable map could lose changes.
     if memoryview(owner).readonly:
         owner.madvise(mmap.MADV_DONTNEED)
-
-
-def next_word_batches(streams: tf.data.Dataset) -> tf.data.Dataset:
-    """Add a weight for each target to streams of words, float32 (B, T).
-
-    It is 0 for the unknown word, which is never suggested, and otherwise 1.
-    """
-    return streams.map(lambda x, y: (x, y, tf.cast(y != UNKNOWN, tf.float32)))

@@ -63,7 +63,11 @@ def read_names(path: str | os.PathLike, key: str) -> tuple[str, ...]:
         ValueError: as `read_json`, or it is not a list of distinct, non-empty strings
             under this key.
     """
-    value = read_json(path)
+    return names_in(read_json(path), key)
+
+
+def names_in(value: Any, key: str) -> tuple[str, ...]:
+    """As `read_names`, from what the file holds."""
     if not isinstance(value, dict) or not isinstance(value.get(key), list):
         raise ValueError(f"it has no list under the key {key!r}")
     return check_names(value[key])

@@ -20,6 +20,8 @@ TRANSLATOR = "translator"
 KINDS = CHARACTERS, WORDS, ENCODER, TAGGER, CLASSIFIER, TRANSLATOR
 # Ids of padding, start, end and each byte, before those of pieces.
 IDS_BEFORE_PIECES = 259
+# The key of the number of rare words in a keyboard's vocabulary; missing for none.
+RARE_WORDS = "rare_words"
 # Bytes of each file; more is out of all proportion, and would fill the memory.
 MOST_BYTES = {"card.json": 2**20, "card.sha256": 100, "vocabulary.json": 2**23}
 MOST_DEPTH = 8
@@ -180,6 +182,8 @@ def check_vocabulary(vocabulary: Mapping[str, Any], card: Mapping[str, Any]) -> 
     if size + before != card["vocabulary_size"]:
         wanted = card["vocabulary_size"] - before
         raise ValueError(f"vocabulary.json has {size} {key}, the model {wanted}")
+    if card["kind"] == WORDS and RARE_WORDS in vocabulary:
+        _check("vocabulary.json", vocabulary, {RARE_WORDS: whole(0)})
     if card["kind"] == WORDS and card["first_word"] >= size:
         raise ValueError(
             f"card.json: first_word={card['first_word']} is no id of {size} words"

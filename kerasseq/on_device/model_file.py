@@ -19,6 +19,8 @@ if __package__:
     from .card import (
         CONTRACT_VERSION,
         MOST_BYTES,
+        RARE_WORDS,
+        WORDS,
         check_card,
         check_vocabulary,
         read_object,
@@ -35,6 +37,8 @@ else:  # copied: beside one another
     from card import (  # type: ignore[no-redef]
         CONTRACT_VERSION,
         MOST_BYTES,
+        RARE_WORDS,
+        WORDS,
         check_card,
         check_vocabulary,
         read_object,
@@ -116,7 +120,8 @@ class Model:
             ValueError: the model is not as an export makes it, or not as its card says.
         """
         try:
-            found = verify(self.flatbuffer, self.card["vocabulary_size"])
+            rare = self.vocabulary.get(RARE_WORDS, 0) if self.kind == WORDS else 0
+            found = verify(self.flatbuffer, self.card["vocabulary_size"] - rare)
             check_signatures(found, self.card)
         except ValueError as error:
             raise ValueError(

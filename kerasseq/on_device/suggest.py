@@ -14,12 +14,17 @@ if __package__:
     from .card import WORDS
     from .command import Command, json_line, read_lines, visible
     from .model_file import Model
-    from .words import SENTENCE_ENDS, UNKNOWN, divide, lower_case
+    from .words import SENTENCE_ENDS, divide, lower_case, number_words
 else:  # copied: beside one another
     from card import WORDS  # type: ignore[no-redef]
     from command import Command, json_line, read_lines, visible  # type: ignore[no-redef]
     from model_file import Model  # type: ignore[no-redef]
-    from words import SENTENCE_ENDS, UNKNOWN, divide, lower_case  # type: ignore[no-redef]
+    from words import (  # type: ignore[no-redef]
+        SENTENCE_ENDS,
+        divide,
+        lower_case,
+        number_words,
+    )
 
 import numpy as np
 
@@ -87,7 +92,9 @@ class Keyboard:
         unfinished = last.text[:-1]
         before = [word.text for word in words]
         # A text starts as if after a full stop.
-        read, own = self._number([".", *before])
+        read, own = number_words(
+            [".", *before], self._ids, len(self._words), self._most_own
+        )
         logits = self._read_words(read)
         beginning = lower_case(unfinished)
         here = slice(
@@ -117,19 +124,6 @@ class Keyboard:
             )
             for i, id in zip(best.tolist(), ids[best].tolist(), strict=True)
         ]
-
-    def _number(self, words: Sequence[str]) -> tuple[list[int], dict[int, str]]:
-        """Ids of words, and by id those of the user's own, as they were typed last."""
-        ids, numbers, own = [], dict[str, int](), {}
-        for word in words:
-            lowered = lower_case(word)
-            id = self._ids.get(lowered, UNKNOWN)
-            if id == UNKNOWN and self._most_own and any(map(str.isalpha, word)):
-                number = numbers.setdefault(lowered, len(numbers)) % self._most_own
-                id = len(self._words) + number
-                own[id] = word
-            ids.append(id)
-        return ids, own
 
     def _read_words(self, ids: list[int]) -> np.ndarray:
         """The logits after a text, read from where it differs from the last one."""

@@ -2,7 +2,7 @@
 
 import functools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 if __package__:
@@ -88,6 +88,39 @@ def encode_words(
     token_ids = np.zeros((1, length), np.int32)
     token_ids[0, : len(ids)] = ids
     return token_ids
+
+
+def has_letter(word: str) -> bool:
+    """Whether to suggest a word: punctuation and numbers are typed faster."""
+    return any(map(str.isalpha, word))
+
+
+def number_words(
+    words: Sequence[str], known: Mapping[str, int], size: int, most_own: int
+) -> tuple[list[int], dict[int, str]]:
+    """Ids of a text's words, those with a letter that are not known included.
+
+    The different words of one's own have the ids V, V + 1, ... in the order in which
+    they were first typed; after V + M - 1 comes V again.
+
+    Args:
+        words: as they were typed.
+        known: the ids of a vocabulary's words in lower case.
+        size: V, of the vocabulary.
+        most_own: M; if it is 0, words of one's own are `UNKNOWN`, as signs are.
+
+    Returns:
+        The ids, and by id the words of one's own as they were typed last.
+    """
+    ids, numbers, own = [], dict[str, int](), {}
+    for word in words:
+        lowered = lower_case(word)
+        id = known.get(lowered, UNKNOWN)
+        if id == UNKNOWN and most_own and has_letter(word):
+            id = size + numbers.setdefault(lowered, len(numbers)) % most_own
+            own[id] = word
+        ids.append(id)
+    return ids, own
 
 
 def parse_ranges(table: str) -> list[tuple[int, int]]:

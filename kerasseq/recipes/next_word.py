@@ -12,7 +12,8 @@ import tensorflow as tf
 
 from kerasseq.files.formats import FORMATS
 from kerasseq.files.report import Check
-from kerasseq.models.stateful import describe_sizes
+from kerasseq.models.rare_words import read_rare_words, with_rare_words
+from kerasseq.models.stateful import describe_sizes, logits_along
 from kerasseq.models.word_cache import histories, with_cache
 from kerasseq.on_device.card import WORDS
 from kerasseq.on_device.sampling import choose_token
@@ -23,7 +24,6 @@ from kerasseq.recipes.stepping import (
     check_logits,
     cross_entropy,
     graph_bytes,
-    keras_logits,
     step_logits,
     zeros,
 )
@@ -72,10 +72,7 @@ class Expected:
     ) -> None:
         self.vocabulary = vocabulary
         self.model = model
-        self._typed = TypedText.from_text(text)
-        self._typed = self._typed._replace(
-            ids=self._typed.ids[:CHECKED_WORDS], free=self._typed.free[:CHECKED_WORDS]
-        )
+        self._typed = TypedText.from_text(text).first(CHECKED_WORDS)
         if not len(self._typed.ids):
             raise ValueError("the held-out text has no word; give a longer one")
         forms = [self._typed.forms[index] for index in self._typed.ids]
@@ -83,10 +80,13 @@ class Expected:
         self.inputs = np.append(vocabulary.start, targets[:-1])
         self._known = (targets != UNKNOWN) & (targets < len(vocabulary))
         self._targets = targets[self._known]
-        known = np.where(self.inputs < len(vocabulary), self.inputs, UNKNOWN)
-        [self.logits] = with_cache(
-            [keras_logits(model, known)], histories(self.inputs), logits=True
+        read = read_rare_words(self.inputs, vocabulary.num_known)
+        pieces = (
+            with_rare_words(piece, vocabulary.num_rare)
+            for piece in logits_along(model, read)
         )
+        mixed = with_cache(pieces, histories(self.inputs), logits=True)
+        self.logits = np.concatenate(list(mixed))
         self.figures = self.figures_of(self.logits)
         self.growing = [" ".join(forms[:count]) + " " for count in range(len(forms))]
         self.suggestions = ExpectedSuggestions(model, vocabulary, forms)
@@ -112,7 +112,7 @@ def ship_next_word(
     held_out: str | None = None,
 ) -> Measured:
     """Write and check the files of a next-word model; see `Recipe.ship`."""
-    on_ids = NextWordOnIds(model)
+    on_ids = NextWordOnIds(model, vocabulary.num_rare)
     on_text = NextWordOnText(on_ids, vocabulary)
     figures = {} if held_out is not None else OWN_TEXT
     if held_out is None:

@@ -5,11 +5,13 @@ from collections.abc import Callable, Iterator, Sequence
 import keras
 import numpy as np
 
+from kerasseq.models.rare_words import read_rare_words, with_rare_words
 from kerasseq.models.word_cache import with_cache
 from kerasseq.on_device.words import divide
 from kerasseq.scores.keystrokes import SUGGESTIONS
-from kerasseq.text.keyboard import Caret, TypedVocabulary
-from kerasseq.text.words import UNKNOWN, lower_case
+from kerasseq.text.caret import Caret
+from kerasseq.text.keyboard import TypedVocabulary
+from kerasseq.text.words import lower_case
 
 # Number and words of the passages after which suggestions are compared.
 CHECKED_TEXTS, TEXT_LENGTH = 150, 30
@@ -71,7 +73,7 @@ def suggest_by_keras(
     # With a letter added, the text always ends in an unfinished word.
     words = [[word.text for word in divide(text + "x")][:-1] for text in texts]
     numbered = [vocabulary.encode_own([".", *before]) for before in words]
-    ids = [np.where(ids < len(vocabulary), ids, UNKNOWN) for ids, _ in numbered]
+    ids = [read_rare_words(ids, vocabulary.num_known) for ids, _ in numbered]
     # In one call, since each shape is compiled; what pads a text follows its end.
     padded = keras.utils.pad_sequences(ids, padding="post")
     logits = model.predict_on_batch(padded)
@@ -79,7 +81,8 @@ def suggest_by_keras(
     for text, caret, rows, (read, own) in zip(
         texts, carets, logits, numbered, strict=True
     ):
-        [[last]] = with_cache([rows[len(read) - 1 : len(read)]], [read], logits=True)
+        row = with_rare_words(rows[len(read) - 1 : len(read)], vocabulary.num_rare)
+        [[last]] = with_cache([row], [read], logits=True)
         beginning = Caret.after(text.lower()).unfinished
         offered = dict(enumerate(vocabulary.words)) | own
         fits = [

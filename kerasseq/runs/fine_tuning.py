@@ -75,9 +75,10 @@ def load_start(
             f"--from {path} would be overwritten by this run; give another --out"
         )
     words = vocabulary.load(path.parent / "vocabulary.json")
-    if len(words) != model.output_shape[-1]:
+    entries = len(words) - getattr(words, "num_rare", 0)
+    if entries != model.output_shape[-1]:
         raise ValueError(
-            f"{path.parent / 'vocabulary.json'} has {len(words)} entries but the model "
+            f"{path.parent / 'vocabulary.json'} has {entries} entries but the model "
             f"{model.output_shape[-1]}; use the vocabulary.json written with it"
         )
     return Start(path, hashes[path], model, words)

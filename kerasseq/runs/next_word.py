@@ -1,14 +1,13 @@
 """The model that suggests words: plan -> train -> save -> measure -> draw."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import keras
 import numpy as np
 
-from kerasseq.data.streams import next_word_batches
 from kerasseq.files.hashes import hashes
 from kerasseq.files.keras_models import save_model
 from kerasseq.files.report import record
@@ -18,8 +17,7 @@ from kerasseq.models.next_word import (
     build_next_word_model,
     read_next_word_config,
 )
-from kerasseq.models.stateful import logits_along
-from kerasseq.models.word_cache import histories, with_cache
+from kerasseq.models.rare_words import read_rare_words
 from kerasseq.on_device.command import visible
 from kerasseq.pictures.losses import plot_losses
 from kerasseq.pictures.next_word import plot_savings, plot_typing
@@ -27,14 +25,8 @@ from kerasseq.runs.bookkeeping import describe_training, open_checkpoint
 from kerasseq.runs.demand import foresee
 from kerasseq.runs.fine_tuning import Start, load_start, name_unknown_words
 from kerasseq.runs.options import Options
-from kerasseq.scores.keystrokes import (
-    COUNTS,
-    Predictor,
-    Typing,
-    measure_keystrokes,
-    typical_passage,
-)
-from kerasseq.scores.kneser_ney import KneserNey
+from kerasseq.scores.keystrokes import COUNTS, typical_passage
+from kerasseq.scores.next_word import MOST_TYPED, measure, seconds_of_typing
 from kerasseq.text.encodings import point_out_controls
 from kerasseq.text.keyboard import TypedText, TypedVocabulary
 from kerasseq.text.reading import read_text
@@ -45,7 +37,9 @@ from kerasseq.training.configuration import TrainingConfig
 from kerasseq.training.presets import (
     MOST_WORDS,
     NEXT_WORD,
+    NEXT_WORD_MOST_RARE,
     next_word_dropout,
+    next_word_sizes,
     next_word_training,
 )
 from kerasseq.training.streams import fit_streams
@@ -71,6 +65,12 @@ class Plan(NamedTuple):
     checkpoint: Checkpoint
     start: Start | None
 
+    @property
+    def seconds_of_measuring(self) -> float:
+        """About how long the measurement of keystrokes takes."""
+        _, held_out = self.text.split()
+        return seconds_of_typing(len(held_out.ids), len(self.vocabulary))
+
 
 def plan(options: Options) -> Plan:
     """Read the text and choose the model's sizes and the length of the training.
@@ -93,7 +93,9 @@ def plan(options: Options) -> Plan:
         vocabulary = (
             start.vocabulary
             if start
-            else TypedVocabulary.from_text(train, MOST_WORDS["next_word"])
+            else TypedVocabulary.from_text(
+                train, MOST_WORDS["next_word"], most_rare=NEXT_WORD_MOST_RARE
+            )
         )
     except ValueError as error:
         raise ValueError(f"{path}: {error}{aside}") from None
@@ -101,10 +103,10 @@ def plan(options: Options) -> Plan:
         print(f"{visible(path.name)}: {note}")
     if start:
         name_unknown_words(visible(path.name), text, vocabulary, options.strict)
-    if len(vocabulary) - vocabulary.first < 2:
+    if vocabulary.num_known - vocabulary.first < 2:
         raise ValueError(
-            f"{path} holds only one word more than once, {vocabulary.words[-1]!r}; "
-            "give a text with at least two"
+            f"{path} holds only one word more than once, "
+            f"{vocabulary.words[vocabulary.first]!r}; give a text with at least two"
         )
     num_words = len(train.ids)
     preset = NEXT_WORD[options.preset]
@@ -112,9 +114,12 @@ def plan(options: Options) -> Plan:
     if start:
         config = read_next_word_config(start.model, dropout)
     else:
-        config = NextWordConfig(len(vocabulary), preset.units, dropout=dropout)
+        units, size = next_word_sizes(preset, vocabulary.num_known)
+        config = NextWordConfig(
+            vocabulary.num_known, units, embedding_size=size, dropout=dropout
+        )
     training = next_word_training(preset, num_words)
-    logits = training.batch_size * training.length * len(vocabulary)
+    logits = training.batch_size * training.length * vocabulary.num_known
     foresee(
         "next_word",
         lambda: build_next_word_model(config),
@@ -146,13 +151,16 @@ def train(
     vocabulary, training = plan.vocabulary, plan.training
     train, held_out = plan.text.split()
     ids, held_out_ids = map(vocabulary.encode_typed, (train, held_out))
+    known_ids, known_held_out = (
+        read_rare_words(each, vocabulary.num_known) for each in (ids, held_out_ids)
+    )
     print(
         f"\n{plan.name}: {len(plan.text.ids):,} words, {len(vocabulary):,} in the "
-        f"vocabulary; {plan.config}"
+        f"vocabulary, {vocabulary.num_rare:,} of them rare; {plan.config}"
     )
 
     keras.utils.set_random_seed(options.seed)
-    counts = np.bincount(ids, minlength=len(vocabulary))
+    counts = np.bincount(known_ids, minlength=vocabulary.num_known)
     model = build_next_word_model(plan.config, counts)
     if plan.start:
         model.set_weights(plan.start.model.get_weights())
@@ -161,15 +169,14 @@ def train(
     # choose by the text that the model is measured on.
     seconds, loss = fit_streams(
         model,
-        ids,
-        held_out_ids,
+        known_ids,
+        known_held_out,
         training,
         history,
         plan.checkpoint,
         callbacks,
         seed=options.seed,
         resume=options.resume,
-        as_examples=next_word_batches,
     )
 
     save_model(model, folder / "next_word.keras")
@@ -177,7 +184,8 @@ def train(
     forms = [held_out.forms[index] for index in held_out.ids[:HELD_OUT_WORDS]]
     write_file(folder / "held_out.txt", " ".join(forms) + "\n")
 
-    typings = measure(model, ids, held_out, vocabulary)
+    typed = held_out.first(MOST_TYPED)
+    typings = measure(model, ids, typed, vocabulary)
     figures = {name: typing.figures() for name, typing in typings.items()}
     for name, values in figures.items():
         print(name, *(f"{key}: {value:.3f}" for key, value in values.items()), sep="  ")
@@ -190,8 +198,11 @@ def train(
         },
         folder / "savings.png",
     )
-    shown = {name: typings[name] for name in ("this model", "trigram")}
-    plot_typing(typical_passage(held_out, shown), folder / "typing.png")
+    shown = {
+        name: typings[name]
+        for name in ("this model", "trigram with the cache", "trigram")
+    }
+    plot_typing(typical_passage(typed, shown), folder / "typing.png")
     section = {
         "corpus": plan.name,
         "corpus SHA-256": plan.sha256,
@@ -199,7 +210,9 @@ def train(
         "fraction of the held-out words that the vocabulary lacks": float(
             (held_out_ids == UNKNOWN).mean()
         ),
-        "held-out loss, nats a known word": loss,
+        "held-out words that were typed": len(typed.ids),
+        "rare words in the vocabulary": vocabulary.num_rare,
+        "held-out loss, nats a word, rare ones as one": loss,
         **(plan.start.describe() if plan.start else {}),
         **figures.pop("this model"),
         **{
@@ -212,37 +225,3 @@ def train(
     }
     record(options.out, "next_word", section)
     return "next_word"
-
-
-def measure(
-    model: keras.Model,
-    ids: np.ndarray,
-    held_out: TypedText,
-    vocabulary: TypedVocabulary,
-) -> dict[str, Typing]:
-    """Type a text with the model and with a trigram, each with and without the cache.
-
-    Args:
-        model: what was trained on `ids`.
-        ids: int (N,), what the trigram learns too.
-        held_out: what is typed.
-        vocabulary: of both.
-    """
-    trigram = KneserNey(ids, len(vocabulary))
-
-    def cached(predict: Predictor, *, logits: bool) -> Typing:
-        def mixed(ids: np.ndarray) -> Iterator[np.ndarray]:
-            known = np.where(ids < len(vocabulary), ids, UNKNOWN)
-            return with_cache(predict(known), histories(ids), logits=logits)
-
-        return measure_keystrokes(mixed, held_out, vocabulary, own_words=True)
-
-    def network(ids: np.ndarray) -> Iterator[np.ndarray]:
-        return logits_along(model, ids)
-
-    return {
-        "this model": cached(network, logits=True),
-        "trigram with the cache": cached(trigram, logits=False),
-        "without the cache": measure_keystrokes(network, held_out, vocabulary),
-        "trigram": measure_keystrokes(trigram, held_out, vocabulary),
-    }

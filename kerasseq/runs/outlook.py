@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
+from types import MappingProxyType
 from typing import Any
 
 import keras
@@ -13,7 +14,8 @@ import keras
 from kerasseq.on_device.command import is_terminal
 
 # Seconds of a part with its export on two cores, by preset: what is expected until
-# something is measured. A large file takes longer in the last four.
+# something is measured. A large file takes longer in the last four; how much longer
+# the plan of a next-word model says.
 SECONDS = {
     "attention": {"fast": 3, "default": 3, "best": 3},
     "encoder": {"fast": 25, "default": 40, "best": 40},
@@ -36,11 +38,20 @@ class Outlook(keras.callbacks.Callback):
     Args:
         parts: of the run, in their order.
         preset: of the run.
+        measuring: for parts that measure long after their training, how many seconds.
     """
 
-    def __init__(self, parts: Sequence[str], preset: str) -> None:
+    def __init__(
+        self,
+        parts: Sequence[str],
+        preset: str,
+        measuring: Mapping[str, float] = MappingProxyType({}),
+    ) -> None:
         super().__init__()
-        self._expected = {name: float(SECONDS[name][preset]) for name in parts}
+        self._after = {name: EXPORT + measuring.get(name, 0.0) for name in parts}
+        self._expected = {
+            name: SECONDS[name][preset] + measuring.get(name, 0.0) for name in parts
+        }
         self._parts = list(parts)
         self._part = ""
         self._began, self._due = time.monotonic(), float("inf")
@@ -120,7 +131,9 @@ class Outlook(keras.callbacks.Callback):
         passed = time.monotonic() - self._began
         expected = self._expected[self._part]
         training = self._left_of_training()
-        here = max(expected - passed, 0.0) if training is None else training + EXPORT
+        here = max(expected - passed, 0.0)
+        if training is not None:
+            here = training + self._after[self._part]
         index = self._parts.index(self._part)
         before = sum(self._expected[name] for name in self._parts[:index])
         # As much slower or faster than expected as what has been measured.

@@ -81,9 +81,10 @@ class Ranks:
     """
 
     def __init__(self, words: Sequence[str], first: int) -> None:
-        self._words, self._first = words, first
-        offered = range(first, len(words))
-        self._order = np.array(sorted(offered, key=lambda index: words[index]))
+        self._words = words
+        self._offered = np.arange(first, len(words))
+        by_letters = sorted(self._offered.tolist(), key=words.__getitem__)
+        self._order = np.array(by_letters)
         self._sorted = [words[index] for index in self._order]
 
     @functools.cache  # noqa: B019
@@ -114,14 +115,21 @@ class Ranks:
             int (L + 1,), 1 the best; of equal scores, the lower id is better.
         """
         word = own[target] if target in own else self._words[target]
-        better = scores > scores[target]
-        better[:target] |= scores[:target] == scores[target]
-        sums = np.concatenate([[0], np.cumsum(better[self._order])])
-        begin, end = self._bounds(word).T
-        ranks = sums[end] - sums[begin] + 1
-        for id in own:
-            if better[id]:
-                ranks += [own[id].startswith(word[:n]) for n in range(len(ranks))]
+
+        def better(ids: np.ndarray) -> np.ndarray:
+            others, score = scores[ids], scores[target]
+            return (others > score) | ((others == score) & (ids < target))
+
+        ranks = np.ones(len(word) + 1, np.int64)
+        ranks[0] += np.count_nonzero(better(self._offered))
+        # Few words have the same first letter, and all that fit later are among them.
+        begin, end = self._bounds(word)[1:].T
+        same_letter = self._order[begin[0] : end[0]]
+        sums = np.concatenate([[0], np.cumsum(better(same_letter))])
+        ranks[1:] += sums[end - begin[0]] - sums[begin - begin[0]]
+        others = np.array(list(own), np.int64)
+        for id in others[better(others)].tolist():
+            ranks += [own[id].startswith(word[:n]) for n in range(len(ranks))]
         return ranks
 
 

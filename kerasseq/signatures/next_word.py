@@ -1,6 +1,6 @@
 """The next-word model as it is exported: texts in, suggestions out.
 
-Shapes: B texts, T words, V vocabulary, M own words.
+Shapes: B texts, T words, V vocabulary, R rare words, M own words.
 """
 
 from typing import Any
@@ -20,6 +20,7 @@ from kerasseq.signatures.states import (
     states_in_order,
     zero_states,
 )
+from kerasseq.text.caret import capitalized
 from kerasseq.text.in_graph import (
     WordTable,
     divide_in_graph,
@@ -31,7 +32,6 @@ from kerasseq.text.keyboard import (
     OWN_WORDS,
     SENTENCE_ENDS,
     TypedVocabulary,
-    capitalized,
 )
 from kerasseq.text.words import UNKNOWN
 
@@ -44,11 +44,13 @@ class NextWordOnIds(tf.Module):
 
     Args:
         model: from `build_next_word_model`.
+        num_rare: R, how many words of the vocabulary the model knows together.
     """
 
-    def __init__(self, model: keras.Model) -> None:
+    def __init__(self, model: keras.Model, num_rare: int = 0) -> None:
         super().__init__()
-        self.vocabulary_size = model.output_shape[-1]
+        self._num_known, self._num_rare = model.output_shape[-1], num_rare
+        self.vocabulary_size = self._num_known + num_rare
         self._network = InferenceStep(model)
         self._cache = CacheStep(self.vocabulary_size)
         self.state_shapes = [*self._network.state_shapes, (1, REMEMBERED)]
@@ -68,10 +70,20 @@ class NextWordOnIds(tf.Module):
     def read_word(self, token: tf.Tensor, states: States) -> tuple[tf.Tensor, States]:
         """Logits (1, V + M) after one more word int32 (1,), and the new states."""
         *states, recent = states
-        known = tf.where(token < self.vocabulary_size, token, UNKNOWN)
+        known = tf.where(token < self._num_known, token, UNKNOWN)
         logits, states = self._network(known, states)
+        logits = self._with_rare_words(logits)
         logits, recent = self._cache(logits, token, recent)
         return logits, [*states, recent]
+
+    def _with_rare_words(self, logits: tf.Tensor) -> tf.Tensor:
+        """`kerasseq.models.rare_words.with_rare_words`, (1, V - R) to (1, V)."""
+        if not self._num_rare:
+            return logits
+        each = logits[:, UNKNOWN : UNKNOWN + 1] - np.log1p(self._num_rare)
+        rare = tf.fill([1, self._num_rare], each[0, 0])
+        before, others = logits[:, :UNKNOWN], logits[:, UNKNOWN + 1 :]
+        return tf.concat([before, each, others, rare], 1)
 
 
 class NextWordOnText(tf.Module):

@@ -2,17 +2,24 @@
 
 import collections
 import functools
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from kerasseq.on_device.words import SENTENCE_ENDS, divide, iterate_words
+from kerasseq.files.reading import names_in, shortened
+from kerasseq.on_device.card import RARE_WORDS
+from kerasseq.on_device.words import (
+    SENTENCE_ENDS,
+    has_letter,
+    iterate_words,
+    number_words,
+)
 from kerasseq.text.held_out import split_text
 from kerasseq.text.words import (
     SPECIALS,
-    UNKNOWN,
     WordList,
     WordVocabulary,
     lower_case,
@@ -24,49 +31,6 @@ BEFORE_CAPITALS = {*SENTENCE_ENDS, *":\"'“‘„‚«‹¿¡([*-"}  # noqa: RU
 LONGEST_WORD = 40
 # M, how many words that the vocabulary lacks a keyboard has ids for.
 OWN_WORDS = 500
-
-
-class Caret(NamedTuple):
-    """The end of a text that is being written.
-
-    Attributes:
-        words: the complete words before the caret, in lower case.
-        unfinished: the typed beginning of a word; empty after a space or punctuation.
-    """
-
-    words: list[str]
-    unfinished: str
-
-    @classmethod
-    def after(cls, text: str) -> "Caret":
-        """Where a text ends.
-
-        Example:
-            >>> Caret.after("Well, I ne")
-            Caret(words=['well', ',', 'i'], unfinished='ne')
-        """
-        # With a letter added, the text always ends in an unfinished word.
-        *words, last = divide(text + "x")
-        return cls([lower_case(word.text) for word in words], last.text[:-1])
-
-    def writes(self, word: str) -> str:
-        """A suggested word with the capitals that fit its position.
-
-        The first letter is a capital at the start of a sentence, or if the unfinished
-        word begins with one; all are if it consists of at least two capitals.
-        """
-        changed = [letter != letter.lower() for letter in self.unfinished]
-        if len(changed) > 1 and all(changed):
-            return word.upper()
-        starts = not self.words or self.words[-1] in SENTENCE_ENDS
-        if changed[0] if changed else starts:
-            return capitalized(word)
-        return word
-
-
-def capitalized(word: str) -> str:
-    """The word with its first letter a capital and the others as they are."""
-    return word[:1].upper() + word[1:]
 
 
 class TypedText(NamedTuple):
@@ -94,6 +58,10 @@ class TypedText(NamedTuple):
             last, begins = end, form in BEFORE_CAPITALS
         return cls(tuple(numbers), np.array(ids, np.int32), np.array(free, bool))
 
+    def first(self, count: int) -> "TypedText":
+        """Its first words."""
+        return self._replace(ids=self.ids[:count], free=self.free[:count])
+
     def split(self) -> tuple["TypedText", "TypedText"]:
         """The words to train on and the held-out end; see `split_text`."""
         arrays = zip(split_text(self.ids), split_text(self.free), strict=True)
@@ -109,6 +77,13 @@ class TypedVocabulary(WordList):
     read and not suggested, then the words to suggest, each group with the most frequent
     first. Words are looked up in lower case, and no two differ only by capitals.
 
+    At the end there may be rare words. A model has no vectors of them: it reads them as
+    the unknown word, and predicts them together (`kerasseq.models.rare_words`).
+
+    Attributes:
+        words: all words.
+        num_rare: how many at the end are rare.
+
     Example:
         >>> text = TypedText.from_text("I see Rome, and Rome sees I; a see.")
         >>> vocabulary = TypedVocabulary.from_text(text)
@@ -118,6 +93,7 @@ class TypedVocabulary(WordList):
         [3, 5, 4, 1]
     """
 
+    num_rare: int = 0
     LIKE = '".", "the"'
 
     def __post_init__(self) -> None:
@@ -127,10 +103,20 @@ class TypedVocabulary(WordList):
                 f"none of {len(self)} words has a letter; a vocabulary lists "
                 f"{', '.join(SPECIALS)}, punctuation, and then the words to suggest"
             )
+        most = len(self) - self.first - 1
+        if type(self.num_rare) is not int or not 0 <= self.num_rare <= most:
+            raise ValueError(
+                f"{RARE_WORDS} is {shortened(self.num_rare)}, not a whole number from "
+                f"0 to {most}, since one word to suggest at least is not rare"
+            )
 
     @classmethod
     def from_text(
-        cls, text: TypedText, most: int = 10_000, least_count: int = 2
+        cls,
+        text: TypedText,
+        most: int = 10_000,
+        least_count: int = 2,
+        most_rare: int = 0,
     ) -> "TypedVocabulary":
         """The most frequent words of a text, in their usual form.
 
@@ -138,9 +124,11 @@ class TypedVocabulary(WordList):
 
         Args:
             text: to train on.
-            most: the largest number of words.
-            least_count: how often a word must occur; a model learns little about a word
+            most: the largest number of words that are not rare.
+            least_count: how often these must occur; a model learns little about a word
                 that it saw once.
+            most_rare: the largest number of rare words: those with a letter that come
+                next in frequency.
 
         Raises:
             ValueError: no word with a letter occurs so often.
@@ -155,18 +143,31 @@ class TypedVocabulary(WordList):
             word = lower_case(form)
             totals[word] += count
             usual[word] = max(usual.get(word, (0, 0, "")), (fixed, count, form))
-        words = [
+        ordered = [
             word
             for word in sorted(totals, key=lambda word: (-totals[word], word))
-            if totals[word] >= least_count and len(word) <= LONGEST_WORD
+            # The forms of a held-out end are here too, with a count of 0.
+            if totals[word] and len(word) <= LONGEST_WORD
         ]
+        words = [word for word in ordered[:most] if totals[word] >= least_count]
+        rare = list(filter(has_letter, ordered[len(words) :]))[:most_rare]
         # Sorting is stable, so the order by frequency stays within both groups.
-        words = sorted(words[:most], key=has_letter)
+        words = sorted(words, key=has_letter)
         if not words or not has_letter(words[-1]):
             raise ValueError(
                 f"no word of the text is in it {least_count} times; give a longer text"
             )
-        return cls(SPECIALS + tuple(usual[word][2] for word in words))
+        forms = (usual[word][2] for word in words + rare)
+        return cls((*SPECIALS, *forms), len(rare))
+
+    @classmethod
+    def _from_json(cls, value: Any) -> Self:
+        return cls(names_in(value, "words"), value.get(RARE_WORDS, 0))
+
+    def to_json(self) -> str:
+        """The vocabulary as the text of a `vocabulary.json`."""
+        rare = {RARE_WORDS: self.num_rare} if self.num_rare else {}
+        return json.dumps({"words": self.words} | rare) + "\n"
 
     @functools.cached_property
     def lower_cased(self) -> WordVocabulary:
@@ -181,6 +182,11 @@ class TypedVocabulary(WordList):
         return next((id for id in ids if has_letter(self.words[id])), len(self))
 
     @property
+    def num_known(self) -> int:
+        """How many words a model has vectors of: all but the rare ones."""
+        return len(self) - self.num_rare
+
+    @property
     def start(self) -> int:
         """The id before the first word of a text: that of a full stop."""
         return int(self.encode(".")[0])
@@ -190,17 +196,7 @@ class TypedVocabulary(WordList):
         return self.lower_cased.encode(text)
 
     def encode_own(self, words: Sequence[str]) -> tuple[np.ndarray, dict[int, str]]:
-        """Ids of a text's words, those with a letter that are not here included.
-
-        The different words of one's own have the ids V, V + 1, ... in the order in
-        which they were first typed; after V + M - 1 comes V again.
-
-        Args:
-            words: as they were typed.
-
-        Returns:
-            The ids, int32 (T,), and by id the words of one's own as they were typed
-            last.
+        """As `number_words`, with M = 500; the ids are int32 (T,).
 
         Example:
             >>> vocabulary = TypedVocabulary((*SPECIALS, ".", "a", "the"))
@@ -208,21 +204,10 @@ class TypedVocabulary(WordList):
             >>> ids.tolist(), own
             ([4, 6, 5, 6, 1], {6: 'Zebra'})
         """
-        ids = self.lower_cased.encode_words(words)
-        numbers: dict[str, int] = {}
-        own = {}
-        for index in np.flatnonzero(ids == UNKNOWN).tolist():
-            if has_letter(word := words[index]):
-                number = numbers.setdefault(lower_case(word), len(numbers))
-                ids[index] = len(self) + number % OWN_WORDS
-                own[int(ids[index])] = word
-        return ids, own
+        known = self.lower_cased.ids
+        ids, own = number_words(words, known, len(self), OWN_WORDS)
+        return np.array(ids, np.int32), own
 
     def encode_typed(self, text: TypedText) -> np.ndarray:
         """As `encode`, int32 (N,), looking each form up once."""
         return self.lower_cased.encode_words(text.forms)[text.ids]
-
-
-def has_letter(word: str) -> bool:
-    """Whether to suggest a word: punctuation and numbers are typed faster."""
-    return any(character.isalpha() for character in word)

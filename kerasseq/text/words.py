@@ -8,11 +8,11 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from kerasseq.files.reading import read_names, shortened
+from kerasseq.files.reading import names_in, read_json, shortened
 from kerasseq.files.writing import write_file
 from kerasseq.on_device.words import iterate_words, lower_case, split_words
 from kerasseq.text.reading import read_text
@@ -75,12 +75,16 @@ class WordList:
             ValueError: the file is missing or not a vocabulary of words.
         """
         try:
-            return cls(read_names(path, "words"))
+            return cls._from_json(read_json(path))
         except (OSError, ValueError) as error:
             raise ValueError(
                 f"{path} is not a vocabulary of words ({error}); it should read "
                 f'{{"words": ["<PAD>", "<UNK>", "<MASK>", {cls.LIKE}, ...]}}'
             ) from None
+
+    @classmethod
+    def _from_json(cls, value: Any) -> Self:
+        return cls(names_in(value, "words"))
 
     def to_json(self) -> str:
         """The vocabulary as the text of a `vocabulary.json`."""
@@ -142,7 +146,7 @@ class WordVocabulary(WordList):
                     "character; encode the text as UTF-8 with errors='replace' and "
                     "decode it again"
                 )
-        if len(self._ids) != len(self):
+        if len(self.ids) != len(self):
             counts = collections.Counter(self.words)
             raise ValueError(
                 f"{shortened(max(counts, key=lambda word: counts[word]))} is in the "
@@ -192,7 +196,8 @@ class WordVocabulary(WordList):
         return cls(SPECIALS + tuple(frequent[:most]))
 
     @functools.cached_property
-    def _ids(self) -> dict[str, int]:
+    def ids(self) -> dict[str, int]:
+        """The id of each word."""
         return {word: index for index, word in enumerate(self.words)}
 
     def encode(self, sentence: str) -> np.ndarray:
@@ -205,7 +210,7 @@ class WordVocabulary(WordList):
 
     def encode_words(self, words: Iterable[str]) -> np.ndarray:
         """Ids of words in any case, each taken as it is, int32 (T,)."""
-        ids = [self._ids.get(lower_case(word), UNKNOWN) for word in words]
+        ids = [self.ids.get(lower_case(word), UNKNOWN) for word in words]
         return np.array(ids, np.int32)
 
     def decode(self, ids: np.ndarray) -> str:

@@ -72,6 +72,11 @@ NEXT_WORD = {
     "best": NextWordPreset(512, 4_000_000),
 }
 NEXT_WORD_LEAST_DROPOUT = 0.2
+# Words without vectors, some bytes each in a file.
+NEXT_WORD_MOST_RARE = 25_000
+# Weights, so that a file in int8 stays below 2 MB with its vocabulary: of the vectors
+# of words, and of these and the GRU together.
+NEXT_WORD_TABLE, NEXT_WORD_WEIGHTS = 1_000_000, 1_560_000
 
 # Vocabulary sizes. The tagger reads rarer words by their spelling, since it would learn
 # their vectors by heart.
@@ -153,6 +158,22 @@ def next_word_dropout(preset: NextWordPreset, num_words: int) -> float:
 def next_word_budget(preset: NextWordPreset, num_words: int) -> int:
     """Words to read in all: fewer than the preset's if the text is short."""
     return min(preset.words, MOST_PASSES * num_words)
+
+
+def next_word_sizes(preset: NextWordPreset, num_words: int) -> tuple[int, int]:
+    """Units of a next-word model's layer, and the size of a word's vector.
+
+    Both are smaller for many words.
+
+    Args:
+        preset: decides the most units.
+        num_words: that have a vector.
+    """
+    size = max(64, min(128, NEXT_WORD_TABLE // num_words // 8 * 8))
+    # The most units H for which 3 H (H + size) weights are left, a multiple of 16.
+    left = max(0, NEXT_WORD_WEIGHTS - num_words * size) // 3
+    units = (math.isqrt(size**2 + 4 * left) - size) // 2 // 16 * 16
+    return max(16, min(preset.units, units)), size
 
 
 def encoder_training(preset: str, length: int) -> TrainingConfig:

@@ -4,11 +4,10 @@ Tokens are characters or words.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from kerasseq.data.streams import next_character_streams, validation_shape
 from kerasseq.models.stateful import build_stateful_model
@@ -35,7 +34,6 @@ def fit_streams(
     *,
     seed: int = 0,
     resume: bool = False,
-    as_examples: Callable[[tf.data.Dataset], tf.data.Dataset] = lambda each: each,
 ) -> tuple[float, float]:
     """Train a model that predicts the next token, and measure it after each epoch.
 
@@ -50,7 +48,6 @@ def fit_streams(
         callbacks: additional ones, which see the logs last.
         seed: of the states to reset.
         resume: continue from the checkpoint's file.
-        as_examples: converts batches of inputs and targets, for example adds weights.
 
     Returns:
         The seconds that it took, and the held-out loss at the end in nats a token. It
@@ -66,11 +63,11 @@ def fit_streams(
     held_out_shape = validation_shape(len(held_out))
     validator = build_stateful_model(model, *held_out_shape)
     validator.compile(loss=learner.loss, jit_compile=True)
-    measured = as_examples(next_character_streams(held_out, *held_out_shape))
+    measured = next_character_streams(held_out, *held_out_shape)
     held_out_loss = HeldOutLoss(validator, measured)
     seconds = fit(
         learner,
-        as_examples(next_character_streams(ids, *shape)),
+        next_character_streams(ids, *shape),
         config,
         [
             held_out_loss,

@@ -11,7 +11,6 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kerasseq.data.streams import next_character_streams, next_word_batches
 from kerasseq.files.keras_models import load_model, save_model
 from kerasseq.files.runtimes import open_signatures
 from kerasseq.files.tflite import convert
@@ -19,19 +18,24 @@ from kerasseq.models.next_word import (
     NextWordConfig,
     build_next_word_model,
 )
+from kerasseq.models.rare_words import read_rare_words, with_rare_words
 from kerasseq.models.stateful import STEPS_AT_ONCE, logits_along
 from kerasseq.models.word_cache import histories, with_cache
 from kerasseq.on_device.operators import list_operators
 from kerasseq.on_device.words import divide
 from kerasseq.signatures.cache_step import CacheStep
 from kerasseq.signatures.next_word import NextWordOnIds, NextWordOnText, suggest
-from kerasseq.text.keyboard import OWN_WORDS, Caret, TypedVocabulary
+from kerasseq.text.caret import Caret
+from kerasseq.text.keyboard import OWN_WORDS, TypedVocabulary
 from kerasseq.text.words import SPECIALS
 from tests.support.weights import with_random_weights
 
 WORDS = (*SPECIALS, ".", "3", "a", "I", "I'm", "king", "kin", "Rome", "of", "the", "ß")
-VOCABULARY = TypedVocabulary(WORDS)
-V = len(WORDS)
+RARE = ("keg", "Zen", "zoo")
+CAPITALS = {"Keg", "Zen", "Zoo"}
+VOCABULARY = TypedVocabulary(WORDS + RARE, len(RARE))
+# Without and with the rare words.
+KNOWN, V = len(WORDS), len(WORDS + RARE)
 # Only in the first is a table of V rows smaller than embedding and kernel.
 SIZES = {
     "folded": {"units": 5, "embedding_size": 17},
@@ -42,7 +46,7 @@ SIZES = {
 
 def build(name: str) -> keras.Model:
     """Weights so large that each word makes a difference."""
-    model = build_next_word_model(NextWordConfig(V, **SIZES[name]))
+    model = build_next_word_model(NextWordConfig(KNOWN, **SIZES[name]))
     return with_random_weights(model, 23, 0.9)
 
 
@@ -58,10 +62,10 @@ def plain() -> keras.Model:
 
 @pytest.fixture(scope="module")
 def module(plain) -> NextWordOnText:
-    return NextWordOnText(NextWordOnIds(plain), VOCABULARY)
+    return NextWordOnText(NextWordOnIds(plain, len(RARE)), VOCABULARY)
 
 
-IDS = np.random.default_rng(5).integers(0, V, 11).astype(np.int32)
+IDS = np.random.default_rng(5).integers(0, KNOWN, 11).astype(np.int32)
 
 
 def test_the_embedding_computes_the_logits_in_reverse(plain):
@@ -122,13 +126,23 @@ def test_the_state_is_carried_through_a_text_of_any_length(plain):
     assert not list(logits_along(plain, IDS[:0]))
 
 
-def test_the_unknown_word_is_read_and_not_learned(plain):
-    ids = np.array([4, 1, 1, 5, 1, 6])
-    [(x, y, weights)] = next_word_batches(next_character_streams(ids, 1, 5))
-    assert x.numpy().tolist() == [[4, 1, 1, 5, 1]]
-    assert y.numpy().tolist() == [[1, 1, 5, 1, 6]]
-    assert weights.numpy().tolist() == [[0, 0, 1, 0, 1]]
-    assert weights.dtype == tf.float32
+@given(st.integers(0, 5), st.booleans())
+def test_rare_words_share_what_the_unknown_word_has(num_rare, normalized):
+    logits = np.random.default_rng(num_rare).normal(0, 3, (2, 7)).astype(np.float32)
+    if normalized:
+        logits = np.log(tf.nn.softmax(logits))
+    found = with_rare_words(logits, num_rare)
+    assert found.shape == (2, 7 + num_rare) and found.dtype == np.float32
+    known, share = np.exp(logits), np.exp(found)
+    np.testing.assert_allclose(share[:, [0, *range(2, 7)]], known[:, [0, *range(2, 7)]])
+    for id in (1, *range(7, 7 + num_rare)):
+        expected = known[:, 1] / (num_rare + 1)
+        np.testing.assert_allclose(share[:, id], expected, rtol=1e-5)
+
+
+def test_rare_words_are_read_as_the_unknown_word():
+    ids = np.array([0, 1, KNOWN - 1, KNOWN, V - 1, V, V + 499])
+    assert read_rare_words(ids, KNOWN).tolist() == [0, 1, KNOWN - 1, 1, 1, 1, 1]
 
 
 FRESH = """
@@ -151,7 +165,10 @@ def test_a_saved_model_is_the_same_in_a_fresh_process(plain, tmp_path):
 
 
 def mixed_by_hand(logits: np.ndarray, history: list[int]) -> list[float]:
-    """Logarithms of the probabilities with the cache, as export/README.md says it."""
+    """Logarithms of the probabilities with the cache, as export/README.md says it.
+
+    Of a model's logits, or of those with rare words.
+    """
     weights = [0.0] * (V + OWN_WORDS)
     begin = max(0, len(history) - 500)
     for index in range(begin, len(history)):
@@ -163,14 +180,18 @@ def mixed_by_hand(logits: np.ndarray, history: list[int]) -> list[float]:
         if history[index] > 1:
             weights[history[index]] += weight * 0.99 ** (len(history) - index)
     exponentials = np.exp(logits - logits.max(), dtype=np.float64)
-    probabilities = (exponentials / exponentials.sum()).tolist() + [1e-6] * OWN_WORDS
+    probabilities = (exponentials / exponentials.sum()).tolist()
+    if len(logits) == KNOWN:
+        probabilities[1] /= len(RARE) + 1
+        probabilities += [probabilities[1]] * len(RARE)
+    probabilities += [1e-6] * OWN_WORDS
     return [
         math.log((p + weight) / (1 + sum(weights)))
         for p, weight in zip(probabilities, weights, strict=True)
     ]
 
 
-TEXTS = st.lists(st.sampled_from((1, 3, 5, 6, 13, V, V + 1, V + 499)), min_size=1)
+TEXTS = st.lists(st.sampled_from((1, 3, 5, 6, 13, 15, V, V + 1, V + 499)), min_size=1)
 
 
 @given(TEXTS, st.sampled_from([1, 6, 80]), st.integers(0, 2**32 - 1))
@@ -197,12 +218,13 @@ def test_the_words_that_a_cache_remembers_along_a_text():
 
 
 # With repeated words, pairs and triples, and words of one's own.
-READ = np.array([3, 5, 6, 7, 1, 5, 6, V, 5, 6, 7, V + 499, 1, V, 5, 6], np.int32)
+READ = [3, 5, 6, 7, 1, 5, 6, V, 5, 6, 7, V + 499, 1, V, 5, 6, KNOWN, V - 1, KNOWN]
+READ = np.array(READ, np.int32)
 
 
 @pytest.mark.parametrize("runtime", ["interpreter", "compiled_model"])
 def test_a_device_reads_word_by_word_what_keras_reads_at_once(model, runtime):
-    module = NextWordOnIds(model)
+    module = NextWordOnIds(model, len(RARE))
     flatbuffer = convert(module, module.device_signatures())
     assert not [name for name in list_operators(flatbuffer) if "CUSTOM" in name]
     step = open_signatures(flatbuffer, runtime)["step"]
@@ -210,7 +232,7 @@ def test_a_device_reads_word_by_word_what_keras_reads_at_once(model, runtime):
         f"state_{index}": np.zeros(shape, np.float32)
         for index, shape in enumerate(module.state_shapes)
     }
-    logits_of_keras = model(np.where(READ < V, READ, 1)[None])[0].numpy()
+    logits_of_keras = model(np.where(READ < KNOWN, READ, 1)[None])[0].numpy()
     for end, row in enumerate(logits_of_keras, 1):
         states = dict(step(token=READ[end - 1 : end], **states))
         logits = states.pop("logits")
@@ -232,9 +254,9 @@ def suggest_by_hand(model, text: str) -> list[tuple[str, float]]:
     """All words that fit, from Keras's logits, the cache and the rules alone."""
     caret = Caret.after(text)
     words = [word.text for word in divide(text + "x")][:-1]
-    lowered = [word.lower() for word in WORDS]
+    lowered = [word.lower() for word in WORDS + RARE]
     ids, own = [WORDS.index(".")], []
-    offered = dict(enumerate(WORDS[5:], 5))
+    offered = dict(enumerate((WORDS + RARE)[5:], 5))
     for word, lower in zip(words, caret.words, strict=True):
         id = lowered.index(lower) if lower in lowered[3:] else 1
         if id == 1 and any(map(str.isalpha, lower)):
@@ -242,7 +264,7 @@ def suggest_by_hand(model, text: str) -> list[tuple[str, float]]:
             id = V + own.index(lower)
             offered[id] = word
         ids.append(id)
-    logits = model(np.array([[id if id < V else 1 for id in ids]]))[0, -1].numpy()
+    logits = model(np.array([[id if id < KNOWN else 1 for id in ids]]))[0, -1].numpy()
     logits = np.array(mixed_by_hand(logits, ids))
     beginning = "".join(letter.lower() for letter in caret.unfinished)
     fits = [
@@ -260,6 +282,7 @@ PIECES = st.sampled_from(
     (
         *("the ", "The", "king", " k", "of", ". ", "? ", ", ", " ", "I'", "I", "ROM"),
         *("ro", "zebra ", "\n", "don\u2019t ", "ß", "SS", "3 ", "é", "\x00", "\ud83d"),
+        *("keg ", "Keg", "zoo"),
     )
 )
 
@@ -278,17 +301,17 @@ def test_what_is_suggested_is_what_the_logits_say(plain, module, text, k):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("THE K", {"King", "Kin"}),
+        ("THE K", {"King", "Kin", "Keg"}),
         ("THE KI", {"KING", "KIN"}),
         ("the r", {"Rome"}),
         ("the zeb", set()),
-        ("the zebra k", {"king", "kin"}),
-        ("the Zebra, zebra z", {"zebra"}),
-        ("zebra, ZEBRA Z", {"ZEBRA"}),
+        ("the zebra k", {"king", "kin", "keg"}),
+        ("the Zebra, zebra z", {"zebra", "Zen", "zoo"}),
+        ("zebra, ZEBRA Ze", {"ZEBRA", "Zen"}),
         ("ßzebra, ß8 SSS", set()),
-        ("kiwi 12 k", {"king", "kin", "kiwi"}),
-        ("the ", {"a", "I", "I'm", "king", "kin", "Rome", "of", "the", "ß"}),
-        ("", {"A", "I", "I'm", "King", "Kin", "Rome", "Of", "The", "SS"}),
+        ("kiwi 12 ki", {"king", "kin", "kiwi"}),
+        ("the ", {*WORDS[5:], *RARE}),
+        ("", {"A", "I", "I'm", "King", "Kin", "Rome", "Of", "The", "SS"} | CAPITALS),
     ],
 )
 def test_all_words_that_fit_and_no_others_with_their_capitals(module, text, words):
@@ -298,7 +321,7 @@ def test_all_words_that_fit_and_no_others_with_their_capitals(module, text, word
 
 
 def test_each_text_of_a_batch_is_answered_as_if_alone(module):
-    texts = ["", "the ki", "zzz", "of the ", "zoo of zen z", "the z"]
+    texts = ["", "the ki", "zzz", "of the ", "zulu of zen z", "the z"]
     found = module.suggest(text=tf.constant(texts), k=tf.constant(4))
     assert found["words"].shape == found["probabilities"].shape == (6, 4)
     for text, words, probabilities in zip(
@@ -328,6 +351,8 @@ def test_a_vocabulary_that_does_not_fit_is_refused(plain):
     other = TypedVocabulary((*SPECIALS, "a"))
     with pytest.raises(ValueError, match="has 4 words but the model 14"):
         NextWordOnText(NextWordOnIds(plain), other)
+    with pytest.raises(ValueError, match="has 17 words but the model 14"):
+        NextWordOnText(NextWordOnIds(plain), VOCABULARY)
 
 
 @pytest.mark.slow

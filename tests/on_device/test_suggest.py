@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import json
 import re
 from pathlib import Path
 from unittest import mock
@@ -26,7 +27,9 @@ from kerasseq.text.words import SPECIALS
 from tests.support.programs import run_program
 
 WORDS = (*SPECIALS, ".", "3", "a", "I", "I'm", "king", "kin", "Rome", "of", "the", "ß")
-VOCABULARY = TypedVocabulary(WORDS)
+RARE = ("keg", "Xenia", "xylo")
+ALL = WORDS + RARE
+VOCABULARY = TypedVocabulary(ALL, len(RARE))
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +38,7 @@ def next_word() -> NextWordOnIds:
     model = build_next_word_model(config)
     numbers = np.random.default_rng(29)
     model.set_weights([numbers.normal(0, 0.9, w.shape) for w in model.get_weights()])
-    return NextWordOnIds(model)
+    return NextWordOnIds(model, len(RARE))
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +53,7 @@ def write(next_word, tmp_path_factory):
     card = {
         "contract": CONTRACT_VERSION,
         "kind": KIND,
-        "vocabulary_size": len(WORDS),
+        "vocabulary_size": len(ALL),
         "first_word": VOCABULARY.first,
         "own_words": OWN_WORDS,
         "state_shapes": next_word.state_shapes,
@@ -168,13 +171,14 @@ def test_a_file_from_before_the_cache_still_suggests(next_word, write, tmp_path)
     step = before.step.get_concrete_function(
         token=tf.TensorSpec((1,), tf.int32), **state_specs(shapes)
     )
-    card = dict(Model(write()).card, state_shapes=shapes)
+    size = {"vocabulary_size": len(WORDS)}
+    card = dict(Model(write()).card, state_shapes=shapes) | size
     del card["own_words"]
     path = write_tflite(
         tmp_path / "before.tflite",
         convert(before, {"step": step}),
         card,
-        {"vocabulary.json": VOCABULARY.to_json()},
+        {"vocabulary.json": TypedVocabulary(WORDS).to_json()},
     )
     found = Keyboard(Model(path)).suggest("the zebra k")
     assert {word for word, _ in found} == {"king", "kin"}
@@ -215,7 +219,7 @@ def test_a_character_costs_no_step_and_a_word_one(exported):
 def test_at_a_tie_the_lower_id_comes_first(exported):
     keyboard = Keyboard(Model(exported))
     states = keyboard._memory[1][0]
-    logits = np.zeros((1, len(WORDS) + OWN_WORDS), np.float32)
+    logits = np.zeros((1, len(ALL) + OWN_WORDS), np.float32)
     logits[0, len(WORDS) - 2] = 1
     keyboard._step = lambda **_: {"logits": logits, **states}
     found = [word for word, _ in keyboard.suggest("a ", 6)]
@@ -257,7 +261,7 @@ def refused(path: Path, *arguments: str) -> str:
             {"kind": "encoder", "length": 7},
             "of the kind 'encoder', not 'next-word model'",
         ),
-        ({"first_word": 99}, "first_word=99 is no id of 14 words"),
+        ({"first_word": 99}, "first_word=99 is no id of 17 words"),
         ({"first_word": None}, "first_word is None, not a whole number"),
         ({"first_word": True}, "first_word is True, not a whole number"),
         (
@@ -268,10 +272,23 @@ def refused(path: Path, *arguments: str) -> str:
         ({"contract": 99}, "speaks contract 99"),
         (
             {"own_words": 3},
-            "logits of step is float32[1, 514], where the card promises",
+            "logits of step is float32[1, 517], where the card promises",
         ),
         ({"own_words": None}, "own_words is None, not a whole number"),
-        ({"vocabulary_size": 3}, "vocabulary.json has 14 words, the model 3"),
+        *(
+            (
+                {"vocabulary": json.dumps({"words": ALL, "rare_words": number})},
+                complaint,
+            )
+            for number, complaint in (
+                (True, "rare_words is True, not a whole number"),
+                (-1, "rare_words is -1, not a whole number"),
+                (2, "no embedding of 15 rows"),
+                (0, "no embedding of 17 rows"),
+                (10**9, "no embedding of -999999983 rows"),
+            )
+        ),
+        ({"vocabulary_size": 3}, "vocabulary.json has 17 words, the model 3"),
     ],
 )
 def test_a_file_that_does_not_fit_is_refused_in_a_line(write, changes, complaint):

@@ -64,6 +64,15 @@ def test_what_is_left_is_expected_and_then_measured(clock, capsys):
     assert lines[-2].startswith("part 2 of 2, char_rnn: about ")
 
 
+def test_what_a_part_measures_after_its_training_is_expected(clock):
+    watched = Outlook(["next_word", "tagger"], "fast", {"next_word": 90.0})
+    keyboard, tagger = (SECONDS[name]["fast"] for name in ("next_word", "tagger"))
+    watched.begin("next_word")
+    assert watched.left() == (keyboard + 90, keyboard + 90 + tagger)
+    train(watched, clock, 20, 2, lambda done: 1.0, until=10)
+    assert watched.left()[0] == 30 + 90 + EXPORT
+
+
 def test_the_first_seconds_of_a_training_are_enough(clock, capsys):
     watched = Outlook(["char_rnn"], "fast")
     watched.begin("char_rnn")

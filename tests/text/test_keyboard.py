@@ -11,17 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kerasseq.on_device import suggest as device
+from kerasseq.text.caret import Caret, capitalized
 from kerasseq.text.in_graph import forms_in_graph, has_letter_in_graph
 from kerasseq.text.keyboard import (
     LONGEST_WORD,
     SENTENCE_ENDS,
-    Caret,
     TypedText,
     TypedVocabulary,
-    capitalized,
     has_letter,
 )
-from kerasseq.text.words import lower_case
+from kerasseq.text.words import SPECIALS, lower_case
 
 # What real texts contain, and what breaks programs.
 FRAGMENTS = st.text(
@@ -146,6 +145,30 @@ def test_the_vocabulary_is_as_large_as_it_may_be():
         TypedVocabulary.from_text(text, least_count=4)
     long = TypedText.from_text(f"{'x' * LONGEST_WORD} {'y' * (LONGEST_WORD + 1)} " * 2)
     assert TypedVocabulary.from_text(long).words[3:] == ("x" * LONGEST_WORD,)
+
+
+def test_rare_words_come_last_and_are_in_the_text():
+    text = TypedText.from_text("a a . . 4 4 c c d d Zoo b 5 zoo e f a b g h h")
+    train, _ = text.split()
+    vocabulary = TypedVocabulary.from_text(train, most=4, most_rare=3)
+    assert vocabulary.words[3:] == (".", "4", "a", "b", "c", "d", "zoo")
+    assert (vocabulary.num_known, vocabulary.num_rare, vocabulary.first) == (7, 3, 5)
+    # Neither numbers, nor words that only the held-out end has.
+    every = TypedVocabulary.from_text(train, most_rare=99)
+    assert every.words[every.num_known :] == ("e", "f", "g")
+    assert TypedVocabulary.from_text(train, most=4).num_rare == 0
+
+
+def test_rare_words_are_saved_and_loaded(tmp_path):
+    vocabulary = TypedVocabulary((*SPECIALS, ".", "a", "b", "c"), num_rare=2)
+    path = vocabulary.save(tmp_path / "vocabulary.json")
+    assert json.loads(path.read_text())["rare_words"] == 2
+    assert TypedVocabulary.load(path) == vocabulary
+    words = '{"words": ["<PAD>", "<UNK>", "<MASK>", "a", "b"], "rare_words": %s}'
+    for number in ("-1", "2", "1.0", "true", "null", '"1"'):
+        path.write_text(words % number)
+        with pytest.raises(ValueError, match=r"rare_words is .* from 0 to 1"):
+            TypedVocabulary.load(path)
 
 
 def test_punctuation_alone_is_no_vocabulary():

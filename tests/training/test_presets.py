@@ -9,6 +9,9 @@ from hypothesis import strategies as st
 from kerasseq.training.configuration import TrainingConfig
 from kerasseq.training.presets import (
     MOST_PASSES,
+    MOST_WORDS,
+    NEXT_WORD,
+    NEXT_WORD_MOST_RARE,
     PRESETS,
     TRANSFORMERS,
     classifier_dropout,
@@ -16,6 +19,7 @@ from kerasseq.training.presets import (
     classifier_rows,
     dropout_for,
     most_characters,
+    next_word_sizes,
     units_for,
 )
 
@@ -77,6 +81,18 @@ def test_more_time_is_for_more_text_and_more_weights(presets):
     assert fast.characters < default.characters < best.characters
     sizes = [preset.units * preset.layers for preset in (fast, default, best)]
     assert sizes[0] < sizes[1] < sizes[2]
+
+
+@given(st.sampled_from([*NEXT_WORD.values()]), st.integers(5, MOST_WORDS["next_word"]))
+def test_a_keyboard_stays_below_two_megabytes_in_int8(preset, words):
+    units, size = next_word_sizes(preset, words)
+    weights = words * size + 3 * units * (units + size) + units * size
+    # Each row has a scale, a zero point and a bias; a word takes some five bytes.
+    rows = words + 2 * 3 * units + size
+    vocabulary = 5 * (words + NEXT_WORD_MOST_RARE)
+    assert weights + 15 * rows + vocabulary + 40_000 < 2_000_000
+    assert units % 16 == 0 and 128 <= units <= preset.units
+    assert size % 8 == 0 and 96 <= size <= 128
 
 
 @given(st.integers(2, 2_000), st.integers(4, 20_000))
