@@ -61,8 +61,10 @@ def build_page(cache: Path | None = None) -> Path:
     """
     sources = CHECKOUT if CHECKOUT.is_dir() else PACKAGED
     built = sources / "dist" / "index.html"
-    # One that is older than a source is of a version before.
-    if built.is_file() and built.stat().st_mtime >= _newest(sources):
+    # In a checkout, one that is older than a source is of a version before.
+    if built.is_file() and (
+        sources == PACKAGED or built.stat().st_mtime >= _newest(sources)
+    ):
         return sources / "dist"
     cache = cache or private_folder()
     built = cache / f"page-{_hash(sources)[:16]}"

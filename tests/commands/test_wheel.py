@@ -1,6 +1,8 @@
 """The wheel, installed and used from another folder."""
 
+import json
 import os
+import shutil
 import site
 import subprocess
 import sys
@@ -62,10 +64,30 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel):
         str(path.relative_to(ROOT)) for path in (ROOT / "kerasseq").rglob("*.py")
     }
     assert modules | {"kerasseq/__init__.pyi"} <= names
+    assert not any("node_modules" in name for name in names)
     assert {name.split("/")[0] for name in names} == {
         "kerasseq",
         "kerasseq-0.1.0.dist-info",
     }
+
+
+@pytest.mark.slow
+def test_the_wheel_has_the_page_and_needs_no_node(wheel, tmp_path):
+    if not shutil.which("npm"):
+        pytest.skip("npm is not installed, so the wheel has no page")
+    kerasseq = install(wheel, tmp_path / "venv", Path(site.getsitepackages()[0]))
+    (tmp_path / "m_int8.tflite").write_bytes(b"the model")
+    command = ["page", "m_int8.tflite", "--save", "page"]
+    alone = {"PATH": str(tmp_path), "HOME": str(tmp_path / "home")}
+    done = subprocess.run(
+        [kerasseq, *command], cwd=tmp_path, env=alone, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    listing = json.loads((tmp_path / "page" / "models.json").read_text())
+    for name in listing["files"]:
+        assert (tmp_path / "page" / name).stat().st_size > 0
+    assert {"index.html", "offline.js", "worker.js"} <= set(listing["files"])
+    assert not (tmp_path / "home").exists(), "nothing was built"
 
 
 @pytest.mark.slow
