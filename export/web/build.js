@@ -34,6 +34,17 @@ for (const width of [192, 512]) {
   await writeFile(`dist/icon-${width}.png`, square.render().asPng());
 }
 
+// Who passes the page on, in a wheel or a saved folder, passes these on, too.
+const { packages } = JSON.parse(await readFile("package-lock.json", "utf8"));
+let licences = "What is built into this page:\n";
+for (const [path, { version, license, dev }] of Object.entries(packages)) {
+  if (!path || dev) continue;
+  const name = path.replace("node_modules/", "");
+  licences += `\n${name} ${version}, ${license}\n`;
+  licences += await readFile(`${path}/LICENSE`, "utf8").catch(() => "");
+}
+await writeFile("dist/licences.txt", licences);
+
 // What belongs to the page, for offline.js; the server adds the models.
 const files = (await readdir("dist")).sort();
 const hash = createHash("sha256");
