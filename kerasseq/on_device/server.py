@@ -92,11 +92,11 @@ class Server:
         self.files: dict[str, Content] = {}
         self.actions: dict[str, Callable[[], None]] = {}
         files = self.share(models)
+        at = own_address(host) if ip_address(host).is_unspecified else host
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self.socket = socket.create_server((host, port), family=family)
         self.port = self.socket.getsockname()[1]
         self.connections = 0
-        at = own_address(host) if ip_address(host).is_unspecified else host
         self.address = f"http://{_in_address(at)}:{self.port}/"
         if len(models) == 1:
             (path,) = (path for path in files if files[path] is models[0])

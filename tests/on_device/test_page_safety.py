@@ -178,7 +178,7 @@ def test_another_page_reads_nothing(chromium, served, exported):
     try:
         # evil.example means this machine: the flags of this browser say so.
         port = urllib.parse.urlsplit(served.root).port
-        for path in ("", model[0]):
+        for path in ("", model[0], "models.json", "offline.js"):
             reply = page.goto(f"http://evil.example:{port}/{path}")
             assert reply.status == 421
         page.goto(other.root)
