@@ -52,7 +52,7 @@ BUILT = {
     ),
     "next_word": lambda n: (
         build_next_word_model(NextWordConfig(n + 3, 16, embedding_size=16)),
-        TypedVocabulary((*SPECIALS, *words(n))),
+        TypedVocabulary((*SPECIALS, *words(2 * n)), num_rare=n),
         {},
     ),
     "encoder": lambda n: (

@@ -32,7 +32,7 @@ from tests.support.weights import with_random_weights
 
 CHARACTERS = Vocabulary.from_text("\n " + string.ascii_letters)
 WORDS = WordVocabulary.from_sentences(["the cat sat on a mat b", "dog"])
-KEYBOARD = TypedVocabulary((*SPECIALS, ".", *string.ascii_lowercase, "the"))
+KEYBOARD = TypedVocabulary((*SPECIALS, ".", *string.ascii_lowercase, "the"), 5)
 SETTINGS = {"length": 37, "temperature": 0.9, "top_k": 6, "top_p": 0.95, "min_p": 0.01}
 LENGTH = 7
 
@@ -57,9 +57,9 @@ def modules() -> Iterable[tuple[str, object, dict, dict, object]]:
         }
         yield name, module, module.device_signatures(), card, CHARACTERS
     next_word = with_weights(
-        build_next_word_model(NextWordConfig(len(KEYBOARD.words), 48, 48))
+        build_next_word_model(NextWordConfig(KEYBOARD.num_known, 48, 48))
     )
-    module = NextWordOnIds(next_word)
+    module = NextWordOnIds(next_word, KEYBOARD.num_rare)
     card = {
         "kind": "next-word model",
         "state_shapes": module.state_shapes,
@@ -92,7 +92,7 @@ def main() -> None:
     folder = Path(sys.argv[1])
     for name, module, signatures, card, vocabulary in modules():
         text = vocabulary.to_json()
-        ((_, entries),) = json.loads(text).items()
+        entries, *_ = json.loads(text).values()
         size = {"contract": CONTRACT_VERSION, "vocabulary_size": len(entries)}
         # Four bits are for matrices that multiply a state.
         formats = [
