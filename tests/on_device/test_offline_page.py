@@ -12,6 +12,7 @@ import urllib.request
 import pytest
 
 from kerasseq.page import save_page
+from tests.support.firefox import Firefox
 from tests.support.pages import DEFAULTS, Page, Serving, keras_text
 from tests.support.serving import network_address
 
@@ -160,4 +161,29 @@ def test_without_https_it_writes_and_keeps_nothing(chromium, dist, exported, mod
         page.check()
     finally:
         one.close()
+        serving.end()
+
+
+def test_firefox_writes_with_the_server_gone(dist, exported, module, tmp_path):
+    program = shutil.which("firefox-esr") or shutil.which("firefox")
+    if not program:
+        pytest.skip("firefox is not installed")
+    serving = Serving(str(exported))
+    (tmp_path / "profile").mkdir()
+    firefox = Firefox(program, tmp_path / "profile")
+    try:
+        firefox.go(serving.root)
+        firefox.wait_for("document.getElementById('offline').textContent")
+        serving.end()
+        firefox.go(serving.root)
+        firefox.wait_for("document.querySelector('#run a') !== null")
+        firefox.evaluate("document.querySelector('#run a').click()")
+        firefox.wait_for("document.body.classList.contains('has-model')")
+        firefox.evaluate("document.getElementById('write').click()")
+        firefox.wait_for("/^Wrote/.test(document.getElementById('done').textContent)")
+        text = firefox.evaluate("document.getElementById('text').textContent")
+        seed = firefox.evaluate("document.getElementById('seed').value")
+        assert text == keras_text(module, "", seed=int(seed))
+    finally:
+        firefox.end()
         serving.end()

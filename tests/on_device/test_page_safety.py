@@ -184,6 +184,7 @@ def test_another_page_reads_nothing(chromium, served, exported):
         page.goto(other.root)
         read = """(url) => fetch(url).then((reply) => reply.status, () => "refused")"""
         assert page.evaluate(read, wanted) == "refused"
+        assert page.evaluate(read, f"{served.root}models.json") == "refused"
         here = wanted.replace("127.0.0.1", "localhost")
         assert page.evaluate(read, here) == "refused"
         own = wanted.replace(served.root, other.root)
