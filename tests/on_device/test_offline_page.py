@@ -67,6 +67,21 @@ def test_it_writes_in_flight_mode_with_the_server_gone(
     page.check()
 
 
+def test_a_network_that_does_not_answer_is_not_waited_for(
+    phone, dist, exported, module, port
+):
+    serving = Serving(f"--port={port}", str(exported))
+    page = visit(phone, serving)
+    serving.end()
+    with socket.create_server(("127.0.0.1", port)):  # it takes requests, and no more
+        began = time.monotonic()
+        page.page.goto(serving.root)
+        choose(page, "a model", exported.name)
+        assert page.write() == keras_text(module, "", seed=3)
+        assert 3.5 < time.monotonic() - began < 15, "seconds: it waits once"
+    page.check()
+
+
 def test_another_version_replaces_the_one_before(
     phone, dist, exported, module, tmp_path, port
 ):

@@ -8,6 +8,7 @@
 
 /** Milliseconds that an answer of the network may take to begin. */
 const PATIENCE = 4000;
+let patience = PATIENCE;
 const VERSION = location.search.slice(1);
 // Of one origin, each folder may have a page.
 const START = `${registration.scope} `;
@@ -32,18 +33,25 @@ async function replace() {
   await clients.claim();
 }
 
+async function find(request) {
+  const cache = await caches.open(NAME);
+  // The page's query says which model to open.
+  return cache.match(request, { ignoreSearch: request.mode === "navigate" });
+}
+
 async function answer(request) {
-  const find = async () => {
-    const cache = await caches.open(NAME);
-    // The page's query says which model to open.
-    return cache.match(request, { ignoreSearch: request.mode === "navigate" });
-  };
-  const wanted = fetch(request);
-  const late = new Promise((resolve) => setTimeout(resolve, PATIENCE)).then(find);
+  let came = false;
+  const wanted = fetch(request).finally(() => (came = true));
+  const late = new Promise((resolve) => setTimeout(resolve, patience)).then(() => {
+    if (came) return undefined;
+    patience = 0; // the next files need not wait again
+    return find(request);
+  });
+  wanted.then(() => (patience = PATIENCE)).catch(() => {});
   try {
     return (await Promise.race([wanted, late])) ?? (await wanted);
   } catch (error) {
-    const kept = await find();
+    const kept = await find(request);
     if (kept) return kept;
     throw error;
   }
