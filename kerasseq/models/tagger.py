@@ -1,5 +1,7 @@
 """The tagger: words and their bytes -> a recurrent layer each way -> tags.
 
+A linear model on n-grams of the bytes adds its scores.
+
 Ma and Hovy 2016, "End-to-end Sequence Labeling via Bi-directional LSTM-CNNs-CRF",
 sections 2.1 and 2.2. Instead of the CRF, which found fewer new names, `tag_sequences`
 allows only valid sequences of tags.
@@ -14,6 +16,7 @@ import keras
 from kerasseq.layers.checks import check_config
 from kerasseq.layers.recurrent import LSTM
 from kerasseq.layers.reverse import ReverseTokens
+from kerasseq.layers.spelling import SpellingScores
 from kerasseq.text.tags import tag_names
 from kerasseq.text.words import PAD
 
@@ -35,6 +38,8 @@ class TaggerConfig:
         units: state size of each of the two recurrent layers.
         dropout: fraction of the recurrent layers' inputs and outputs dropped in
             training, the same elements at all tokens of a sentence.
+        num_ngrams: rows of the table that the n-grams of spellings share.
+        ngram_dropout: fraction of these rows dropped in training.
         device_length: the most tokens that an exported `.tflite` file reads at once.
     """
 
@@ -46,6 +51,8 @@ class TaggerConfig:
     num_filters: int = 64
     units: int = 100
     dropout: float = 0.5
+    num_ngrams: int = 16_381
+    ngram_dropout: float = 0.2
     device_length: int = 64
 
     def __post_init__(self) -> None:
@@ -87,7 +94,12 @@ def build_tagger(config: TaggerConfig) -> keras.Model:
         config.num_filters, (1, 3), padding="same", activation="relu", name="spelling"
     )(spelled)
     spelled = keras.ops.max(spelled, axis=2)  # (B, T, F)
-    x = keras.layers.Concatenate(name="tokens")([words, spelled])
+    # A linear model on the n-grams of a token is a first guess, which the recurrent
+    # layers read of all tokens, and which is added to their logits.
+    guess = SpellingScores(
+        config.num_ngrams, len(config.tags), config.ngram_dropout, name="guess"
+    )(letters)
+    x = keras.layers.Concatenate(name="tokens")([words, spelled, guess])
     x = dropout("dropout")(x)
     turn = ReverseTokens(name="turn")
     forward = LSTM(config.units, return_sequences=True, name="forward")(x)
@@ -98,4 +110,5 @@ def build_tagger(config: TaggerConfig) -> keras.Model:
     x = dropout("context_dropout")(x)
     # Losses need float32 logits, whatever the dtype policy.
     logits = keras.layers.Dense(len(config.tags), dtype="float32", name="logits")(x)
+    logits = keras.layers.Add(dtype="float32", name="sum")([logits, guess])
     return keras.Model([word_ids, letters], logits, name="tagger")

@@ -39,11 +39,11 @@ from kerasseq.scores.entities import (
 )
 from kerasseq.signatures.tagger import BATCH_SIZE, TaggerOnIds, tag_sentences
 from kerasseq.text.encodings import point_out_controls
-from kerasseq.text.tags import find_entities
+from kerasseq.text.tags import find_entities, tag_names
 from kerasseq.text.words import WordVocabulary
 from kerasseq.training.callbacks import HistoryFile, verbosity
 from kerasseq.training.compiling import compile_for_training
-from kerasseq.training.presets import MOST_WORDS, tagger_training
+from kerasseq.training.presets import MOST_WORDS, tagger_rows, tagger_training
 
 SHOWN_SENTENCES = 40
 PRINTED_SENTENCES = 8
@@ -95,7 +95,7 @@ def plan(options: Options) -> Plan:
     longest = max(len(sentence.tokens) for sentence in held_out)
     foresee(
         "tagger",
-        lambda: build_tagger(TaggerConfig(MOST_WORDS["tagger"], kinds)),
+        lambda: build_tagger(config_for(MOST_WORDS["tagger"], kinds)),
         # The best sequence of tags is looked for in all pairs at all tokens.
         4 * BATCH_SIZE * longest * len(tags) ** 2,
         "give fewer kinds of entities",
@@ -120,11 +120,7 @@ def train(
     history = HistoryFile(folder / "history.csv")
     start = time.perf_counter()
     model, vocabulary = fit_tagger(
-        learned,
-        kinds,
-        options.preset,
-        options.seed,
-        [history, *callbacks],
+        learned, kinds, options.preset, options.seed, [history, *callbacks]
     )
     seconds = time.perf_counter() - start
 
@@ -177,6 +173,12 @@ def train(
     return "tagger"
 
 
+def config_for(num_words: int, kinds: Sequence[str]) -> TaggerConfig:
+    """The sizes of a tagger of these kinds."""
+    rows = tagger_rows(len(tag_names(kinds)))
+    return TaggerConfig(num_words, tuple(kinds), num_ngrams=rows)
+
+
 def fit_tagger(
     sentences: Sequence[TaggedSentence],
     kinds: Sequence[str],
@@ -197,7 +199,7 @@ def fit_tagger(
         (token for sentence in sentences for token in sentence.tokens),
         MOST_WORDS["tagger"],
     )
-    config = TaggerConfig(len(vocabulary), tuple(kinds))
+    config = config_for(len(vocabulary), kinds)
     longest = max(len(sentence.tokens) for sentence in sentences)
     length = min(longest, config.device_length)
     training = tagger_training(preset, len(sentences), length)

@@ -99,6 +99,8 @@ ENCODER_STEPS = {"fast": 300, "default": 600, "best": 600}
 TAGGER_STEPS = {"fast": 800, "default": 2000, "best": 4500}
 TAGGER_MOST_PASSES = 45
 TAGGER_ROUNDS = 10
+# Rows of its table of n-grams: fewer where many tags each have a weight in a row.
+TAGGER_MOST_ROWS, TAGGER_FEWEST_ROWS, TAGGER_TABLE = 16_381, 2_000, 213_000
 
 CLASSIFIER_EPOCHS = 12
 CLASSIFIER_BATCH_SIZE = 128
@@ -205,6 +207,12 @@ def tagger_training(preset: str, num_sentences: int, length: int) -> TrainingCon
         learning_rate=6e-3,
         clip_norm=5.0,
     )
+
+
+def tagger_rows(num_tags: int) -> int:
+    """Rows of a tagger's table of n-grams, which has a weight for each tag."""
+    rows = max(TAGGER_FEWEST_ROWS, TAGGER_TABLE // num_tags)
+    return min(TAGGER_MOST_ROWS, rows)
 
 
 def classifier_batch_size(num_sentences: int) -> int:

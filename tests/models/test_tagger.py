@@ -98,15 +98,23 @@ def test_only_the_bytes_show_the_case(model):
     assert np.abs(upper - lower).max() > 1e-5
 
 
-def test_the_two_layers_are_keras_s_bidirectional(model):
-    """The same weights in Keras's own layer, on a sentence without padding."""
+def test_the_two_layers_are_keras_s_bidirectional():
+    """The same weights in Keras's own layer, on a sentence without padding.
+
+    The scores of the spellings are among its inputs, and are added to its logits.
+    """
+    model = build_tagger(CONFIG)
+    guess = model.get_layer("guess")
+    guess.table.assign(np.random.default_rng(1).normal(size=guess.table.shape))
     inputs = encode_tokens([SENTENCES[0].tokens], VOCABULARY, 5)
     x = keras.Model(model.inputs, model.get_layer("tokens").output)(inputs)
     theirs = keras.layers.Bidirectional(keras.layers.LSTM(3, return_sequences=True))
     theirs.build(x.shape)
     forward, backward = model.get_layer("forward"), model.get_layer("backward")
     theirs.set_weights([*forward.get_weights(), *backward.get_weights()])
-    expected = model.get_layer("logits")(theirs(x))
+    scores = guess(inputs[1])
+    np.testing.assert_array_equal(x[..., -len(CONFIG.tags) :], scores)
+    expected = model.get_layer("logits")(theirs(x)) + scores
     np.testing.assert_allclose(model(inputs), expected, atol=1e-6)
 
 
