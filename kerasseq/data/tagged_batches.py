@@ -14,7 +14,7 @@ from kerasseq.text.words import PAD, UNKNOWN, WordVocabulary
 
 HIDDEN_BYTE = 1
 # 0 weights all tokens alike; 1 gives entities as much weight in all as other tokens.
-ENTITY_WEIGHT_POWER = 0.75
+ENTITY_WEIGHT_POWER = 0.6
 
 
 def encode_tokens(

@@ -52,7 +52,7 @@ class TaggerConfig:
     units: int = 100
     dropout: float = 0.5
     num_ngrams: int = 16_381
-    ngram_dropout: float = 0.2
+    ngram_dropout: float = 0.4
     device_length: int = 64
 
     def __post_init__(self) -> None:

@@ -147,7 +147,7 @@ def test_batches_by_hand():
             assert (letters[row].numpy() == spelled[index]).all()
             assert right[row, :count].numpy().tolist() == [tags[tag] for tag in kept]
             # 3 of the 7 tokens are in entities.
-            expected = [(4 / 3) ** 0.75 if tag != "O" else 1.0 for tag in kept]
+            expected = [(4 / 3) ** 0.6 if tag != "O" else 1.0 for tag in kept]
             np.testing.assert_allclose(weights[row, :count], expected, rtol=1e-6)
             assert not weights[row, count:].numpy().any()
     assert len(seen) > 1, "the order changes"
