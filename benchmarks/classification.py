@@ -25,7 +25,7 @@ import tensorflow as tf
 
 from kerasseq.data.labelled import LabelledSentences, read_labelled_sentences
 from kerasseq.models.classifier import predict
-from kerasseq.runs.classifier import choose_sizes, choose_words
+from kerasseq.runs.classifier import choose_sizes, choose_words, encode_sentences
 from kerasseq.scores.classes import accuracy, macro_f1
 from kerasseq.scores.naive_bayes import naive_bayes
 from kerasseq.training.classifier import learn
@@ -48,14 +48,13 @@ def measure(
     vocabulary = choose_words(texts, num_classes)
     config = choose_sizes(vocabulary, num_classes, blocks)
     model = learn(
-        [vocabulary.encode(text)[: config.max_length] for text in texts],
+        encode_sentences(texts, vocabulary, config),
         class_ids[training],
         config,
         seed=0,
     )
     seconds = time.perf_counter() - start
-    tested = [vocabulary.encode(text)[: config.max_length] for text in others]
-    answers = predict(model, tested)
+    answers = predict(model, encode_sentences(others, vocabulary, config))
     predicted = np.array([answer.probabilities.argmax() for answer in answers])
     actual = class_ids[held_out]
     matrix = tf.math.confusion_matrix(actual, predicted, num_classes).numpy()

@@ -8,7 +8,7 @@
 #include "archive.h"
 #include "text.h"
 
-enum { CONTRACT = 2 };
+enum { CONTRACT = 3 };
 
 /* A tensor of one row that a signature must have; 0 stands for the vocabulary. */
 typedef struct {

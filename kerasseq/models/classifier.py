@@ -1,13 +1,14 @@
 """The classifier: words -> embeddings -> attention pooling -> classes.
 
-Naive Bayes on words and pairs of words adds its scores. Encoder blocks can stand
-between embeddings and pooling.
-Shapes: B batch, T words, C model size, K classes, V vocabulary.
+Naive Bayes on words, pairs of words and the bytes of words adds its scores. Encoder
+blocks can stand between embeddings and pooling.
+Shapes: B batch, T words, L bytes of a word, C model size, K classes, V vocabulary. The
+contract calls the bytes letters.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import keras
 import numpy as np
@@ -15,11 +16,17 @@ import numpy as np
 from kerasseq.layers.attention import Shape, Tensor
 from kerasseq.layers.checks import check_config, check_divisible, check_fraction
 from kerasseq.layers.encoder_block import EncoderBlock
-from kerasseq.layers.naive_bayes import NaiveBayes
+from kerasseq.layers.naive_bayes import NaiveBayes, SpellingBayes, WeightedSum
 from kerasseq.layers.pooling import AttentionPooling
 from kerasseq.layers.positions import SinusoidalPositions
 from kerasseq.text.wording import counted
 from kerasseq.text.words import PAD, UNKNOWN
+
+# A text without a known word has a label only where this probability supports it.
+SURE = 0.9
+BATCH_SIZE = 64
+# Ids (T,) and letters (T, L), as from `WordVocabulary.encode_spelled`.
+Sentence: TypeAlias = tuple[np.ndarray, np.ndarray]
 
 
 @keras.saving.register_keras_serializable(package="kerasseq")
@@ -66,32 +73,6 @@ class WordDropout(keras.layers.Layer):
         return {**super().get_config(), "rate": self.rate}
 
 
-@keras.saving.register_keras_serializable(package="kerasseq")
-class WeightedSum(keras.layers.Layer):
-    """Adds other scores of the classes to logits, each times a learned factor.
-
-    Call arguments:
-        inputs: logits (B, K) and scores (B, K, S).
-
-    Returns:
-        (B, K).
-    """
-
-    def build(self, input_shape: Sequence[Shape]) -> None:
-        self.factors = self.add_weight(
-            shape=(input_shape[1][-1],),
-            initializer=keras.initializers.Constant(0.3),
-            name="factors",
-        )
-
-    def call(self, inputs: Sequence[Tensor]) -> Tensor:
-        logits, scores = inputs
-        return logits + keras.ops.sum(scores * self.factors, axis=-1)
-
-    def compute_output_shape(self, input_shape: Sequence[Shape]) -> Shape:
-        return input_shape[0]
-
-
 @dataclass(frozen=True)
 class ClassifierConfig:
     """Sizes of a classifier, and how much of it is dropped in training.
@@ -108,6 +89,8 @@ class ClassifierConfig:
         feed_forward_size: units of each block's feed-forward layer.
         max_length: the longest sentence, in words, that blocks read.
         num_pairs: rows of the table that pairs of words share.
+        num_letters: L, the first bytes of a word that are read.
+        num_ngrams: rows of the table that n-grams of these bytes share.
         word_dropout: fraction of the words replaced by the unknown word in training.
         dropout: fraction dropped in training of the embedded words, in each block, and
             of the pooled vector.
@@ -125,6 +108,8 @@ class ClassifierConfig:
     feed_forward_size: int = 128
     max_length: int = 128
     num_pairs: int = 8192
+    num_letters: int = 24
+    num_ngrams: int = 8192
     word_dropout: float = 0.4
     dropout: float = 0.5
 
@@ -136,7 +121,8 @@ class ClassifierConfig:
         blocks = counted(self.num_blocks, "Transformer block")
         return (
             f"word vectors of size {self.model_size:,}, {blocks}, pairs of words in "
-            f"{self.num_pairs:,} rows, at most {counted(self.max_length, 'word')}, "
+            f"{self.num_pairs:,} rows, n-grams of letters in {self.num_ngrams:,}, at "
+            f"most {counted(self.max_length, 'word')}, "
             f"dropout {self.dropout:g}"
         )
 
@@ -152,16 +138,18 @@ def build_classifier(config: ClassifierConfig) -> keras.Model:
     Padding on the right (id 0) changes nothing.
 
     Returns:
-        A functional model from "token_ids", int32 (B, T), to a dict: "logits" (B, K)
-        and "weights" (B, T), the pooling's weight of each word, both float32.
+        A functional model from "token_ids", int32 (B, T), and "letters", int32
+        (B, T, L), to a dict: "logits" (B, K) and "weights" (B, T), the pooling's weight
+        of each word, both float32.
 
     Example:
         >>> model = build_classifier(ClassifierConfig(vocabulary_size=7, num_classes=3))
-        >>> outputs = model(np.array([[3, 5, 0]]))
+        >>> outputs = model([np.array([[3, 5, 0]]), np.zeros((1, 3, 24), int)])
         >>> {name: tuple(output.shape) for name, output in outputs.items()}
         {'logits': (1, 3), 'weights': (1, 3)}
     """
     token_ids = keras.Input((None,), dtype="int32", name="token_ids")
+    letters = keras.Input((None, config.num_letters), dtype="int32", name="letters")
     mask = keras.ops.not_equal(token_ids, PAD)
     x = WordDropout(config.word_dropout, name="word_dropout")(token_ids)
     x = keras.layers.Embedding(
@@ -187,12 +175,21 @@ def build_classifier(config: ClassifierConfig) -> keras.Model:
     x = keras.layers.Dropout(config.dropout, name="pooled_dropout")(x)
     # Softmax and losses need float32 logits, whatever the dtype policy.
     logits = keras.layers.Dense(config.num_classes, dtype="float32", name="logits")(x)
-    scores = NaiveBayes(
-        config.vocabulary_size, config.num_pairs, config.num_classes, name="naive_bayes"
-    )(token_ids)
+    scores = [
+        NaiveBayes(
+            config.vocabulary_size,
+            config.num_pairs,
+            config.num_classes,
+            name="naive_bayes",
+        )(token_ids),
+        SpellingBayes(config.num_ngrams, config.num_classes, name="spelling_bayes")(
+            letters
+        ),
+    ]
+    scores = keras.layers.Concatenate(dtype="float32", name="scores")(scores)
     logits = WeightedSum(dtype="float32", name="weighted_sum")([logits, scores])
     outputs = {"logits": logits, "weights": weights}
-    return keras.Model(token_ids, outputs, name="classifier")
+    return keras.Model([token_ids, letters], outputs, name="classifier")
 
 
 class Prediction(NamedTuple):
@@ -207,21 +204,30 @@ class Prediction(NamedTuple):
     weights: np.ndarray
 
 
-def predict(
-    classifier: keras.Model, sequences: Sequence[np.ndarray]
-) -> list[Prediction]:
+def predict(classifier: keras.Model, sentences: Sequence[Sentence]) -> list[Prediction]:
     """Classify sentences.
 
     Args:
         classifier: from `build_classifier`.
-        sequences: N arrays of ids (T_n,).
+        sentences: N.
     """
-    token_ids = keras.utils.pad_sequences(sequences, padding="post")
-    outputs = classifier.predict(token_ids, batch_size=256, verbose=0)
-    probabilities = keras.ops.convert_to_numpy(keras.ops.softmax(outputs["logits"]))
+    found = []
+    for start in range(0, len(sentences), BATCH_SIZE):
+        batch = sentences[start : start + BATCH_SIZE]
+        outputs = classifier.predict_on_batch(pad(batch))
+        probabilities = keras.ops.convert_to_numpy(keras.ops.softmax(outputs["logits"]))
+        found += [
+            Prediction(row, weights[: len(ids)])
+            for row, weights, (ids, _) in zip(
+                probabilities, outputs["weights"], batch, strict=True
+            )
+        ]
+    return found
+
+
+def pad(sentences: Sequence[Sentence]) -> list[np.ndarray]:
+    """Ids int32 (N, T) and letters int32 (N, T, L) of sentences, T the longest's."""
     return [
-        Prediction(row, weights[: len(sequence)])
-        for row, weights, sequence in zip(
-            probabilities, outputs["weights"], sequences, strict=True
-        )
+        keras.utils.pad_sequences(each, padding="post")
+        for each in zip(*sentences, strict=True)
     ]

@@ -37,7 +37,7 @@ FORMS = {
     "char_transformer": READS_ON,
     "next_word": READS_ON,
     "encoder": Form([2], {"embeddings": 3}),
-    "classifier": Form([2], {"logits": 2, "weights": 2}),
+    "classifier": Form([2, 3], {"logits": 2, "weights": 2}),
     "tagger": Form([2, 3], {"": 3}),
     "translation": Form(
         [2, 2],

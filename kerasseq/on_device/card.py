@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-CONTRACT_VERSION = 2
+CONTRACT_VERSION = 3
 CHARACTERS = "character model"
 WORDS = "next-word model"
 ENCODER = "encoder"
@@ -105,7 +105,7 @@ OF_KIND: Mapping[str, Rules] = {
         "num_letters": whole(1),
         "tags": names(1, "O|[BI]-.+"),
     },
-    CLASSIFIER: {"length": whole(1), "labels": names(2)},
+    CLASSIFIER: {"length": whole(1), "num_letters": whole(1), "labels": names(2)},
     TRANSLATOR: {
         "length": whole(2),
         "memory_shapes": SHAPES,

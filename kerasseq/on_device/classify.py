@@ -3,7 +3,8 @@
 It needs numpy, ai-edge-litert and the programs beside it; README.md beside this file
 describes the format. Without a text, it reads lines from standard input. A line of
 output has the label, its probability and the text, with the words that the model looked
-at most in brackets. Label and probability are empty where it knows none of the words.
+at most in brackets. Label and probability are empty where it knows none of the words
+and their letters leave doubt.
 """
 
 import sys
@@ -14,14 +15,17 @@ if __package__:
     from .card import CLASSIFIER
     from .command import Command, json_line, mark, read_lines, visible
     from .model_file import Model
-    from .words import UNKNOWN, Word, divide, encode_words, lower_case
+    from .words import UNKNOWN, Word, divide, encode_words, lower_case, spell
 else:  # copied: beside one another
     from card import CLASSIFIER  # type: ignore[no-redef]
     from command import Command, json_line, mark, read_lines, visible  # type: ignore[no-redef]
     from model_file import Model  # type: ignore[no-redef]
-    from words import UNKNOWN, Word, divide, encode_words, lower_case  # type: ignore[no-redef]
+    from words import UNKNOWN, Word, divide, encode_words, lower_case, spell  # type: ignore[no-redef]
 
 import numpy as np
+
+# The least probability of a label that only the letters of unknown words support.
+SURE = 0.9
 
 
 class Answer(NamedTuple):
@@ -29,7 +33,7 @@ class Answer(NamedTuple):
 
     Attributes:
         label: of the most probable class, at a tie the first; None if the model knows
-            none of the words.
+            none of the words and the probability is below 0.9.
         probability: of that class, 0 to 1, or None.
         words: the words and signs that the model read, in lower case.
         offsets: of each the index of its first character (code point) in the text, and
@@ -62,6 +66,7 @@ class Classifier:
     Attributes:
         labels: the names of the classes.
         length: how many words of a text it reads.
+        num_letters: how many bytes of a word it reads.
 
     Raises:
         ValueError: it holds another kind of model, or does not match its card.
@@ -72,6 +77,7 @@ class Classifier:
         self._words = model.vocabulary["words"]
         self.labels: list[str] = model.card["labels"]
         self.length: int = model.card["length"]
+        self.num_letters: int = model.card["num_letters"]
         self._run = model.signatures()["classify"]
 
     def classify(self, text: str) -> Answer:
@@ -88,13 +94,17 @@ class Classifier:
         words = [lower_case(word.text) for word in found]
         offsets = [(word.start, word.end) for word in found]
         token_ids = encode_words(words, self._words, self.length)
-        outputs = self._run(token_ids=token_ids)
+        letters = np.zeros((1, self.length, self.num_letters), np.int32)
+        letters[0, : len(found)] = spell(
+            [word.text for word in found], self.num_letters
+        )
+        outputs = self._run(token_ids=token_ids, letters=letters)
         weights = outputs["weights"][0, : len(words)]
-        if token_ids.max() <= UNKNOWN:
-            return Answer(None, None, words, offsets, weights)
         probabilities = outputs["probabilities"][0]
         best = int(probabilities.argmax())
         probability = float(probabilities[best])
+        if token_ids.max() <= UNKNOWN and probability < SURE:
+            return Answer(None, None, words, offsets, weights)
         return Answer(self.labels[best], probability, words, offsets, weights)
 
 

@@ -51,13 +51,14 @@ def promised(card: Mapping[str, Any]) -> dict[str, Ends]:
     if kind == TRANSLATOR:
         return _promised_of_translator(card, length)
     ids, weights = _int32(1, length), _float32(1, length)
-    if kind == TAGGER:
+    if kind in (TAGGER, CLASSIFIER):
         letters = _int32(1, length, card["num_letters"])
+    if kind == TAGGER:
         return {"tag": ({"word_ids": ids, "letters": letters}, {"tags": ids})}
     if kind == CLASSIFIER:
         probabilities = _float32(1, len(card["labels"]))
         outputs = {"probabilities": probabilities, "weights": weights}
-        return {"classify": ({"token_ids": ids}, outputs)}
+        return {"classify": ({"token_ids": ids, "letters": letters}, outputs)}
     assert kind == ENCODER
     outputs = {
         "embeddings": _float32(1, length, None),

@@ -13,12 +13,12 @@ if __package__:
     from .card import TAGGER
     from .command import Command, is_terminal, json_line, mark, read_lines, visible
     from .model_file import Model
-    from .words import UNKNOWN, Word, divide, lower_case
+    from .words import UNKNOWN, Word, divide, lower_case, spell
 else:  # copied: beside one another
     from card import TAGGER  # type: ignore[no-redef]
     from command import Command, is_terminal, json_line, mark, read_lines, visible  # type: ignore[no-redef]
     from model_file import Model  # type: ignore[no-redef]
-    from words import UNKNOWN, Word, divide, lower_case  # type: ignore[no-redef]
+    from words import UNKNOWN, Word, divide, lower_case, spell  # type: ignore[no-redef]
 
 import numpy as np
 
@@ -103,8 +103,7 @@ def encode_tokens(
     letters = np.zeros((1, length, num_letters), np.int32)
     for index, token in enumerate(tokens):
         word_ids[0, index] = ids.get(lower_case(token), UNKNOWN)
-        spelling = token.encode("utf-8", "replace")[:num_letters]
-        letters[0, index, : len(spelling)] = list(spelling)
+    letters[0, : len(tokens)] = spell(tokens, num_letters)
     return {"word_ids": word_ids, "letters": letters}
 
 

@@ -123,6 +123,15 @@ def number_words(
     return ids, own
 
 
+def spell(words: Sequence[str], num_letters: int) -> np.ndarray:
+    """The first L bytes of each word in UTF-8, uint8 (T, L), padded with 0."""
+    letters = np.zeros((len(words), num_letters), np.uint8)
+    for row, word in zip(letters, words, strict=True):
+        spelling = word.encode("utf-8", "replace")[:num_letters]
+        row[: len(spelling)] = np.frombuffer(spelling, np.uint8)
+    return letters
+
+
 def parse_ranges(table: str) -> list[tuple[int, int]]:
     """The first and the last code points of a table of `unicode_ranges`."""
     pairs = (pair.split("-") for pair in table.split())

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from kerasseq.data.labelled import LabelledSentences
 from kerasseq.files.report import Check
+from kerasseq.models.classifier import SURE, pad
 from kerasseq.recipes.made_up import RANDOM_WORDS, random_sentences
 from kerasseq.recipes.sentences import check_words, largest_difference, run_rows
 from kerasseq.recipes.shipping import Measured, OpenFile, about, ship
@@ -24,13 +25,16 @@ ALLOWED_DIFFERENCE = {"float32": 1e-5, "float16": 5e-3, "int8": 5e-2}
 
 
 class Expected(NamedTuple):
-    """Keras's answers for held-out sentences: N sentences, T words, K classes.
+    """Keras's answers for held-out sentences.
+
+    Shapes: N sentences, T words, L bytes of a word, K classes.
 
     Attributes:
         sentences: N texts.
         class_ids: int (N,), their actual classes.
         token_ids: int32 (N, T), T the longest sentence's words, at most the length
             that a file reads.
+        letters: int32 (N, T, L).
         probabilities: float32 (N, K).
         weights: float32 (N, T).
     """
@@ -38,6 +42,7 @@ class Expected(NamedTuple):
     sentences: Sequence[str]
     class_ids: np.ndarray
     token_ids: np.ndarray
+    letters: np.ndarray
     probabilities: np.ndarray
     weights: np.ndarray
 
@@ -56,7 +61,7 @@ def ship_classifier(
     length = on_ids.max_length
     on_text = ClassifierOnText(on_ids, vocabulary, labels, length)
     figures = {} if held_out is not None else RANDOM_WORDS
-    expected = expect(classifier, vocabulary, labels, length, held_out)
+    expected = expect(on_ids, classifier, vocabulary, labels, held_out)
     return ship(
         stem,
         classifier,
@@ -64,6 +69,7 @@ def ship_classifier(
         {
             **about("classifier", classifier, training),
             "length": length,
+            "num_letters": on_ids.num_letters,
             "model_size": classifier.get_layer("embedding").output_dim,
             "blocks": sum(
                 layer.name.startswith("block_") for layer in classifier.layers
@@ -105,10 +111,10 @@ def read_labelled_lines(path: Path) -> LabelledSentences:
 
 
 def expect(
+    on_ids: ClassifierOnIds,
     classifier: keras.Model,
     vocabulary: WordVocabulary,
     labels: Sequence[str],
-    length: int,
     held_out: LabelledSentences | None,
 ) -> Expected:
     """Let the Keras model classify held-out sentences, or else random words.
@@ -122,10 +128,12 @@ def expect(
         # At even distances, since a file may be in the order of its classes.
         step = -(-len(held_out.sentences) // CHECKED_SENTENCES) or 1
         sentences = held_out.sentences[::step]
-    token_ids = keras.utils.pad_sequences(
-        [vocabulary.encode(line)[:length] for line in sentences], padding="post"
-    )
-    outputs = classifier.predict_on_batch(token_ids)
+    spelled = [
+        vocabulary.encode_spelled(line, on_ids.num_letters, on_ids.max_length)
+        for line in sentences
+    ]
+    token_ids, letters = pad(spelled)
+    outputs = classifier.predict([token_ids, letters], batch_size=50, verbose=0)
     probabilities = tf.nn.softmax(outputs["logits"]).numpy()
     class_ids = probabilities.argmax(axis=1)
     if held_out is not None:
@@ -136,7 +144,9 @@ def expect(
                 f"{', '.join(labels)}; take those of the same model, or train it again"
             )
         class_ids = np.array([labels.index(name) for name in held_out.labels[::step]])
-    return Expected(sentences, class_ids, token_ids, probabilities, outputs["weights"])
+    return Expected(
+        sentences, class_ids, token_ids, letters, probabilities, outputs["weights"]
+    )
 
 
 def check_saved_model(
@@ -148,15 +158,17 @@ def check_saved_model(
     """The SavedModel, loaded again, splits and classifies as Python and Keras do."""
     found = loaded.signatures["classify"](sentences=tf.constant(expected.sentences))
     given = [label.decode() for label in found["labels"].numpy()]
-    best = found["probabilities"].numpy().argmax(axis=1)
+    probabilities = found["probabilities"].numpy()
+    best = probabilities.argmax(axis=1)
     known = expected.token_ids.max(axis=1) > UNKNOWN
+    told = known | (probabilities.max(axis=1) >= SURE)
     name = "saved_model"
     return [
         check_words(found["tokens"].numpy(), expected.token_ids, vocabulary),
         Check(
             name,
             "gives the likeliest label",
-            given == [labels[i] if k else "" for i, k in zip(best, known, strict=True)],
+            given == [labels[i] if k else "" for i, k in zip(best, told, strict=True)],
             expected=True,
         ),
         *compare(
@@ -164,7 +176,7 @@ def check_saved_model(
             "SavedModel",
             "float32",
             expected,
-            found["probabilities"].numpy(),
+            probabilities,
             found["weights"].numpy(),
         ),
     ]
@@ -175,9 +187,14 @@ def check_file(file: OpenFile, length: int, expected: Expected) -> Measured:
     figures: dict[str, Any] = {}
     checks = []
     words = expected.token_ids.shape[1]
-    token_ids = np.pad(expected.token_ids, ((0, 0), (0, length - words)))
+    token_ids, letters = (
+        np.pad(each, [(0, 0), (0, length - words), (0, 0)][: each.ndim])
+        for each in (expected.token_ids, expected.letters)
+    )
     for runtime, signatures in file.runtimes.items():
-        outputs, speed = run_rows(signatures["classify"], token_ids=token_ids)
+        outputs, speed = run_rows(
+            signatures["classify"], token_ids=token_ids, letters=letters
+        )
         found, weights = outputs["probabilities"], outputs["weights"][:, :words]
         checks += compare(
             file.name, runtime, file.number_format, expected, found, weights

@@ -18,7 +18,12 @@ from kerasseq.files.keras_models import save_model
 from kerasseq.files.labels import check_room, write_labels
 from kerasseq.files.report import record
 from kerasseq.files.writing import write_file
-from kerasseq.models.classifier import ClassifierConfig, build_classifier, predict
+from kerasseq.models.classifier import (
+    ClassifierConfig,
+    Sentence,
+    build_classifier,
+    predict,
+)
 from kerasseq.pictures.answers import Answer, answer_table, draw_answers
 from kerasseq.pictures.classifier import plot_confusion
 from kerasseq.pictures.losses import plot_losses
@@ -112,9 +117,20 @@ def choose_sizes(
         classifier_model_size(len(vocabulary)),
         num_blocks,
         num_pairs=classifier_rows(num_classes),
+        num_ngrams=classifier_rows(num_classes),
         word_dropout=word_dropout,
         dropout=dropout,
     )
+
+
+def encode_sentences(
+    sentences: Sequence[str], vocabulary: WordVocabulary, config: ClassifierConfig
+) -> list[Sentence]:
+    """Sentences as a classifier reads them, at least one word each."""
+    return [
+        vocabulary.encode_spelled(text, config.num_letters, config.max_length)
+        for text in sentences
+    ]
 
 
 def train(
@@ -128,9 +144,9 @@ def train(
     labels, class_ids = data.classes, data.class_ids
     config = choose_sizes(vocabulary, len(labels))
     length = config.max_length
-    sequences = [vocabulary.encode(sentence)[:length] for sentence in data.sentences]
+    sentences = encode_sentences(data.sentences, vocabulary, config)
     print(
-        f"\n{name}: {len(sequences):,} sentences of {len(labels)} classes, "
+        f"\n{name}: {len(sentences):,} sentences of {len(labels)} classes, "
         f"{len(vocabulary):,} words in the vocabulary; {config}"
     )
     if aside := about_spaces("".join(data.sentences)):
@@ -138,9 +154,9 @@ def train(
 
     start = time.perf_counter()
     history = HistoryFile(folder / "history.csv")
-    tested = [sequences[index] for index in held_out]
+    tested = [sentences[index] for index in held_out]
     classifier = learn(
-        [sequences[index] for index in training],
+        [sentences[index] for index in training],
         class_ids[training],
         config,
         options.seed,
@@ -192,7 +208,7 @@ def train(
     section = {
         "corpus": name,
         "corpus SHA-256": sha256,
-        "sentences": len(sequences),
+        "sentences": len(sentences),
         "held-out sentences": len(tested),
         "held-out sentences that were also learned from": sum(
             answer.sentence in known for answer in answers

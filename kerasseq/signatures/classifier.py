@@ -1,6 +1,7 @@
 """The classifier as it is exported: sentences in, labels and word weights out.
 
-Shapes: B sentences, T words, K classes.
+Shapes: B sentences, T words, L bytes of a word, which the contract calls letters, K
+classes.
 """
 
 from collections.abc import Sequence
@@ -9,9 +10,9 @@ import keras
 import tensorflow as tf
 
 from kerasseq.layers.positions import SinusoidalPositions
-from kerasseq.models.classifier import ClassifierConfig
+from kerasseq.models.classifier import SURE, ClassifierConfig
 from kerasseq.text.in_graph import WordTable, divide_in_graph
-from kerasseq.text.words import UNKNOWN, WordVocabulary
+from kerasseq.text.words import PAD, UNKNOWN, WordVocabulary
 
 
 class ClassifierOnIds(tf.Module):
@@ -28,6 +29,7 @@ class ClassifierOnIds(tf.Module):
         self._weights = [variable.value for variable in classifier.variables]
         self.num_words = classifier.get_layer("embedding").input_dim
         self.num_classes = classifier.get_layer("logits").units
+        self.num_letters = classifier.inputs[1].shape[-1]
         # Only blocks limit a sentence's length, but every file needs a limit.
         limits = [
             layer.max_length
@@ -45,21 +47,26 @@ class ClassifierOnIds(tf.Module):
             length: T, at least 1.
         """
         ids = tf.TensorSpec((1, length), tf.int32)
-        return {"classify": self.classify.get_concrete_function(token_ids=ids)}
+        letters = tf.TensorSpec((1, length, self.num_letters), tf.int32)
+        function = self.classify.get_concrete_function(token_ids=ids, letters=letters)
+        return {"classify": function}
 
     @tf.function
-    def classify(self, token_ids: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Classify padded ids.
+    def classify(
+        self, token_ids: tf.Tensor, letters: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        """Classify padded words.
 
         Args:
             token_ids: int32 (B, T), 0 at padding.
+            letters: int32 (B, T, L), likewise.
 
         Returns:
             probabilities float32 (B, K), which sum to 1, and weights float32 (B, T),
             the pooling's weight of each word; they also sum to 1, or to 0 if all is
             padding.
         """
-        outputs = self._classifier(token_ids, training=False)
+        outputs = self._classifier([token_ids, letters], training=False)
         return {
             "probabilities": tf.nn.softmax(outputs["logits"]),
             "weights": outputs["weights"],
@@ -108,18 +115,30 @@ class ClassifierOnText(tf.Module):
 
         Returns:
             labels string (B,), the likeliest class of each sentence, the first of
-            equally likely ones, "" where no word is known; probabilities float32
-            (B, K); tokens string (B, T), the words as the model knows them; offsets
-            int32 (B, T, 2), the index of the first character of each in its sentence,
-            and that after its last; weights float32 (B, T), zeros at padding.
+            equally likely ones, "" where no word is known and no probability is 0.9 or
+            more; probabilities float32 (B, K); tokens string (B, T), the words as the
+            model knows them; offsets int32 (B, T, 2), the index of the first character
+            of each in its sentence, and that after its last; weights float32 (B, T),
+            zeros at padding.
         """
         words, offsets = divide_in_graph(sentences)
-        token_ids = self._table(words)[:, : self._max_length]
-        outputs = self._classifying.classify(token_ids)
-        best = tf.argmax(outputs["probabilities"], axis=-1)
-        known = tf.reduce_any(token_ids > UNKNOWN, axis=-1)
+        words = words[:, : self._max_length]
+        token_ids = self._table(words)
+        # One position more, since there may be no word at all.
+        spelled = tf.pad(words.to_tensor(""), ((0, 0), (0, 1)), constant_values="")
+        letters = tf.io.decode_raw(
+            spelled, tf.uint8, fixed_length=self._classifying.num_letters
+        )
+        letters = tf.cast(letters[:, :-1], tf.int32)
+        outputs = self._classifying.classify(token_ids, letters)
+        probabilities = outputs["probabilities"]
+        best = tf.argmax(probabilities, axis=-1)
+        told = tf.reduce_any(token_ids > UNKNOWN, axis=-1) | (
+            tf.reduce_any(token_ids != PAD, axis=-1)
+            & tf.reduce_any(probabilities >= SURE, axis=-1)
+        )
         return {
-            "labels": tf.where(known, tf.gather(self._labels, best), ""),
+            "labels": tf.where(told, tf.gather(self._labels, best), ""),
             "tokens": tf.gather(self._words, token_ids),
             "offsets": offsets.to_tensor()[:, : self._max_length],
             **outputs,

@@ -14,7 +14,7 @@ import numpy as np
 
 from kerasseq.files.reading import names_in, read_json, shortened
 from kerasseq.files.writing import write_file
-from kerasseq.on_device.words import iterate_words, lower_case, split_words
+from kerasseq.on_device.words import iterate_words, lower_case, spell, split_words
 from kerasseq.text.reading import read_text
 
 # In upper case, so that no sentence contains them: its words are lower-cased.
@@ -207,6 +207,18 @@ class WordVocabulary(WordList):
             int32 (T,), T the number of words, which may be 0.
         """
         return self.encode_words(word.text for word in iterate_words(sentence))
+
+    def encode_spelled(
+        self, sentence: str, num_letters: int, length: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Encode the first `length` words of a sentence with their spelling.
+
+        Returns:
+            Ids int32 (T,), and letters uint8 (T, L): the first bytes of each word in
+            its case, in UTF-8 and padded with 0.
+        """
+        words = [word.text for word in iterate_words(sentence)][:length]
+        return self.encode_words(words), spell(words, num_letters)
 
     def encode_words(self, words: Iterable[str]) -> np.ndarray:
         """Ids of words in any case, each taken as it is, int32 (T,)."""

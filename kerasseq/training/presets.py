@@ -88,9 +88,9 @@ MOST_WORDS = {
 }
 # A word that occurs once tells a classifier only the label of its sentence.
 CLASSIFIER_LEAST_COUNT = 2
-# Weights of each of its three tables (vectors, words, pairs), so that a file in int8
-# stays below 1 MB; many classes have some thousand words and pairs nevertheless.
-CLASSIFIER_TABLE = 250_000
+# Weights of each of its four tables (vectors, words, pairs, n-grams), so that a file in
+# int8 stays below 1 MB; many classes have some thousand words and pairs nevertheless.
+CLASSIFIER_TABLE = 210_000
 CLASSIFIER_FEWEST_ROWS = 4_000
 
 ENCODER_SIZES = {"model_size": 32, "max_length": 64}

@@ -19,11 +19,16 @@ from kerasseq.models.classifier import (
 from kerasseq.text.words import PAD, UNKNOWN
 
 IDS = np.array([[3, 7, 4, 1, 5], [6, 2, 0, 0, 0]], np.int32)
+LETTERS = np.zeros((2, 5, 3), np.int32)
+LETTERS[0] = [[104, 105, 33], [105, 0, 0], [104, 104, 104], [105, 33, 0], [255, 1, 2]]
+LETTERS[1, :2] = [[33, 33, 0], [104, 105, 0]]
+INPUTS = [IDS, LETTERS]
 
 
 def build(seed: int = 0, **changes) -> keras.Model:
     keras.utils.set_random_seed(seed)
     sizes = {"model_size": 6, "num_heads": 3, "feed_forward_size": 11} | changes
+    sizes |= {"num_letters": 3, "num_ngrams": 31}
     model = build_classifier(ClassifierConfig(9, 4, **sizes))
     rng = np.random.default_rng(seed)
     query = model.get_layer("pooling").query
@@ -33,8 +38,12 @@ def build(seed: int = 0, **changes) -> keras.Model:
 
 def test_without_blocks_it_is_a_weighted_mean_by_hand():
     model = build()
-    table, query, kernel, bias, *_ = model.get_weights()
-    outputs = model.predict_on_batch(IDS)
+    table, query, kernel, bias = (
+        weights
+        for name in ("embedding", "pooling", "logits")
+        for weights in model.get_layer(name).get_weights()
+    )
+    outputs = model.predict_on_batch(INPUTS)
     for ids, logits, weights in zip(
         IDS, outputs["logits"], outputs["weights"], strict=True
     ):
@@ -49,8 +58,8 @@ def test_without_blocks_it_is_a_weighted_mean_by_hand():
 @pytest.mark.parametrize("num_blocks", [0, 2])
 def test_padding_changes_nothing(num_blocks):
     model = build(num_blocks=num_blocks)
-    padded = model.predict_on_batch(IDS)["logits"][1]
-    alone = model.predict_on_batch(IDS[1:, :2])["logits"][0]
+    padded = model.predict_on_batch(INPUTS)["logits"][1]
+    alone = model.predict_on_batch([IDS[1:, :2], LETTERS[1:, :2]])["logits"][0]
     np.testing.assert_allclose(padded, alone, atol=1e-5)
 
 
@@ -58,7 +67,11 @@ def test_order_matters_only_with_blocks():
     for num_blocks in (0, 1):
         model = build(num_blocks=num_blocks)
         one, other = (
-            model.predict_on_batch(ids)["logits"] for ids in (IDS[:1], IDS[:1, ::-1])
+            model.predict_on_batch([ids, letters])["logits"]
+            for ids, letters in (
+                (IDS[:1], LETTERS[:1]),
+                (IDS[:1, ::-1], LETTERS[:1, ::-1]),
+            )
         )
         assert np.allclose(one, other, atol=1e-5) == (num_blocks == 0)
 
@@ -73,7 +86,7 @@ def test_blocks_are_the_encoder_of_the_project():
     vectors = encoder.predict_on_batch(IDS)["embeddings"]
     pooled, _ = model.get_layer("pooling")(vectors, mask=IDS != 0)
     expected = model.get_layer("logits")(pooled)
-    found = model.predict_on_batch(IDS)["logits"]
+    found = model.predict_on_batch(INPUTS)["logits"]
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
@@ -92,18 +105,21 @@ def test_words_become_unknown_in_training_at_their_rate():
 
 def test_training_drops_and_prediction_does_not():
     model = build()
-    trained = [model(IDS, training=True)["logits"] for _ in range(2)]
+    trained = [model(INPUTS, training=True)["logits"] for _ in range(2)]
     assert not np.allclose(*trained)
-    one, other = (model(IDS)["logits"] for _ in range(2))
+    one, other = (model(INPUTS)["logits"] for _ in range(2))
     np.testing.assert_array_equal(one, other)
 
 
 def test_the_weights_are_for_the_words_of_the_sentence():
     model = build()
-    sequences = [IDS[0], IDS[1, :2]]
-    predictions = predict(model, sequences)
-    for prediction, ids in zip(predictions, sequences, strict=True):
-        logits = model.predict_on_batch(ids[None])["logits"][0]
+    model.get_layer("spelling_bayes").set_weights(
+        [np.random.default_rng(1).normal(size=(31, 4))]
+    )
+    sentences = [(IDS[0], LETTERS[0]), (IDS[1, :2], LETTERS[1, :2])]
+    predictions = predict(model, sentences)
+    for prediction, (ids, letters) in zip(predictions, sentences, strict=True):
+        logits = model.predict_on_batch([ids[None], letters[None]])["logits"][0]
         expected = np.exp(logits) / np.exp(logits).sum()
         np.testing.assert_allclose(prediction.probabilities, expected, atol=1e-6)
         assert prediction.weights.shape == ids.shape
@@ -118,15 +134,17 @@ def test_a_fresh_process_loads_and_agrees(tmp_path):
         "import sys, json, numpy as np\n"
         "from kerasseq.files.keras_models import load_model\n"
         "model = load_model(sys.argv[1])\n"
-        "print(json.dumps(model(np.array(json.loads(sys.argv[2])))['logits']"
-        ".numpy().tolist()))"
+        "inputs = [np.array(each) for each in json.loads(sys.argv[2])]\n"
+        "print(json.dumps(model(inputs)['logits'].numpy().tolist()))"
     )
     command = [sys.executable, "-c", code, tmp_path / "model.keras"]
     done = subprocess.run(
-        [*command, json.dumps(IDS.tolist())], capture_output=True, check=True
+        [*command, json.dumps([each.tolist() for each in INPUTS])],
+        capture_output=True,
+        check=True,
     )
     found = json.loads(done.stdout.splitlines()[-1])
-    np.testing.assert_allclose(found, model(IDS)["logits"], atol=1e-6)
+    np.testing.assert_allclose(found, model(INPUTS)["logits"], atol=1e-6)
 
 
 def test_an_impossible_rate_is_refused():

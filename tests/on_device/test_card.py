@@ -29,7 +29,7 @@ CARDS = {
     "next-word model": {"vocabulary_size": 3, "state_shapes": STATES, "first_word": 2},
     "encoder": OF_WORDS,
     "tagger": OF_WORDS | {"num_letters": 5, "tags": ["O", "B-x", "I-x"]},
-    "classifier": OF_WORDS | {"labels": ["docstring", "code"]},
+    "classifier": OF_WORDS | {"num_letters": 5, "labels": ["docstring", "code"]},
     "translator": {
         "vocabulary_size": 262,
         "length": 7,

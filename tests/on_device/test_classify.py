@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kerasseq.files.tflite import convert, write_tflite
-from kerasseq.models.classifier import ClassifierConfig, build_classifier, predict
-from kerasseq.on_device import words
+from kerasseq.models.classifier import SURE, ClassifierConfig, build_classifier, predict
+from kerasseq.on_device import classify, words
 from kerasseq.on_device.classify import Classifier
 from kerasseq.on_device.model_file import Model
 from kerasseq.recipes.shipping import about
@@ -21,7 +21,7 @@ from kerasseq.signatures.classifier import ClassifierOnIds
 from kerasseq.text.words import WordVocabulary
 from tests.support.programs import run_program
 
-LENGTH = 7
+LENGTH, LETTERS = 7, 3
 LABELS = ["γ", "a b", "c", "好"]
 VOCABULARY = WordVocabulary.from_sentences(["the cat sat οδοσ", "好 dog i\u0307"])
 
@@ -29,7 +29,13 @@ VOCABULARY = WordVocabulary.from_sentences(["the cat sat οδοσ", "好 dog i\u
 @pytest.fixture(scope="module")
 def classifier() -> keras.Model:
     keras.utils.set_random_seed(3)
-    model = build_classifier(ClassifierConfig(len(VOCABULARY), len(LABELS), 8))
+    model = build_classifier(
+        ClassifierConfig(len(VOCABULARY), len(LABELS), 8, num_letters=LETTERS)
+    )
+    # The n-gram "z" is of the third class.
+    ratios = np.zeros((8192, len(LABELS)))
+    ratios[1 + ord("z"), 2] = 200
+    model.get_layer("spelling_bayes").set_weights([ratios])
     model.get_layer("embedding").embeddings.assign(
         2 * keras.random.normal((len(VOCABULARY), 8), seed=3)
     )
@@ -48,6 +54,7 @@ def card(classifier) -> dict:
     return {
         **about("classifier", classifier, {}),
         "length": LENGTH,
+        "num_letters": LETTERS,
         "labels": LABELS,
         "vocabulary_size": len(VOCABULARY),
     }
@@ -69,16 +76,17 @@ run = functools.partial(run_program, "classify")
 
 def expected_line(classifier, text: str) -> str:
     found = words.divide(text)[:LENGTH]
-    [answer] = predict(classifier, [VOCABULARY.encode(text)[:LENGTH]])
+    spelled = VOCABULARY.encode_spelled(text, LETTERS, LENGTH)
+    [answer] = predict(classifier, [spelled])
     least = 0.75 * answer.weights.max()
     shown = text.replace("\t", " ").rstrip()
     for word, weight in list(zip(found, answer.weights, strict=True))[::-1]:
         if weight >= least:
             start, end = word.start, word.end
             shown = f"{shown[:start]}[{shown[start:end]}]{shown[end:]}"
-    if set(VOCABULARY.encode(text)[:LENGTH]) == {words.UNKNOWN}:
-        return f"\t\t{text}"
     best = answer.probabilities.argmax()
+    if set(spelled[0]) == {words.UNKNOWN} and answer.probabilities[best] < 0.9:
+        return f"\t\t{text}"
     return f"{LABELS[best]}\t{answer.probabilities[best]:.3f}\t{shown}"
 
 
@@ -91,7 +99,7 @@ def test_a_text_gets_label_probability_and_weights(exported, classifier):
 
 
 def test_each_line_of_standard_input_gets_one(exported, classifier):
-    texts = ["好 dog", "the İ sat", "", " \t", "unknown words only", "dog"]
+    texts = ["好 dog", "the İ sat", "", " \t", "unknown words only", "dog", "ZZz zo"]
     result = run(exported, input="\r\n".join(texts).encode())
     lines = [expected_line(classifier, text) if text.strip() else "" for text in texts]
     assert result.stdout.decode().split("\n") == [*lines, ""]
@@ -106,6 +114,8 @@ def test_unknown_words_have_no_label_in_json_and_python(exported):
     assert found["label"] is found["probability"] is None
     assert found["words"] == ["unknown", "words", "!"]
     assert np.isclose(sum(found["weights"]), 1)
+    assert json.loads(run(exported, "--json", "zoo").stdout)["label"] == LABELS[2]
+    assert classify.SURE == SURE
     assert Classifier(Model(exported)).classify(text).label is None
 
 
@@ -140,6 +150,7 @@ def test_files_that_are_no_classifier_are_one_line(tmp_path, flatbuffer, card):
         "output probabilities of classify is float32[1, ": {"labels": LABELS[:3]},
         "card.json: labels is None, not a list of 2 different": {"labels": None},
         "input token_ids of classify is int32[1, ": {"length": 8},
+        "input letters of classify is int32[1, ": {"num_letters": 4},
     }
     for reason, change in changes.items():
         write(path, flatbuffer, card | change)

@@ -86,8 +86,8 @@ def test_a_classifier(labels, text):
     file = opened(
         "classifier",
         {"words": ["", "<UNK>", "<MASK>", "x"]},
-        {"labels": labels, "length": LENGTH},
-        classify=lambda token_ids: {
+        {"labels": labels, "length": LENGTH, "num_letters": 3},
+        classify=lambda token_ids, letters: {
             "probabilities": scores,
             "weights": np.full((1, LENGTH), 0.2, np.float32),
         },

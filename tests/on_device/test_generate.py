@@ -198,7 +198,7 @@ def damaged_files(exported, folder):
     card = json.loads(files["card.json"])
     flatbuffer = Model(exported).flatbuffer
     for name, changes, complaint in (
-        ("new.tflite", {"contract": 3}, "speaks contract 3, this program 2"),
+        ("new.tflite", {"contract": 4}, "speaks contract 4, this program 3"),
         (
             "words.tflite",
             {"kind": "word encoder"},

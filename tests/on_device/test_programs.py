@@ -269,7 +269,7 @@ def test_each_file_opens_as_its_kind(files, models, modules):
     assert [word for word, _ in found] == [word for word, _ in wanted]
 
     answer = open_tflite(files["classify"]).classify(TEXT)
-    [prediction] = predict(models["classify"], [WORDS.encode(TEXT)])
+    [prediction] = predict(models["classify"], [WORDS.encode_spelled(TEXT, 5, 7)])
     assert answer.label == LABELS[prediction.probabilities.argmax()]
     assert answer.words == ["the", "οδοσ", "cat"]
     np.testing.assert_allclose(answer.weights, prediction.weights, atol=1e-5)

@@ -215,7 +215,7 @@ def wrong_files(exported, folder):
     flatbuffer = Model(exported).flatbuffer
     fewer = Vocabulary.from_text(CHARACTERS[:-1]).to_json()
     for name, changes, vocabulary, complaint in (
-        ("new.tflite", {"contract": 3}, None, "speaks contract 3, this page 2; take"),
+        ("new.tflite", {"contract": 4}, None, "speaks contract 4, this page 3; take"),
         (
             "word.tflite",
             {"kind": "oracle"},

@@ -155,7 +155,8 @@ def test_labels_far_from_keras_are_counted():
 
     probabilities = np.array([[0.9, 0.1], [0.5001, 0.4999], [0.2, 0.8]], np.float32)
     weights = np.ones((3, 1), np.float32)
-    expected = Expected(("a",) * 3, np.zeros(3), weights, probabilities, weights)
+    nothing = np.zeros(3)
+    expected = Expected(("a",) * 3, nothing, weights, nothing, probabilities, weights)
     turned = probabilities[:, ::-1]
     *_, check = compare("file", "x", "float16", expected, turned, weights)
     assert check.value == 2, "the middle one is too close to decide"

@@ -106,7 +106,7 @@ def check_tflite(path: Path) -> None:
     operators = list_operators(model.flatbuffer)
     assert operators and not [name for name in operators if "CUSTOM" in name]
     variant = path.stem.rsplit("_", 1)[1]
-    assert (model.card["contract"], model.card["weights"]) == (2, variant)
+    assert (model.card["contract"], model.card["weights"]) == (3, variant)
     check_card(model.card)
     saved = (path.parent / "vocabulary.json").read_text()
     assert model.vocabulary == json.loads(saved)
@@ -205,7 +205,7 @@ def test_show_prints_what_a_file_holds(run):
     done = subprocess.run([sys.executable, show, path], capture_output=True)
     page = done.stdout.decode()
     assert done.returncode == 0
-    assert "signature generate" in page and '"contract": 2' in page
+    assert "signature generate" in page and '"contract": 3' in page
     assert "input  uniforms       float32[256]" in page
     done = subprocess.run(
         [sys.executable, show, run / "report.json"], capture_output=True

@@ -8,7 +8,12 @@ import tensorflow as tf
 from kerasseq.files.runtimes import open_signatures
 from kerasseq.files.tflite import convert
 from kerasseq.layers.naive_bayes import MOST_WORDS
-from kerasseq.models.classifier import ClassifierConfig, build_classifier, predict
+from kerasseq.models.classifier import (
+    SURE,
+    ClassifierConfig,
+    build_classifier,
+    predict,
+)
 from kerasseq.on_device.operators import list_operators
 from kerasseq.signatures.classifier import ClassifierOnIds, ClassifierOnText
 from kerasseq.text.words import WordVocabulary
@@ -17,18 +22,36 @@ from tests.support.weights import with_random_weights
 SENTENCES = ["the ΟΔΟΣ runs", "A cat\tand the dog and İt", "nothing known here", "dog"]
 VOCABULARY = WordVocabulary.from_sentences(SENTENCES[:2])
 LABELS = ("好", "β", "c d")
-LENGTH = 11
+LENGTH, LETTERS = 11, 5
+
+
+def spelled(sentence: str) -> tuple[np.ndarray, np.ndarray]:
+    return VOCABULARY.encode_spelled(sentence, LETTERS, LENGTH)
+
+
+def padded(sentence: tuple[np.ndarray, np.ndarray]) -> list[np.ndarray]:
+    ids, letters = sentence
+    rows = (0, LENGTH - len(ids))
+    return [np.pad(ids, rows)[None], np.pad(letters, (rows, (0, 0)))[None].astype("i4")]
 
 
 @pytest.fixture(scope="module", params=[0, 1], ids=["words", "block"])
 def classifier(request) -> keras.Model:
     keras.utils.set_random_seed(5)
     config = ClassifierConfig(
-        len(VOCABULARY), len(LABELS), 12, request.param, 3, 17, max_length=LENGTH
+        len(VOCABULARY),
+        len(LABELS),
+        12,
+        request.param,
+        3,
+        17,
+        max_length=LENGTH,
+        num_letters=LETTERS,
     )
     model = build_classifier(config)
     model.get_layer("pooling").query.assign(keras.random.normal((1, 12), seed=1))
-    with_random_weights(model.get_layer("naive_bayes"), seed=2, scale=1.0)
+    for name in ("naive_bayes", "spelling_bayes"):
+        with_random_weights(model.get_layer(name), seed=2, scale=1.0)
     return model
 
 
@@ -42,22 +65,24 @@ def flatbuffer(classifier) -> bytes:
 def test_a_device_gets_what_keras_gives(classifier, flatbuffer, runtime):
     run = open_signatures(flatbuffer, runtime)["classify"]
     for sentence in SENTENCES:
-        ids = VOCABULARY.encode(sentence)
-        [expected] = predict(classifier, [ids])
-        padded = np.pad(ids, (0, LENGTH - len(ids)))[None]
-        found = run(token_ids=padded)
+        given = spelled(sentence)
+        ids, letters = padded(given)
+        [expected] = predict(classifier, [given])
+        found = run(token_ids=ids, letters=letters)
         np.testing.assert_allclose(
             found["probabilities"][0], expected.probabilities, atol=1e-5
         )
         weights = found["weights"][0]
-        np.testing.assert_allclose(weights[: len(ids)], expected.weights, atol=1e-5)
-        assert not weights[len(ids) :].any(), "padding has weight"
+        count = len(given[0])
+        np.testing.assert_allclose(weights[:count], expected.weights, atol=1e-5)
+        assert not weights[count:].any(), "padding has weight"
 
 
 @pytest.mark.parametrize("runtime", ["interpreter", "compiled_model"])
 def test_a_device_accepts_a_sentence_without_words(classifier, flatbuffer, runtime):
-    ids = np.zeros((1, LENGTH), np.int32)
-    found = open_signatures(flatbuffer, runtime)["classify"](token_ids=ids)
+    ids, letters = padded(spelled(""))
+    run = open_signatures(flatbuffer, runtime)["classify"]
+    found = run(token_ids=ids, letters=letters)
     bias = np.exp(classifier.get_layer("logits").bias)
     np.testing.assert_allclose(found["probabilities"][0], bias / bias.sum(), atol=1e-6)
     assert not found["weights"].any()
@@ -81,11 +106,20 @@ def test_words_beyond_the_longest_are_left_out_and_no_words_are_accepted(classif
     assert np.isfinite(alone).all()
 
 
-def test_a_sentence_without_a_known_word_has_no_label(classifier):
-    module = ClassifierOnText(ClassifierOnIds(classifier), VOCABULARY, LABELS, LENGTH)
-    found = module.classify(tf.constant(["nothing known", "nothing but dog", ""]))
+def test_a_sentence_without_a_known_word_has_a_label_only_if_its_letters_are_sure():
+    model = build_classifier(ClassifierConfig(len(VOCABULARY), 3, 4))
+    # The n-gram "z": its row's ratios are those of the first class.
+    ratios = np.zeros((8192, 3))
+    ratios[1 + ord("z")] = [30, 0, 0]
+    model.get_layer("spelling_bayes").set_weights([ratios])
+    module = ClassifierOnText(ClassifierOnIds(model), VOCABULARY, LABELS, LENGTH)
+    texts = ["nothing known", "nothing but dog", "", "zzz"]
+    found = module.classify(tf.constant(texts))
     labels = [label.decode() for label in found["labels"].numpy()]
     assert labels[0] == labels[2] == "" and labels[1] in LABELS
+    assert labels[3] == LABELS[0] and found["probabilities"][3, 0] > SURE
+    model.get_layer("logits").bias.assign([9.0, 0.0, 0.0])
+    assert not module.classify(tf.constant([" "]))["labels"].numpy()[0], "no word"
 
 
 def test_what_does_not_fit_is_refused(classifier):
@@ -98,7 +132,8 @@ def test_what_does_not_fit_is_refused(classifier):
 
 
 def test_pairs_of_the_largest_ids_have_their_own_rows_on_a_device():
-    model = build_classifier(ClassifierConfig(MOST_WORDS, 2, 4, num_pairs=10_007))
+    config = ClassifierConfig(MOST_WORDS, 2, 4, num_pairs=10_007, num_letters=1)
+    model = build_classifier(config)
     bayes = model.get_layer("naive_bayes")
     words, pairs = bayes.get_weights()
     pairs[1:] = np.random.default_rng(0).normal(0, 5, (10_006, 2))
@@ -113,6 +148,6 @@ def test_pairs_of_the_largest_ids_have_their_own_rows_on_a_device():
     expected = np.exp(scores) / np.exp(scores).sum()
     for runtime in ("interpreter", "compiled_model"):
         found = open_signatures(converted, runtime)["classify"](
-            token_ids=np.array([ids], np.int32)
+            token_ids=np.array([ids], np.int32), letters=np.zeros((1, 4, 1), np.int32)
         )
         np.testing.assert_allclose(found["probabilities"][0], expected, atol=1e-5)

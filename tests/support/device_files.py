@@ -48,7 +48,9 @@ def build_models() -> dict[str, keras.Model]:
                 NextWordConfig(len(KEYBOARD.words), units=7, embedding_size=3)
             )
         ),
-        "classify": with_weights(build_classifier(ClassifierConfig(size, 3, 8))),
+        "classify": with_weights(
+            build_classifier(ClassifierConfig(size, 3, 8, num_letters=5))
+        ),
         "tag": with_weights(build_tagger(TaggerConfig(size, ("x",), num_letters=5))),
         "encode": with_weights(build_encoder(EncoderConfig(size, 12, 3, 2, 17, 13))),
     }
@@ -79,7 +81,12 @@ def write_files(models: dict, modules: dict, folder: Path) -> dict[str, Path]:
             "first_word": KEYBOARD.first,
             "own_words": OWN_WORDS,
         },
-        "classify": {"kind": "classifier", "length": LENGTH, "labels": LABELS},
+        "classify": {
+            "kind": "classifier",
+            "length": LENGTH,
+            "num_letters": 5,
+            "labels": LABELS,
+        },
         "tag": {"kind": "tagger", "length": LENGTH, "num_letters": 5, "tags": TAGS},
         "encode": {"kind": "encoder", "length": LENGTH},
     }

@@ -247,7 +247,7 @@ def make() -> str:
         for seed, start in starts
     ]
     vectors = {
-        "contract": 2,
+        "contract": 3,
         "uniforms": uniforms,
         "tokens": by_hand() + drawn(200),
         "words": [{"text": text, "words": divide(text)} for text in TEXTS],

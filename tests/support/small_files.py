@@ -68,13 +68,15 @@ def modules() -> Iterable[tuple[str, object, dict, dict, object]]:
     }
     yield "next_word", module, module.device_signatures(), card, KEYBOARD
     size = len(WORDS)
-    classifier = with_weights(build_classifier(ClassifierConfig(size, 3, 32)))
+    classifier = with_weights(
+        build_classifier(ClassifierConfig(size, 3, 32, num_letters=5))
+    )
     tagger = with_weights(build_tagger(TaggerConfig(size, ("x",), num_letters=5)))
     encoder = with_weights(build_encoder(EncoderConfig(size, 32, 2, 2, 48, 13)))
     for module, card in (
         (
             ClassifierOnIds(classifier),
-            {"kind": "classifier", "labels": ["γ", "a b", "c"]},
+            {"kind": "classifier", "num_letters": 5, "labels": ["γ", "a b", "c"]},
         ),
         (
             TaggerOnIds(tagger, ["O", "B-x", "I-x"]),

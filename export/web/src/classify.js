@@ -3,6 +3,8 @@
 import { divide } from "./words.js";
 
 export const UNKNOWN = 1;
+/** The least probability of a label that only the letters of unknown words support. */
+const SURE = 0.9;
 
 /** Each character lower-cased by itself, since `toLowerCase` looks at a sigma's neighbours. */
 export function lowerCase(text) {
@@ -46,23 +48,22 @@ export class Classifier {
    * @param {string} text
    * @returns {Promise<{label: string | null, probabilities: Float32Array, words:
    *   {text: string, start: number, end: number}[], weights: Float32Array, leftOut:
-   *   number}>} no label where the model knows none of the words
+   *   number}>} no label where the model knows none of the words and is not sure
    */
   async classify(text) {
     const { length, labels, num_letters: numLetters } = this.card;
     const found = divide(text);
     const words = found.slice(0, length);
     const ids = words.map((word) => this.idOf(word.text));
-    const inputs = { token_ids: new Int32Array(length) };
+    const texts = words.map((word) => word.text);
+    const letters = lettersOf(texts, length, numLetters);
+    const inputs = { token_ids: new Int32Array(length), letters };
     inputs.token_ids.set(ids);
-    if (numLetters) {
-      const texts = words.map((word) => word.text);
-      inputs.letters = lettersOf(texts, length, numLetters);
-    }
     const { probabilities, weights } = await this.run("classify", inputs);
-    const isKnown = ids.some((id) => id > UNKNOWN);
+    const best = largest(probabilities);
+    const isSure = words.length > 0 && probabilities[best] >= SURE;
     return {
-      label: isKnown ? labels[largest(probabilities)] : null,
+      label: isSure || ids.some((id) => id > UNKNOWN) ? labels[best] : null,
       probabilities,
       words,
       weights: weights.slice(0, words.length),

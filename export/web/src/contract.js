@@ -1,6 +1,6 @@
 /** What the card and the vocabulary of a file must be, for each kind of model. */
 
-export const CONTRACT_VERSION = 2;
+export const CONTRACT_VERSION = 3;
 export const CHARACTERS = "character model";
 export const WORDS = "next-word model";
 export const ENCODER = "encoder";
@@ -63,7 +63,7 @@ const OF_KIND = {
   [CLASSIFIER]: {
     length: isWhole(1),
     labels: areNames(2),
-    num_letters: orMissing(isWhole(1)),
+    num_letters: isWhole(1),
   },
   [TRANSLATOR]: {
     length: isWhole(2),

@@ -16,7 +16,7 @@ const vocabularyOf = (characters) => JSON.stringify({ characters });
 
 function cardOf(vocabulary, changes) {
   return {
-    contract: 2,
+    contract: 3,
     kind: "character model",
     vocabulary_size: 3,
     state_shapes: [[1, 5]],
@@ -152,8 +152,8 @@ for (const [what, files, complaint] of [
   ],
   [
     "another contract",
-    filesOf({ contract: 3 }),
-    "speaks contract 3, this page 2; take",
+    filesOf({ contract: 4 }),
+    "speaks contract 4, this page 3; take",
   ],
   [
     "another kind",
