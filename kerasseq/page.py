@@ -102,7 +102,7 @@ def draw(address: str) -> str:
     import segno
 
     lines = io.StringIO()
-    segno.make(address, micro=False).terminal(lines, compact=True, border=2)
+    segno.make(address, micro=False).terminal(lines, compact=True)
     # White on black, whatever the terminal's colours are.
     return "".join(
         f"\x1b[97;40m{line}\x1b[0m\n" for line in lines.getvalue().splitlines()

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,10 +11,11 @@ import urllib.parse
 from pathlib import Path
 
 import pytest
+import segno
 
 import kerasseq.page
 from kerasseq.files.writing import WriteError
-from kerasseq.page import SOURCES, build_page, find_models, save_page
+from kerasseq.page import SOURCES, build_page, draw, find_models, save_page
 from tests.support.serving import FILES, sample_page
 
 # A stand-in for npm: records how it was called and writes what a build writes.
@@ -90,6 +92,21 @@ def test_all_models_of_a_run_are_served(tmp_path):
     for path in (tmp_path / "gone", tmp_path / ("n" * 300), Path(os.devnull)):
         with pytest.raises(ValueError, match="cannot be served: "):
             list(find_models([path]))
+
+
+def test_the_qr_code_is_black_on_white_on_every_terminal(monkeypatch):
+    address = "http://192.168.178.23:8000/?model=model/a%2520b.tflite"
+    assert draw(address) == "", "nobody sees it in a pipe"
+    monkeypatch.setattr(kerasseq.page, "is_terminal", lambda stream: True)
+    rows = []
+    for line in draw(address).splitlines():
+        (blocks,) = re.fullmatch(r"\x1b\[97;40m(.+)\x1b\[0m", line).groups()
+        # A block is white, and what is left of the cell black.
+        rows.append([block in " ▄" for block in blocks])
+        rows.append([block in " ▀" for block in blocks])
+    wanted = segno.make(address, micro=False).matrix_iter(border=4)
+    wanted = [[bool(dark) for dark in row] for row in wanted]
+    assert rows[: len(wanted)] == wanted
 
 
 @pytest.fixture

@@ -10,12 +10,15 @@ import numpy as np
 import pytest
 
 import train_all
+from kerasseq import parts
 from kerasseq.commands import export_again
 from kerasseq.data.masked_words import SENTENCES
 from kerasseq.files.keras_models import load_model
 from kerasseq.on_device.model_file import Model
 from kerasseq.recipes import next_word as recipe
 from kerasseq.recipes.next_word import Expected
+from kerasseq.runs.options import Options
+from kerasseq.scores.next_word import MOST_TYPED, seconds_of_typing
 from kerasseq.signatures.next_word import suggest
 from kerasseq.text.keyboard import TypedVocabulary
 from tests.support.contract import check_card
@@ -140,6 +143,27 @@ def test_a_vocabulary_that_does_not_fit_is_refused(run, tmp_path, monkeypatch, c
     assert export_again("next_word", [str(tmp_path)]) == 2
     error = capsys.readouterr().err.strip()
     assert "has 4 words but the model" in error and "\n" not in error
+
+
+def test_a_run_expects_the_time_of_typing_for_four_keyboards(tmp_path, monkeypatch):
+    class Stopped(Exception):
+        pass
+
+    def outlook(names, preset, measuring):
+        raise Stopped(names, measuring)
+
+    monkeypatch.setattr(parts, "Outlook", outlook)
+    path = tmp_path / "story.txt"
+    path.write_text("a b . " * 1000)
+    options = Options(words=str(path), out=tmp_path, only=["attention", "next_word"])
+    with pytest.raises(Stopped) as stopped:
+        parts.train_all(options, [])
+    names, measuring = stopped.value.args
+    assert list(names) == ["attention", "next_word"]
+    # The last tenth; the vocabulary has three special words more than the text.
+    assert measuring == {"attention": 0, "next_word": seconds_of_typing(300, 6)}
+    assert seconds_of_typing(600, 6) == pytest.approx(2 * measuring["next_word"])
+    assert seconds_of_typing(10**6, 6) == seconds_of_typing(MOST_TYPED, 6)
 
 
 BAD_TEXTS = {
