@@ -37,11 +37,13 @@ SETTINGS = {"length": 37, "temperature": 0.9, "top_k": 6, "top_p": 0.95, "min_p"
 LENGTH = 7
 
 
-with_weights = partial(with_random_weights, seed=17, scale=0.5)
+def modules(scale: float = 0.5) -> Iterable[tuple[str, object, dict, dict, object]]:
+    """For each file a name, what it is made from, signatures, its card and words.
 
-
-def modules() -> Iterable[tuple[str, object, dict, dict, object]]:
-    """For each file a name, what it is made from, signatures, its card and words."""
+    Args:
+        scale: the standard deviation of the weights.
+    """
+    with_weights = partial(with_random_weights, seed=17, scale=scale)
     for name, model in {
         "gru": build_char_rnn(CharRNNConfig(54, "gru", 48, 1, 24)),
         "lstm": build_char_rnn(CharRNNConfig(54, "lstm", 48, 2, 24)),
@@ -57,7 +59,9 @@ def modules() -> Iterable[tuple[str, object, dict, dict, object]]:
         }
         yield name, module, module.device_signatures(), card, CHARACTERS
     next_word = with_weights(
-        build_next_word_model(NextWordConfig(KEYBOARD.num_known, 48, 48))
+        build_next_word_model(
+            NextWordConfig(KEYBOARD.num_known, 48, embedding_size=48)
+        )
     )
     module = NextWordOnIds(next_word, KEYBOARD.num_rare)
     card = {
@@ -89,10 +93,9 @@ def modules() -> Iterable[tuple[str, object, dict, dict, object]]:
     yield "translator", *build_translator(), PIECES
 
 
-def main() -> None:
-    """Write them."""
-    folder = Path(sys.argv[1])
-    for name, module, signatures, card, vocabulary in modules():
+def write_files(folder: Path, scale: float = 0.5) -> None:
+    """Write all of them to a folder."""
+    for name, module, signatures, card, vocabulary in modules(scale):
         text = vocabulary.to_json()
         entries, *_ = json.loads(text).values()
         size = {"contract": CONTRACT_VERSION, "vocabulary_size": len(entries)}
@@ -106,4 +109,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    write_files(Path(sys.argv[1]))
