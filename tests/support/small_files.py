@@ -59,9 +59,7 @@ def modules(scale: float = 0.5) -> Iterable[tuple[str, object, dict, dict, objec
         }
         yield name, module, module.device_signatures(), card, CHARACTERS
     next_word = with_weights(
-        build_next_word_model(
-            NextWordConfig(KEYBOARD.num_known, 48, embedding_size=48)
-        )
+        build_next_word_model(NextWordConfig(KEYBOARD.num_known, 48, embedding_size=48))
     )
     module = NextWordOnIds(next_word, KEYBOARD.num_rare)
     card = {
