@@ -2,10 +2,16 @@
 
 import re
 
+import numpy as np
 import pytest
 
 from kerasseq.on_device.classify import Classifier
+from kerasseq.on_device.encode import Encoder
 from kerasseq.on_device.model_file import Model
+from kerasseq.on_device.suggest import Keyboard
+from kerasseq.on_device.tag import Tagger
+from kerasseq.on_device.translate import Translator
+from tests.support.device_files import write_translator
 from tests.support.pages import Page, keras_text, runner_text
 
 pytestmark = pytest.mark.slow
@@ -13,6 +19,7 @@ pytestmark = pytest.mark.slow
 STRENGTHS = """(marks) => marks.map(
   (mark) => parseInt(mark.style.getPropertyValue("--strength")),
 )"""
+OPACITIES = "(all) => all.map((each) => Number(each.getAttribute('fill-opacity')))"
 TEXTS = ["the cat", "THE  ΟΔΟΣ, 好 dog\nsat!", "🧑‍🚀 the cat", "sat " * 9]
 
 
@@ -141,6 +148,172 @@ def test_a_classifier_answers_as_you_type(view, files):
         "The model knows none of these words."
     )
     view.expect(view.page.locator("dt.best")).to_have_count(0)
+
+
+def suggested(page):
+    buttons = page.page.locator("#suggestions button").all_text_contents()
+    return [word for word in buttons if word]
+
+
+@pytest.fixture
+def keyboard(view, files):
+    """A next-word model that is open, and its words for a text in Python."""
+    view.choose(files["suggest"])
+    keyboard = Keyboard(Model(files["suggest"]))
+    return lambda text: [word for word, _ in keyboard.suggest(text)]
+
+
+def test_a_keyboard_suggests_as_you_type(view, keyboard):
+    field = view.page.get_by_role("textbox", name="Text")
+    for text in [
+        *("", "T", "th", "the k", "the K", "the KI", "the king ", "the king. "),
+        *("the king", "Zork zork a ", "Zork zork a z", "the zork Zorn! z", "q", "好 "),
+        "a kin " * 40,
+    ]:
+        field.fill(text)
+        wanted = keyboard(text)
+        spoken = f"Suggestions: {', '.join(wanted)}" if wanted else ""
+        view.expect(view.page.locator("#spoken")).to_have_text(spoken)
+        assert suggested(view) == wanted, text
+    view.expect(view.page.locator("#learned")).to_contain_text("your own so far: 0.")
+
+
+def test_a_suggestion_is_taken_by_tab_and_by_touch(view, keyboard):
+    field = view.page.get_by_role("textbox", name="Text")
+    field.focus()
+    view.page.keyboard.type("Th")
+    view.expect(view.page.locator("#suggestions button").first).to_have_text("The")
+    view.page.keyboard.press("Tab")
+    view.expect(field).to_have_value("The ")
+    assert keyboard("The ")
+    view.expect(view.page.locator("#suggestions button").nth(1)).to_have_text(
+        keyboard("The ")[1]
+    )
+    view.page.locator("#suggestions button").nth(1).click()
+    text = f"The {keyboard('The ')[1]} "
+    view.expect(field).to_have_value(text)
+    view.expect(field).to_be_focused()
+    keys = 4
+    view.expect(view.page.locator("#saved")).to_have_text(
+        f"{keys} keystrokes for {len(text)} characters: "
+        f"{100 * (1 - keys / len(text)):.0f} % saved."
+    )
+    view.page.keyboard.type(".")
+    view.expect(field).to_have_value(f"{text[:-1]}.")
+    view.page.keyboard.press("Escape")
+    view.page.keyboard.press("Tab")
+    view.expect(field).not_to_be_focused()
+
+
+def test_a_tagger_marks_names_as_you_type(view, files):
+    view.choose(files["tag"])
+    tagger = Tagger(Model(files["tag"]))
+    field = view.page.get_by_role("textbox", name="Text")
+    seen = 0
+    for text in [*TEXTS, "DOG the cat sat, 好 οδοσ dog. " * 3]:
+        field.fill(text)
+        found = tagger.find(text)
+        seen += len(found)
+        spoken = ", ".join(f"{' '.join(name.text.split())}: x" for name in found)
+        view.expect(view.page.locator("#spoken")).to_have_text(spoken)
+        marks = view.page.locator("#marks mark").all_text_contents()
+        assert marks == [name.text for name in found]
+        view.expect(view.page.locator("#found li")).to_have_count(len(found))
+        view.expect(view.page.locator("#kinds")).to_have_text(f"x{len(found)}")
+    assert seen > 2
+
+
+def test_an_encoder_shows_who_attends_to_whom_and_what_is_near(view, files):
+    view.choose(files["encode"])
+    encoder = Encoder(Model(files["encode"]))
+    page = view.page
+    for text in TEXTS:
+        page.get_by_role("textbox", name="Sentence").fill(text)
+        tokens, _, embeddings, weights = encoder.encode(text)
+        count = len(tokens)
+        view.expect(page.locator("#near dt")).to_have_count(count)
+        for block, heads in enumerate(weights, 1):
+            page.get_by_label("Block").select_option(str(block))
+            for head, map in [*enumerate(heads, 1), ("mean", heads.mean(0))]:
+                page.get_by_label("Head").select_option(str(head))
+                shown = page.locator("#heatmap rect").evaluate_all(OPACITIES)
+                assert shown == pytest.approx((map / map.max()).ravel(), abs=1e-3)
+        lengths = np.linalg.norm(embeddings, axis=1)
+        cosines = embeddings @ embeddings.T / np.outer(lengths, lengths)
+        near = page.locator("#near dd").all_text_contents()
+        for row, each in enumerate(near):
+            best = np.sort(np.delete(cosines[row], row))[::-1][:3]
+            found = [float(number) for number in re.findall(r"-?\d\.\d\d", each)]
+            assert found == pytest.approx(best, abs=0.006)
+    page.locator("#from button").nth(1).focus()
+    view.expect(page.locator("#lines line")).to_have_count(count)
+    view.expect(page.locator("#looked")).to_contain_text("“sat” attends to “")
+
+
+def test_a_translator_translates_as_you_type(view, tmp_path):
+    path = write_translator(tmp_path)
+    view.choose(path)
+    translator = Translator(Model(path))
+    page = view.page
+    for text in ["a cat", "ein Hund 😀 und", "the cat  sat\non a mat", "ß" * 40]:
+        page.get_by_role("textbox", name="Text").fill(text)
+        found = translator.translate(text)
+        words = page.locator("#translation .word")
+        view.expect(page.locator("#spoken")).to_have_text(found.text)
+        notes = page.locator("#typed-note").text_content()
+        assert ("is left out" in notes) == bool(found.left_out)
+        assert ("was cut" in notes) == (not found.finished)
+        if not words.count():
+            continue
+        words.first.focus()
+        view.expect(page.locator("#looked")).to_contain_text("looked at")
+        first = next(
+            (
+                index
+                for index, piece in enumerate(found.target)
+                if index and (piece.startswith(" ") or not piece)
+            ),
+            len(found.target),
+        )
+        starts = [
+            index
+            for index, piece in enumerate(found.source[:-1])
+            if index == 0 or piece.startswith(" ")
+        ]
+        looked = found.alignment[:first].mean(axis=0)[:-1]
+        weights = np.add.reduceat(looked, starts)
+        strengths = page.locator("#marks mark").evaluate_all(STRENGTHS)
+        assert strengths == pytest.approx(100 * weights / weights.max(), abs=1)
+
+
+def test_every_view_fits_a_phone_and_keeps_the_rules_of_access(
+    chromium, served, packages, files, tmp_path
+):
+    context = chromium.new_context(
+        viewport={"width": 390, "height": 844},
+        reduced_motion="reduce",
+        bypass_csp=True,  # for axe, which is injected into the page
+    )
+    page = Page(context.new_page(), served).go(served.root)
+    axe = (packages / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
+    page.page.add_script_tag(content=axe)
+    translator = write_translator(tmp_path)
+    opened = {**files, "translate": translator}
+    del opened["show"]
+    for name, path in opened.items():
+        page.choose(path)
+        page.page.locator("textarea").first.fill("THE  ΟΔΟΣ, 好 dog\nsat! " * 3)
+        page.page.wait_for_timeout(1000)
+        for word in page.page.locator(".word").all()[:1]:
+            word.focus()
+        assert page.page.evaluate("document.documentElement.scrollWidth") == 390, name
+        for scheme in ("light", "dark"):
+            page.page.emulate_media(color_scheme=scheme)
+            found = page.page.evaluate("axe.run()")["violations"]
+            shown = [(rule["id"], rule["nodes"][0]["html"]) for rule in found]
+            assert shown == [], name
+    page.check()
+    context.close()
 
 
 def test_what_was_typed_stays_when_another_model_is_opened(view, files, exported):

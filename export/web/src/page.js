@@ -2,7 +2,14 @@
 
 import { ModelWorker } from "./ask.js";
 import { describeCard, entriesOf, listed, summarizeCard } from "./card.js";
-import { CHARACTERS, CLASSIFIER } from "./contract.js";
+import {
+  CHARACTERS,
+  CLASSIFIER,
+  ENCODER,
+  TAGGER,
+  TRANSLATOR,
+  WORDS,
+} from "./contract.js";
 import { $, element, say } from "./dom.js";
 import { visible } from "./foreign.js";
 import { nameOf, readAddress, readAddressOf, readFile } from "./reading.js";
@@ -10,11 +17,19 @@ import { keepOffline, readRun, showRun } from "./run.js";
 import { showTraining } from "./training.js";
 import * as characters from "./views/characters.js";
 import * as classifier from "./views/classifier.js";
+import * as encoder from "./views/encoder.js";
+import * as nextWord from "./views/next_word.js";
+import * as tagger from "./views/tagger.js";
+import * as translator from "./views/translator.js";
 
 /** For each kind of model, the `html` of its view, and what makes it work. */
 const VIEWS = {
   [CHARACTERS]: characters,
   [CLASSIFIER]: classifier,
+  [WORDS]: nextWord,
+  [TAGGER]: tagger,
+  [TRANSLATOR]: translator,
+  [ENCODER]: encoder,
 };
 
 /** What is open: its name, card, vocabulary and worker. */

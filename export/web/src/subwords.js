@@ -1,5 +1,7 @@
 /** From a text to the ids of pieces of words, and back. */
 
+/** The id of the end of a sentence. */
+export const END = 2;
 const FIRST_BYTE = 3;
 
 /** The pieces of words of a vocabulary. */

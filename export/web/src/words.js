@@ -1,13 +1,14 @@
 /** From a text to its words. */
 
-import { INVISIBLE, MARKS, SIGNS, SPACES } from "./unicode_ranges.js";
+import { ENDS, INVISIBLE, MARKS, SIGNS, SPACES } from "./unicode_ranges.js";
 
 // They belong to a word between two letters.
 const JOINERS = "'’\\-‐‑_·׳״";
 // The typographic apostrophe and hyphens are written as the plain ones.
 const PLAIN = { "’": "'", "‐": "-", "‑": "-" };
 
-const [spaces, signs, marks, invisible] = [SPACES, SIGNS, MARKS, INVISIBLE].map((table) =>
+const tables = [SPACES, SIGNS, MARKS, INVISIBLE, ENDS];
+const [spaces, signs, marks, invisible, ends] = tables.map((table) =>
   table.replace(/(\w+)-(\w+) ?/g, "\\u{$1}-\\u{$2}"),
 );
 const letters = `[^${spaces}${signs}${marks}${invisible}][^${spaces}${signs}]*`;
@@ -18,6 +19,8 @@ const WORD = new RegExp(
   `${letters}(?:${joiner}${letters})*|${sign}(?:(?<=\\u200d)${sign})*`,
   "gu",
 );
+/** A sign after which a sentence starts. */
+export const SENTENCE_END = new RegExp(`^[${ends}]$`, "u");
 const UNWRITTEN = new RegExp(`[${invisible}]`, "gu");
 
 /**

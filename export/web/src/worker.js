@@ -45,7 +45,17 @@ const answers = {
         return [key, async (inputs) => checked(await run(inputs))];
       }),
     );
-    return { card: model.card, entries: model.entries };
+    const outputs = Object.entries(compiled.signatures).map(([key, signature]) => [
+      key,
+      Object.fromEntries(
+        signature.getOutputDetails().map(({ name, shape }) => [name, [...shape]]),
+      ),
+    ]);
+    return {
+      card: model.card,
+      entries: model.entries,
+      outputShapes: Object.fromEntries(outputs),
+    };
   },
   run({ signature, inputs }) {
     return guarded(`LiteRT.js cannot run ${model.name}`, () => runs[signature](inputs));
