@@ -20,6 +20,7 @@ from kerasseq.training.presets import (
     dropout_for,
     most_characters,
     next_word_sizes,
+    tagger_rows,
     units_for,
 )
 
@@ -108,3 +109,11 @@ def test_a_classifier_of_few_classes_stays_below_a_megabyte_in_int8(classes, wor
 def test_a_classifier_drops_less_for_many_classes():
     assert classifier_dropout(2) == classifier_dropout(4) == (0.4, 0.5)
     assert classifier_dropout(16) == (0.2, 0.25)
+
+
+def test_a_tagger_s_table_does_not_grow_with_its_kinds():
+    assert tagger_rows(13) == 16_381, "as in the trials"
+    rows = [tagger_rows(tags) for tags in (3, 13, 41, 101, 1001)]
+    assert rows == sorted(rows, reverse=True)
+    assert tagger_rows(101) * 101 < 250_000
+    assert rows[-1] == 2_000, "some for each n-gram, however many kinds there are"
