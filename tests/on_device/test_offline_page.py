@@ -67,6 +67,21 @@ def test_it_writes_in_flight_mode_with_the_server_gone(
     page.check()
 
 
+def test_every_kind_of_model_opens_in_flight_mode(phone, dist, files, port):
+    serving = Serving(f"--port={port}", *map(str, files.values()))
+    page = visit(phone, serving)
+    serving.end()
+    phone.set_offline(True)
+    page.page.reload()
+    links = page.page.locator("#run a")
+    page.expect(links).to_have_count(len(files))
+    for index in range(len(files)):
+        links.nth(index).click()
+        page.expect(page.status).to_have_text(re.compile(" is open.$"))
+        page.page.goto(serving.root)
+    page.check()
+
+
 def test_a_network_that_does_not_answer_is_not_waited_for(
     phone, dist, exported, module, port
 ):
