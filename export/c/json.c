@@ -176,12 +176,15 @@ Json *read_object(const char *name, const char *content, size_t size) {
   return found;
 }
 
+bool is_text(const Json *found, const char *wanted) {
+  return found->size == strlen(wanted) && !memcmp(found->text, wanted, found->size);
+}
+
 const Json *entry(const char *where, const Json *object, const char *key, int kind) {
   static const char *const KINDS[] = {"null",   "true or false", "a number",
                                       "a text", "a list",        "an object"};
-  size_t size = strlen(key);
   for (const Json *each = object->first; each; each = each->next)
-    if (each->key->size == size && !memcmp(each->key->text, key, size)) {
+    if (is_text(each->key, key)) {
       if ((int)each->kind == kind) return each;
       fail(2, "%s: %s is %s, not %s; export the file again", where, key,
            KINDS[each->kind], KINDS[kind]);

@@ -21,6 +21,9 @@ Json *read_object(const char *name, const char *content, size_t size);
 /* An entry of an object; ends the program where it is missing or of another kind. */
 const Json *entry(const char *where, const Json *object, const char *key, int kind);
 
+/* Whether a text is this one. */
+bool is_text(const Json *found, const char *wanted);
+
 /* A number of an object within a range, or the end of the program. */
 double number_entry(const char *where, const Json *object, const char *key, bool whole,
                     double low, double high);

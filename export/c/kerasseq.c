@@ -10,6 +10,7 @@
 
 #include "model.h"
 #include "sampling.h"
+#include "sink.h"
 #include "text.h"
 
 enum { AT_ONCE = 64, LONGEST_PROMPT = 1 << 24, MOST_STOPS = 100, UNKNOWN_SEEN = -2 };
@@ -107,9 +108,12 @@ static Arguments read_arguments(char **arguments) {
 /* All of standard input, and its size; a terminal counts as empty. */
 static char *read_input(size_t *size) {
   const size_t most = 4ul * LONGEST_PROMPT + 3; /* with a byte order mark */
-  char *text = allocate(most + 1, 1);
+  size_t room = 4096;
+  char *text = allocate(room, 1);
   for (ssize_t count = 1; count > 0 && *size <= most && !isatty(0);) {
-    count = read(0, text + *size, most + 1 - *size);
+    if (*size == room && !(text = realloc(text, room *= 2)))
+      fail(1, "there is not enough memory");
+    count = read(0, text + *size, room - *size);
     if (count < 0) fail(2, "standard input cannot be read: %s", strerror(errno));
     *size += (size_t)count;
   }
@@ -143,47 +147,16 @@ static int32_t *read_prompt(Model *model, const char *given, size_t *count) {
   return found;
 }
 
-/* Text on its way out, of which the end may be the beginning of a stop text. */
-typedef struct {
-  const Arguments *arguments;
-  char *held;
-  size_t size, longest;
-  bool terminal, stopped, in_line;
-} Sink;
-
-static void flush(Sink *sink, size_t size) {
-  if (sink->terminal) write_visible(stdout, sink->held, size, "\n\t");
-  else fwrite(sink->held, 1, size, stdout);
-  if (size) sink->in_line = sink->held[size - 1] != '\n';
-  if (fflush(stdout)) {
-    if (errno == EPIPE) exit(0);
-    fail(1, "standard output cannot be written: %s", strerror(errno));
-  }
-  memmove(sink->held, sink->held + size, sink->size -= size);
-}
-
-static void put(Sink *sink, const Model *model, const int32_t *tokens, int count) {
-  for (int index = 0; index < count; index++) {
+static void put_tokens(Sink *sink, const Model *model, const int32_t *tokens,
+                       int32_t count) {
+  for (int32_t index = 0; index < count; index++) {
     if (tokens[index] < 0 || tokens[index] >= model->size)
       fail(2, "LiteRT cannot run the model: tokens has an id that is not one of %d",
            model->size);
     const Json *character = model->characters[tokens[index]];
-    memcpy(sink->held + sink->size, character->text, character->size);
-    sink->size += character->size;
+    hold(sink, character->text, character->size);
   }
-  size_t safe = sink->size < sink->longest ? 0 : sink->size - sink->longest;
-  for (size_t each = 0; each < sink->arguments->num_stops; each++) {
-    const char *stop = sink->arguments->stops[each];
-    size_t size = strlen(stop), most = sink->stopped ? safe : sink->size;
-    for (size_t at = 0; at + size <= sink->size && at < most; at++)
-      if (!memcmp(sink->held + at, stop, size)) {
-        sink->stopped = true;
-        safe = at;
-        break;
-      }
-  }
-  while (!sink->stopped && safe && (sink->held[safe] & 0xC0) == 0x80) safe--;
-  flush(sink, safe);
+  pass_on(sink);
 }
 
 /* Prompt and text by calls of `generate`, as `write_tokens` in tokens.py. */
@@ -214,7 +187,7 @@ static void write_with_generate(Model *model, const int32_t *ids, size_t count,
       count -= CHUNK - 1;
       continue;
     }
-    put(sink, model, tokens, writes);
+    put_tokens(sink, model, tokens, writes);
     ids = tokens + writes - 1;
     count = 1;
     written += writes;
@@ -236,7 +209,7 @@ static void write_with_step(Model *model, const int32_t *ids, size_t count,
     run(model, &model->step);
     float uniform = uniform_number(seed, (uint32_t)written);
     *token = choose_token(logits, model->size, uniform, &settings);
-    put(sink, model, token, 1);
+    put_tokens(sink, model, token, 1);
   }
 }
 
@@ -256,15 +229,10 @@ int main(int count, char **texts) {
                        .min_p = (float)numbers[MIN_P]};
   size_t size = 0;
   const int32_t *ids = read_prompt(&model, arguments.prompt, &size);
-  Sink sink = {.arguments = &arguments, .terminal = isatty(1), .longest = 0};
-  for (size_t each = 0; each < arguments.num_stops; each++)
-    if (strlen(arguments.stops[each]) > sink.longest + 1)
-      sink.longest = strlen(arguments.stops[each]) - 1;
-  sink.held = allocate(sink.longest + 4 * (AT_ONCE + 1), 1);
+  Sink sink = open_sink(arguments.stops, arguments.num_stops, 4 * AT_ONCE);
   (arguments.step ? write_with_step : write_with_generate)(
       &model, ids, size, (int32_t)numbers[LENGTH], (uint32_t)numbers[SEED], settings,
       &sink);
-  if (!sink.stopped) flush(&sink, sink.size);
-  if (sink.terminal && sink.in_line) putchar('\n');
+  close_sink(&sink);
   return 0;
 }

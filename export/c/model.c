@@ -9,7 +9,6 @@
 #include "text.h"
 
 enum { CONTRACT = 3 };
-
 /* A tensor of one row that a signature must have; 0 stands for the vocabulary. */
 typedef struct {
   const char *name;
@@ -32,31 +31,33 @@ static void check(LiteRtStatus status, const char *what) {
 }
 
 static void check_hash(const char *what, const void *content, size_t size,
-                       const char *wanted) {
+                       const Json *wanted) {
   char found[65];
   sha256(content, size, found);
-  if (strncmp(found, wanted, 64))
+  if (!is_text(wanted, found))
     fail(2, "%s is damaged: SHA-256 %.12s... where the file says %.12s...; copy or "
-         "export it again", what, found, wanted);
+         "export it again", what, found, wanted->text);
 }
 
 /* The card, checked as far as this program uses it. */
 static const Json *read_card(const Archive *archive) {
   size_t size = 0, hash_size = 0;
   char *text = read_attached(archive, "card.json", 1 << 20, &size);
-  const char *hash = read_attached(archive, "card.sha256", 100, &hash_size);
+  Json hash = {.kind = JSON_STRING,
+               .text = read_attached(archive, "card.sha256", 100, &hash_size)};
+  hash.size = hash_size < 64 ? hash_size : 64; /* the name of the file follows */
   const Json *card = read_object("card.json", text, size);
   double contract = number_entry("card.json", card, "contract", true, 0, 1e9);
   if (contract != CONTRACT)
     fail(2, "%.300s speaks contract %.0f, this program %d; take the program that came "
          "with the file", archive->path, contract, CONTRACT);
-  check_hash("card.json", text, size, hash);
-  const char *kind = entry("card.json", card, "kind", JSON_STRING)->text;
-  if (strcmp(kind, "character model"))
+  check_hash("card.json", text, size, &hash);
+  const Json *kind = entry("card.json", card, "kind", JSON_STRING);
+  if (!is_text(kind, "character model"))
     fail(2, "%.300s holds a model of the kind '%.40s', not 'character model'",
-         archive->path, kind);
+         archive->path, kind->text);
   check_hash("the model", archive->content, archive->flatbuffer,
-             entry("card.json", card, "sha256", JSON_STRING)->text);
+             entry("card.json", card, "sha256", JSON_STRING));
   return card;
 }
 
@@ -65,10 +66,10 @@ static void read_vocabulary(Model *model, const Archive *archive, const Json *ca
   char *text = read_attached(archive, "vocabulary.json", 1 << 23, &size);
   const Json *hashes = entry("card.json", card, "attachments", JSON_OBJECT);
   check_hash("vocabulary.json", text, size,
-             entry("card.json", hashes, "vocabulary.json", JSON_STRING)->text);
+             entry("card.json", hashes, "vocabulary.json", JSON_STRING));
   const char *where = "vocabulary.json";
-  const Json *list = entry(where, read_object(where, text, size), "characters",
-                           JSON_LIST);
+  const Json *list =
+      entry(where, read_object(where, text, size), "characters", JSON_LIST);
   model->size = (int)number_entry("card.json", card, "vocabulary_size", true, 1,
                                   CODE_POINTS);
   if (list->size != (size_t)model->size)
@@ -79,8 +80,8 @@ static void read_vocabulary(Model *model, const Archive *archive, const Json *ca
   int id = 0;
   for (const Json *each = list->first; each; each = each->next, id++) {
     const char *at = each->text;
-    long character = each->kind == JSON_STRING ? next_character(&at, at + each->size)
-                                               : -1;
+    bool is_string = each->kind == JSON_STRING;
+    long character = is_string ? next_character(&at, at + each->size) : -1;
     if (character < 0 || at != each->text + each->size || model->ids[character] >= 0)
       fail(2, "%s: entry %d is not one character, or is there twice", where, id);
     model->ids[character] = id;
@@ -219,8 +220,7 @@ Model open_model(const char *path) {
   if (!status)
     status = LiteRtCreateCompiledModel(environment, flatbuffer, options,
                                        &model.compiled);
-  if (kept >= 0) dup2(kept, 2);
-  close(kept);
+  if (kept >= 0) dup2(kept, 2), close(kept);
   close(nowhere);
   check(status, "open the model");
   model.generate = open_signature(&model, flatbuffer, "generate", GENERATE_INPUTS,
