@@ -182,7 +182,7 @@ def main() -> int:
             )
             for row in rows(path, found):
                 print(row, flush=True)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0
