@@ -354,6 +354,7 @@ def test_a_block_keeps_its_configuration():
     assert block.compute_output_shape((None, 3, C)) == (None, 3, C)
 
 
+@pytest.mark.slow
 def test_keras_writes_the_text_that_the_logits_say(model):
     characters = "\n abcdefghi"
     module = build_generating_module(model, Vocabulary.from_text(characters))

@@ -68,7 +68,8 @@ assert "numpy" in sys.modules
 """
 
 
-@pytest.mark.parametrize("name", fewer(COMMANDS))
+@pytest.mark.slow
+@pytest.mark.parametrize("name", COMMANDS)
 def test_three_ways_to_run_a_program_with_numpy_and_litert_alone(
     name, files, bare_python
 ):

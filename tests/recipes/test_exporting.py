@@ -107,18 +107,14 @@ HELD_OUT = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "limits"),
     [
         ("encoder", encoder.ALLOWED_DIFFERENCE),
-        # Their runs export with held-out data too.
-        pytest.param(
-            "classifier", classifier.ALLOWED_DIFFERENCE, marks=pytest.mark.slow
-        ),
-        pytest.param("tagger", tagger.ALLOWED_FRACTION, marks=pytest.mark.slow),
-        pytest.param(
-            "translation", translation.ALLOWED_DIFFERENCE, marks=pytest.mark.slow
-        ),
+        ("classifier", classifier.ALLOWED_DIFFERENCE),
+        ("tagger", tagger.ALLOWED_FRACTION),
+        ("translation", translation.ALLOWED_DIFFERENCE),
     ],
 )
 def test_files_are_checked_on_the_data_given(kind, limits, tmp_path, monkeypatch):

@@ -35,7 +35,11 @@ def padded(sentence: tuple[np.ndarray, np.ndarray]) -> list[np.ndarray]:
     return [np.pad(ids, rows)[None], np.pad(letters, (rows, (0, 0)))[None].astype("i4")]
 
 
-@pytest.fixture(scope="module", params=[0, 1], ids=["words", "block"])
+@pytest.fixture(
+    scope="module",
+    params=[0, pytest.param(1, marks=pytest.mark.slow)],
+    ids=["words", "block"],
+)
 def classifier(request) -> keras.Model:
     keras.utils.set_random_seed(5)
     config = ClassifierConfig(

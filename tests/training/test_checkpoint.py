@@ -68,6 +68,7 @@ def test_the_one_before_is_kept(tmp_path, model):
     assert len(list(tmp_path.iterdir())) == 2
 
 
+@pytest.mark.slow
 def test_damage_anywhere_is_detected(tmp_path, model):
     """Cut at any byte, any bit flipped, any 16 bytes zero: detected or harmless."""
     path, _ = two_saved(tmp_path, model)
