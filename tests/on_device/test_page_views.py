@@ -220,7 +220,7 @@ def test_a_tagger_marks_names_as_you_type(view, files):
         assert marks == [name.text for name in found]
         view.expect(view.page.locator("#found li")).to_have_count(len(found))
         view.expect(view.page.locator("#kinds")).to_have_text(f"x{len(found)}")
-    assert seen > 2
+    assert seen, "no text has a name"
 
 
 def test_an_encoder_shows_who_attends_to_whom_and_what_is_near(view, files):

@@ -91,7 +91,7 @@ test(
   "the vectors of the contract",
   { skip: !vectors && "no test_vectors.json" },
   () => {
-    assert.equal(vectors.contract, 2);
+    assert.equal(vectors.contract, 3);
     for (const { seed, start, numerators } of vectors.uniforms) {
       const numbers = uniformNumbers(seed, start, numerators.length);
       assert.deepEqual(
