@@ -232,13 +232,13 @@ def write_in_page(
                 for name, value in values.items():
                     label = name.capitalize().replace("_", "-")
                     page.get_by_label(label, exact=True).fill(str(value))
-                page.get_by_role("button", name="Write").click()
+                page.get_by_role("button", name="Write", exact=True).click()
                 page.get_by_text(f"Wrote {length:,} characters").wait_for(
                     timeout=600_000
                 )
                 text = page.locator("#text").text_content()
                 page.get_by_label("Length", exact=True).fill("0")
-                page.get_by_role("button", name="Write").click()
+                page.get_by_role("button", name="Write", exact=True).click()
                 page.get_by_text("Wrote 0 characters").wait_for()
                 return vocabulary.encode(text)[len(PROMPT) :]
 
