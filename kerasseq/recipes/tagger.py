@@ -1,5 +1,6 @@
 """The recipe of the tagger: SavedModel and `.tflite` files, checked."""
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -24,8 +25,8 @@ from kerasseq.text.tags import OUTSIDE, may_follow
 from kerasseq.text.words import PAD, WordVocabulary
 
 CHECKED_SENTENCES = 200
-# The fraction of the tokens that may have another tag than Keras's, and how far the sum
-# of the tags' logits may be below the best sequence's, which allows for rounding.
+# The fraction of many tokens that may have another tag than Keras's, and how far the
+# sum of the tags' logits may be below the best sequence's, which allows for rounding.
 ALLOWED_FRACTION = {"float32": 0.002, "float16": 0.01, "int8": 0.03}
 ALLOWED_SCORE = 1e-3
 
@@ -111,7 +112,7 @@ def check_saved_model(
             name,
             "fraction of the tokens with another tag than Keras's",
             different_fraction(same_tags, expected),
-            ALLOWED_FRACTION["float32"],
+            allowed_fraction("float32", int(mask.sum())),
         ),
     ]
 
@@ -166,7 +167,7 @@ class Expected:
             f1 = score_entities(self._actual, named)[OVERALL].f1
             fraction = different_fraction(named, self._expected)
             promise = f"fraction of the tokens with another tag than Keras's, {runtime}"
-            allowed = ALLOWED_FRACTION[file.number_format]
+            allowed = allowed_fraction(file.number_format, int(self._mask.sum()))
             checks.append(Check(file.name, promise, fraction, allowed))
             illegal = sum(map(count_illegal, named))
             promise = f"tags that may not follow the one before, {runtime}"
@@ -203,6 +204,16 @@ def different_fraction(one: Sequence[Sequence], other: Sequence[Sequence]) -> fl
         for pair in zip(row, others, strict=True)
     ]
     return sum(a != b for a, b in pairs) / len(pairs)
+
+
+def allowed_fraction(number_format: str, count: int) -> float:
+    """The fraction of so many tokens that may have another tag than Keras's.
+
+    It has two standard errors of a fraction on top: of few tokens, chance alone may
+    change more.
+    """
+    limit = ALLOWED_FRACTION[number_format]
+    return limit + 2 * math.sqrt(limit * (1 - limit) / count)
 
 
 def count_illegal(tags: Sequence[str]) -> int:

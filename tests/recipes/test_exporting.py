@@ -2,6 +2,7 @@
 
 import doctest
 import json
+import math
 
 import keras
 import pytest
@@ -105,6 +106,20 @@ HELD_OUT = {
     "tagger": [TaggedSentence(("a", "dog"), ("O", "B-x"))],
     "translation": [Pair("the cat", "a dog")],
 }
+
+
+@pytest.mark.parametrize("number_format", list(tagger.ALLOWED_FRACTION))
+def test_chance_alone_fails_no_tagger_of_few_tokens(number_format):
+    limit = tagger.ALLOWED_FRACTION[number_format]
+    for count in (1, 2, 3, 5, 10, 27, 100, 1000):
+        most = math.floor(tagger.allowed_fraction(number_format, count) * count)
+        # A sound file changes a third as many, and the binomial distribution is exact.
+        passes = sum(
+            math.comb(count, n) * (limit / 3) ** n * (1 - limit / 3) ** (count - n)
+            for n in range(most + 1)
+        )
+        assert passes > 0.95, count
+    assert tagger.allowed_fraction(number_format, 10**7) < 1.02 * limit
 
 
 @pytest.mark.slow

@@ -79,7 +79,7 @@ LEARNERS = {
     ),
     "classifier": classifier,
     "tagger": lambda: build_tagger(
-        TaggerConfig(V, ("place",), 3, 4, 3, 5, 6, dropout=0.0)
+        TaggerConfig(V, ("place",), 3, 4, 3, 5, 6, dropout=0.0, ngram_dropout=0.0)
     ),
 }
 # Those that are not float32 with Adam.
