@@ -8,7 +8,10 @@ PROGRAMS = Path(__file__).resolve().parent / "on_device"
 # The contract of the files: in the installed package, and in a checkout.
 PAGES = (PROGRAMS / "README.md", PROGRAMS.parents[1] / "export" / "README.md")
 # The server is of no use without the page.
-LEFT_OUT = ("__init__.py", "serve.py", "server.py", "request.py", "page_files.py")
+LEFT_OUT = (
+    *("__init__.py", "addresses.py", "page_files.py", "request.py", "serve.py"),
+    "server.py",
+)
 
 
 def copy_runner(directory: Path) -> list[Path]:

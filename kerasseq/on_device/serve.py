@@ -17,10 +17,12 @@ from types import FrameType
 from typing import NoReturn
 
 if __package__:
+    from .addresses import NO_HOST, is_host
     from .archive import open_regular
     from .command import Command
     from .server import HOST, Server
 else:  # copied: beside one another
+    from addresses import NO_HOST, is_host  # type: ignore[no-redef]
     from archive import open_regular  # type: ignore[no-redef]
     from command import Command  # type: ignore[no-redef]
     from server import HOST, Server  # type: ignore[no-redef]
@@ -134,14 +136,8 @@ def start(port: int, models: Sequence[Path], dist: Path, host: str) -> Server:
     """
     if not 0 <= port < 2**16:
         raise ValueError(f"--port {port}: give 0 to 65535")
-    try:
-        # A browser cannot say which interface is meant, as in fe80::1%eth0.
-        ip_address(host.replace("%", " "))
-    except ValueError:
-        raise ValueError(
-            f"--host {host} is no IP address; give one of this machine, like "
-            "192.168.1.5, or 0.0.0.0 for all"
-        ) from None
+    if not is_host(host):
+        raise ValueError(f"--host {host} {NO_HOST}")
     try:
         return Server(port, models, dist, host)
     except (FileNotFoundError, KeyError):

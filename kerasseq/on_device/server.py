@@ -20,10 +20,12 @@ from typing import Any, BinaryIO
 from urllib.parse import quote
 
 if __package__:
+    from .addresses import in_address, own_address
     from .archive import open_regular
     from .page_files import list_files
     from .request import Refusal, read_request
 else:  # copied: beside one another
+    from addresses import in_address, own_address  # type: ignore[no-redef]
     from archive import open_regular  # type: ignore[no-redef]
     from page_files import list_files  # type: ignore[no-redef]
     from request import Refusal, read_request  # type: ignore[no-redef]
@@ -97,7 +99,7 @@ class Server:
         self.socket = socket.create_server((host, port), family=family)
         self.port = self.socket.getsockname()[1]
         self.connections = 0
-        self.address = f"http://{_in_address(at)}:{self.port}/"
+        self.address = f"http://{in_address(at)}:{self.port}/"
         if len(models) == 1:
             (path,) = (path for path in files if files[path] is models[0])
             self.address += f"?model={quote(path)}"
@@ -119,7 +121,7 @@ class Server:
 
     def _hosts(self, own: str) -> set[str]:
         """The names of this server for who has reached it at one of its addresses."""
-        names = {_in_address(own), HOST, "localhost", "[::1]"}
+        names = {in_address(own), HOST, "localhost", "[::1]"}
         hosts = {f"{name}:{self.port}" for name in names}
         return hosts | names if self.port == 80 else hosts
 
@@ -201,25 +203,6 @@ class Server:
                 await _send(writer, piece)
                 left -= len(piece)
         return request.last
-
-
-def own_address(host: str) -> str:
-    """The address of this machine in its network, in the family of another address.
-
-    Raises:
-        OSError: it is in none.
-    """
-    # Nothing is sent: the system only chooses the address that it would send from.
-    family, elsewhere = socket.AF_INET, "203.0.113.1"
-    if ":" in host:
-        family, elsewhere = socket.AF_INET6, "2001:db8::1"
-    with socket.socket(family, socket.SOCK_DGRAM) as one:
-        one.connect((elsewhere, 9))
-        return one.getsockname()[0]
-
-
-def _in_address(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
 
 
 def _open(content: Content) -> tuple[BinaryIO, int]:

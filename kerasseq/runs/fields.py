@@ -1,11 +1,12 @@
 """One field of `Options`: its description for the command line, and its check."""
 
-import ipaddress
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import field
 from functools import partial
 from typing import Any
+
+from kerasseq.on_device.addresses import NO_HOST, is_host
 
 
 def one_of(*names: str) -> Callable[[Any], str]:
@@ -21,13 +22,8 @@ def one_of(*names: str) -> Callable[[Any], str]:
 
 def ip(value: str) -> str:
     """An IP address of this machine, or of all its networks."""
-    try:
-        ipaddress.ip_address(value)
-    except ValueError:
-        raise ValueError(
-            f"{value!r} is no IP address; give one of this machine, like 192.168.1.5, "
-            "or 0.0.0.0 for all"
-        ) from None
+    if not is_host(value):
+        raise ValueError(f"{value!r} {NO_HOST}")
     return value
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import pytest
 
-from kerasseq.on_device.server import own_address
+from kerasseq.on_device.addresses import own_address
 
 ROOT = Path(__file__).parents[2]
 FILES = ("index.html", "page.js", "worker.js", "style.css")

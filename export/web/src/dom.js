@@ -12,6 +12,13 @@ export function element(tag, text = "", attributes = {}) {
   return made;
 }
 
+/** A new element of a picture in SVG. */
+export function shape(tag, attributes) {
+  const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  return made;
+}
+
 /** Show a sentence in the element of an id; `name` is a foreign name in it. */
 export function say(id, text, name) {
   // A live region that does not change is not read again.

@@ -1,9 +1,10 @@
 /** Losses as a picture: training and held-out by epoch, beside losses to compare with. */
 
+import { shape } from "./dom.js";
+
 const HEIGHT = 240;
 const LEFT = 44;
 const BOTTOM = 28;
-const SVG = "http://www.w3.org/2000/svg";
 
 /**
  * @typedef {{
@@ -37,12 +38,12 @@ export function drawLosses({ points, epochs, references, planned }, width) {
   const y = (loss) =>
     8 + ((high - loss) / (high - low || 1)) * (HEIGHT - BOTTOM - 8);
 
-  const picture = make("svg", { viewBox: `0 0 ${width} ${HEIGHT}`, role: "img" });
+  const picture = shape("svg", { viewBox: `0 0 ${width} ${HEIGHT}`, role: "img" });
   const sentence = describe(training, heldOut, others);
   picture.setAttribute("aria-label", sentence);
   for (const loss of ticks(low, high)) {
     picture.append(
-      make("line", { x1: LEFT, x2: width - 8, y1: y(loss), y2: y(loss), class: "grid" }),
+      shape("line", { x1: LEFT, x2: width - 8, y1: y(loss), y2: y(loss), class: "grid" }),
       label(loss.toFixed(high - low < 1 ? 2 : 1), LEFT - 6, y(loss) + 4, "end"),
     );
   }
@@ -51,7 +52,7 @@ export function drawLosses({ points, epochs, references, planned }, width) {
   }
   for (const [name, loss] of others) {
     picture.append(
-      make("line", {
+      shape("line", {
         ...{ x1: LEFT, x2: width - 8, y1: y(loss), y2: y(loss) },
         class: "reference",
       }),
@@ -60,7 +61,7 @@ export function drawLosses({ points, epochs, references, planned }, width) {
   }
   picture.append(line(training, x, y, "training"), line(heldOut, x, y, "held-out"));
   for (const [at, loss] of heldOut) {
-    picture.append(make("circle", { cx: x(at), cy: y(loss), r: 3.5, class: "held-out" }));
+    picture.append(shape("circle", { cx: x(at), cy: y(loss), r: 3.5, class: "held-out" }));
   }
   const caption = document.createElement("p");
   caption.textContent = sentence;
@@ -90,17 +91,11 @@ function ticks(low, high) {
 
 function line(points, x, y, name) {
   const coordinates = points.map(([at, loss]) => `${x(at)},${y(loss)}`).join(" ");
-  return make("polyline", { points: coordinates, class: name });
+  return shape("polyline", { points: coordinates, class: name });
 }
 
 function label(text, x, y, anchor) {
-  const made = make("text", { x, y, "text-anchor": anchor });
+  const made = shape("text", { x, y, "text-anchor": anchor });
   made.textContent = text;
-  return made;
-}
-
-function make(name, attributes) {
-  const made = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
   return made;
 }

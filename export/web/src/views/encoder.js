@@ -1,6 +1,6 @@
 /** An encoder on the page: attention as lines and as a heatmap, and nearest words. */
 
-import { $, element, number, percent, say } from "../dom.js";
+import { $, element, number, percent, say, shape } from "../dom.js";
 import { Encoder, nearest } from "../encode.js";
 import { visible } from "../foreign.js";
 import { whileTyping } from "../typing.js";
@@ -159,10 +159,4 @@ function addChoices(id, count) {
   for (let index = 0; index < count; index += 1) {
     $(id).append(element("option", index + 1));
   }
-}
-
-function shape(tag, attributes) {
-  const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  return made;
 }
