@@ -522,9 +522,8 @@ def test_a_server_that_cannot_start_says_why_in_a_line(dist, arguments, complain
 
 
 def test_a_page_that_is_not_built_is_named_with_the_command(tmp_path):
-    names = "serve server request page_files archive command"
-    for name in names.split():
-        shutil.copy(FOLDER / f"{name}.py", tmp_path)
+    for source in FOLDER.glob("*.py"):
+        shutil.copy(source, tmp_path)
     result = run_program("serve", folder=tmp_path, text=True)
     assert (result.returncode, result.stdout) == (2, "")
     (line,) = result.stderr.splitlines()
