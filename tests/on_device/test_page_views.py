@@ -8,11 +8,13 @@ import pytest
 from kerasseq.on_device.classify import Classifier
 from kerasseq.on_device.encode import Encoder
 from kerasseq.on_device.model_file import Model
+from kerasseq.on_device.subwords import END, Pieces
 from kerasseq.on_device.suggest import Keyboard
 from kerasseq.on_device.tag import Tagger
-from kerasseq.on_device.translate import Translator
+from kerasseq.on_device.translate import BEAM_WIDTH, LENGTH_PENALTY, Translator
 from tests.support.device_files import write_translator
 from tests.support.pages import Page, keras_text, runner_text
+from tests.support.searching import hypotheses_by_steps
 
 pytestmark = pytest.mark.slow
 
@@ -284,6 +286,28 @@ def test_a_translator_translates_as_you_type(view, tmp_path):
         weights = np.add.reduceat(looked, starts)
         strengths = page.locator("#marks mark").evaluate_all(STRENGTHS)
         assert strengths == pytest.approx(100 * weights / weights.max(), abs=1)
+        wanted = alternatives(path, text)
+        others = page.locator("#others button")
+        view.expect(others).to_have_text([*wanted], use_inner_text=False)
+        shares = page.locator("#others .share").all_text_contents()
+        for share, probability in zip(shares, wanted.values(), strict=True):
+            assert float(share[:-2]) == pytest.approx(100 * probability, abs=0.6)
+        assert others.first.get_attribute("aria-pressed") == "true"
+        others.last.click()
+        assert others.last.get_attribute("aria-pressed") == "true"
+        shown = "".join(words.all_text_contents())
+        assert shown == "".join(list(wanted)[-1].split(" "))
+
+
+def alternatives(path, text):
+    """The texts that plain Python's beam search keeps, and their probabilities."""
+    file = Model(path)
+    pieces = Pieces(file.vocabulary["pieces"])
+    source = [*pieces.encode(text)[: file.card["length"] - 1], END]
+    found: dict[str, float] = {}
+    for ids, total in hypotheses_by_steps(file, source, BEAM_WIDTH, LENGTH_PENALTY):
+        found.setdefault(pieces.decode(ids), np.exp(total))
+    return found
 
 
 def test_every_view_fits_a_phone_and_keeps_the_rules_of_access(

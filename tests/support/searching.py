@@ -50,6 +50,17 @@ def search_by_steps(
     file: Model, source: Sequence[int], beam_width: int, alpha: float
 ) -> tuple[list[int], float]:
     """The best translation of a beam search, and its score, as the contract has it."""
+    ids, total = hypotheses_by_steps(file, source, beam_width, alpha)[0]
+    return ids, total / ((5 + len(ids)) / 6) ** alpha
+
+
+def hypotheses_by_steps(
+    file: Model, source: Sequence[int], beam_width: int, alpha: float
+) -> list[tuple[list[int], float]]:
+    """All ids that a beam search keeps, and the logarithms of their probabilities.
+
+    Those that ended, best first; where none did, those that were cut.
+    """
     read, most = reading(file, source), most_ids(file, source)
     beams: list[tuple[list[int], float, int]] = [([], 0.0, 0)]
 
@@ -81,8 +92,7 @@ def search_by_steps(
         if all(END in ids for ids, *_ in beams):
             break
     ended = [each for each in beams if END in each[0]]
-    ids, total, _ = (ended or beams)[0]
-    return ids, score(ids, total)
+    return [(ids, total) for ids, total, _ in ended or beams]
 
 
 def draw_by_steps(

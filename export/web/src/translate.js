@@ -1,7 +1,8 @@
 /** Translates a text, and says what each word of the translation looked at. */
 
-import { END, Pieces } from "./subwords.js";
+import { searchBeam } from "./beam.js";
 import { uniformNumbers } from "./sampling.js";
+import { END, Pieces } from "./subwords.js";
 
 export const BEAM_WIDTH = 4;
 const LENGTH_PENALTY = 1;
@@ -11,6 +12,18 @@ const LENGTH_PENALTY = 1;
  * @property {string} text
  * @property {number} first of its pieces
  * @property {number} last behind its pieces
+ */
+
+/**
+ * @typedef {object} Translation
+ * @property {string} text
+ * @property {boolean} finished whether it has an end of its own
+ * @property {number} leftOut how many pieces of the source were not read
+ * @property {(Part & {start: number, end: number})[]} source with where each is in the
+ *   text, as `slice` takes it
+ * @property {Part[]} target
+ * @property {(part: Part) => number[]} lookedAt how much a part of the target looked at
+ *   each of the source
  */
 
 export class Translator {
@@ -28,17 +41,13 @@ export class Translator {
    * out.
    *
    * @param {string} text
-   * @returns {Promise<{text: string, score: number, finished: boolean, leftOut: number,
-   *   source: (Part & {start: number, end: number})[], target: Part[], lookedAt:
-   *   (part: Part) => number[]}>} `start` and `end` in the text, as `slice` takes them;
-   *   `lookedAt` says how much a part of the target looked at each of the source
+   * @returns {Promise<Translation>}
    */
   async translate(text) {
     const { length } = this.card;
-    const pieces = this.pieces.encode(text);
-    const read = pieces.slice(0, length - 1);
+    const read = this.read(text);
     const source_ids = new Int32Array(length);
-    source_ids.set([...read, END]);
+    source_ids.set(read.ids);
     const outputs = await this.run("translate", {
       source_ids,
       beam_width: Int32Array.of(BEAM_WIDTH),
@@ -47,22 +56,56 @@ export class Translator {
       temperature: Float32Array.of(0),
       uniforms: uniformNumbers(0, 0, length),
     });
-    const ids = outputs.ids.filter((id) => id > 0);
-    const source = this.placed(read, text);
-    const row = (index) =>
-      outputs.alignment.subarray(index * length, (index + 1) * length);
+    const ids = [...outputs.ids.filter((id) => id > 0)];
+    const looked = ids.map((_, index) =>
+      outputs.alignment.subarray(index * length, (index + 1) * length),
+    );
+    return this.translation(read, ids, looked);
+  }
+
+  /**
+   * All translations that the search keeps, best first.
+   *
+   * @param {string} text
+   * @param {() => boolean} isStale whether the answer is not wanted any more
+   * @returns {Promise<(Translation & {score: number, probability: number})[]>} of
+   *   different texts; none where the answer is not wanted
+   */
+  async alternatives(text, isStale = () => false) {
+    const read = this.read(text);
+    const { run, card } = this;
+    const search = [BEAM_WIDTH, LENGTH_PENALTY, isStale];
+    const found = (await searchBeam(run, card, read.ids, ...search)) ?? [];
+    const translations = found.map(({ ids, looked, score, total }) => ({
+      ...this.translation(read, ids, looked),
+      score,
+      probability: Math.exp(total),
+    }));
+    const texts = translations.map((each) => each.text);
+    return translations.filter((each, index) => texts.indexOf(each.text) === index);
+  }
+
+  /** What the model reads of a text: ids with the end, and the words that they make. */
+  read(text) {
+    const pieces = this.pieces.encode(text);
+    const kept = pieces.slice(0, this.card.length - 1);
+    const leftOut = pieces.length - kept.length;
+    return { ids: [...kept, END], source: this.placed(kept, text), leftOut };
+  }
+
+  /** @returns {Translation} */
+  translation({ source, leftOut }, ids, looked) {
     return {
       text: this.pieces.decode(ids),
-      score: outputs.score[0],
-      finished: outputs.finished[0] > 0,
-      leftOut: pieces.length - read.length,
+      finished: ids.at(-1) === END,
+      leftOut,
       source,
-      target: this.partsOf([...ids].filter((id) => id !== END)),
+      target: this.partsOf(ids.filter((id) => id !== END)),
       lookedAt: ({ first, last }) =>
         source.map((part) => {
           let sum = 0;
           for (let t = first; t < last; t += 1) {
-            sum += row(t).subarray(part.first, part.last).reduce((a, b) => a + b, 0);
+            sum += looked[t].subarray(part.first, part.last).reduce((a, b) => a + b, 0);
           }
           return sum / (last - first);
         }),

@@ -7,7 +7,8 @@ import { element } from "./dom.js";
  * the meantime, only the last counts.
  *
  * @param {HTMLTextAreaElement} field
- * @param {(text: string) => Promise<void>} answer shows what the model says
+ * @param {(text: string, isStale: () => boolean) => Promise<void>} answer shows what the
+ *   model says; `isStale` tells whether more was typed since
  * @param {(complaint: string) => void} complain shows what is wrong, or nothing
  * @returns {() => Promise<void>} answers again
  */
@@ -18,7 +19,8 @@ export function whileTyping(field, answer, complain) {
     if (waiting > 1) return;
     for (let before = 0; before !== waiting; ) {
       before = waiting;
-      const complaint = await answer(field.value).then(
+      const isStale = () => before !== waiting || !field.isConnected;
+      const complaint = await answer(field.value, isStale).then(
         () => "",
         (error) => error.message,
       );

@@ -17,10 +17,22 @@ export function begin({ card, entries, worker }) {
   const speak = sayCalmly($("spoken"));
   whileTyping(field, show, (complaint) => say("typed-error", complaint));
 
-  async function show(text) {
+  async function show(text, isStale) {
+    $("others").inert = true;
     // Of nothing there is no translation, whatever the model would say.
     const found = text.trim() ? await translator.translate(text) : undefined;
     if (!field.isConnected) return;
+    read(text, found);
+    speak(found?.text ?? "");
+    if (isStale()) return;
+    const others = found ? await translator.alternatives(text, isStale) : [];
+    if (isStale()) return;
+    $("others").replaceChildren(...others.map((other) => choiceOf(other, text, found)));
+    $("others").inert = false;
+  }
+
+  /** Show a translation of a text, or none. */
+  function read(text, found) {
     showMarks($("marks"), text, []);
     const { target = [], leftOut = 0, finished = true } = found ?? {};
     $("translation").replaceChildren(
@@ -32,7 +44,21 @@ export function begin({ card, entries, worker }) {
       !finished && "The translation has no end of its own, and was cut.",
     ];
     say("typed-note", notes.filter(Boolean).join(" "));
-    speak(found?.text ?? "");
+  }
+
+  /** One of the translations that the search kept, to be shown in place. */
+  function choiceOf(other, text, shown) {
+    const button = element("button", other.text, { type: "button", class: "word" });
+    button.setAttribute("aria-pressed", String(other.text === shown.text));
+    button.addEventListener("click", () => {
+      for (const each of $("others").querySelectorAll("button")) {
+        each.setAttribute("aria-pressed", String(each === button));
+      }
+      read(text, other);
+    });
+    const item = element("li");
+    item.append(button, element("span", percent(other.probability), { class: "share" }));
+    return item;
   }
 
   /** A word of the translation, which shows what it looked at. */
