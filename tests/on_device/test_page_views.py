@@ -8,12 +8,14 @@ import pytest
 from kerasseq.on_device.classify import Classifier
 from kerasseq.on_device.encode import Encoder
 from kerasseq.on_device.model_file import Model
+from kerasseq.on_device.sampling import choose_token
 from kerasseq.on_device.subwords import END, Pieces
 from kerasseq.on_device.suggest import Keyboard
 from kerasseq.on_device.tag import Tagger
+from kerasseq.on_device.tokens import encode_prompt
 from kerasseq.on_device.translate import BEAM_WIDTH, LENGTH_PENALTY, Translator
 from tests.support.device_files import write_translator
-from tests.support.pages import Page, keras_text, runner_text
+from tests.support.pages import CHARACTERS, DEFAULTS, Page, keras_text, runner_text
 from tests.support.searching import hypotheses_by_steps
 
 pytestmark = pytest.mark.slow
@@ -22,6 +24,9 @@ STRENGTHS = """(marks) => marks.map(
   (mark) => parseInt(mark.style.getPropertyValue("--strength")),
 )"""
 OPACITIES = "(all) => all.map((each) => Number(each.getAttribute('fill-opacity')))"
+SHARES = """(all) => all.map(
+  ({ dataset: { share } }) => (share ? parseFloat(share) / 100 : null),
+)"""
 TEXTS = ["the cat", "THE  ΟΔΟΣ, 好 dog\nsat!", "🧑‍🚀 the cat", "sat " * 9]
 
 
@@ -99,6 +104,78 @@ def test_stop_texts_end_the_text_and_go_on_passes_them(page, module):
     page.page.get_by_label("Stop texts").fill("")
 
 
+@pytest.mark.parametrize(
+    ("settings", "prompt"),
+    [
+        ({"temperature": 1, "top_k": 0, "top_p": 1, "min_p": 0}, ""),
+        ({"temperature": 0.35, "top_k": 0, "top_p": 1, "min_p": 0}, "dé"),
+        ({"temperature": 1.75, "top_k": 5, "top_p": 0.75, "min_p": 0.06}, "bad cab"),
+        ({"temperature": 0.8, "top_k": 0, "top_p": 1, "min_p": 0.4}, "𝄞" * 700),
+        ({"temperature": 0, "top_k": 3, "top_p": 1, "min_p": 0}, "a"),
+    ],
+)
+def test_what_comes_next_is_what_python_draws(page, exported, settings, prompt):
+    model = Model(exported)
+    states = {n: np.zeros(s, np.float32) for n, s in model.state_shapes().items()}
+    for token in encode_prompt(prompt, model.vocabulary["characters"]):
+        outputs = model.signatures()["step"](token=np.array([token], "i4"), **states)
+        states = {name: outputs[name].copy() for name in states}
+    logits = outputs["logits"][0].copy()
+    uniforms = (np.arange(2000) + 0.5) / 2000
+    drawn = [choose_token(logits, uniform, **settings) for uniform in uniforms]
+    shares = np.bincount(drawn, minlength=len(logits)) / 2000
+    kept = shares[shares > 0]
+    bits = -(kept * np.log2(kept)).sum()
+
+    page.fill(**settings)
+    page.prompt(prompt)
+    words = page.page.locator("#next-words")
+    number = "All" if len(kept) == len(logits) else f"{len(kept)} of"
+    wanted = f"{number} {len(logits)} characters remain."
+    if len(kept) == 1:
+        wanted = "One character remains: there is no choice."
+    page.expect(words).to_contain_text(wanted)
+    order = np.argsort(-logits, kind="stable")
+    shown = page.page.locator("#next dd")
+    for _ in range(50):  # while the page reads the prompt
+        if widths(shown) == pytest.approx(100 * shares[order], abs=0.06):
+            break
+        page.page.wait_for_timeout(100)
+    assert widths(shown) == pytest.approx(100 * shares[order], abs=0.06)
+    said = re.findall(r"\d+\.\d+", words.text_content())
+    assert list(map(float, said)) == (
+        pytest.approx([2**bits, bits], abs=0.06) if len(kept) > 1 else []
+    )
+    names = page.page.locator("#next dt").all_text_contents()
+    known = dict(zip(" \n", ("space", "newline"), strict=True))
+    assert names == [known.get(CHARACTERS[id], CHARACTERS[id]) for id in order]
+
+
+def widths(bars):
+    """How wide bars are, in percent."""
+    return bars.evaluate_all(
+        "(all) => all.map((bar) => parseFloat(bar.style.getPropertyValue('--share')))"
+    )
+
+
+def test_a_setting_slides_and_its_bars_follow(page):
+    for name, value, shown in (
+        ("temperature", "0", "One character remains"),
+        ("temperature", "1.35", "All 8 characters"),
+        ("top_k", "3", "3 of 8 characters"),
+        ("top_k", "8", "All 8 characters"),
+        ("min_p", "1", "One character remains"),
+    ):
+        page.fill(**DEFAULTS | {"top_k": 0, "top_p": 1, "min_p": 0})
+        page.page.locator(f"#{name}-slider").fill(value)
+        field = page.page.locator(f"#{name}")
+        keeps_all = (name, value) == ("top_k", "8")
+        page.expect(field).to_have_value("0" if keeps_all else value)
+        page.expect(page.page.locator("#next-words")).to_contain_text(shown)
+    page.fill(temperature=1.4, min_p=0)
+    assert page.page.locator("#temperature-slider").input_value() == "1.4"
+
+
 def test_a_phone_shows_the_text_and_code_in_a_fixed_width(chromium, served, exported):
     size = {"width": 390, "height": 844}
     context = chromium.new_context(viewport=size, reduced_motion="reduce")
@@ -159,10 +236,9 @@ def suggested(page):
 
 @pytest.fixture
 def keyboard(view, files):
-    """A next-word model that is open, and its words for a text in Python."""
+    """A next-word model that is open, and its suggestions for a text in Python."""
     view.choose(files["suggest"])
-    keyboard = Keyboard(Model(files["suggest"]))
-    return lambda text: [word for word, _ in keyboard.suggest(text)]
+    return Keyboard(Model(files["suggest"])).suggest
 
 
 def test_a_keyboard_suggests_as_you_type(view, keyboard):
@@ -173,10 +249,14 @@ def test_a_keyboard_suggests_as_you_type(view, keyboard):
         "a kin " * 40,
     ]:
         field.fill(text)
-        wanted = keyboard(text)
+        wanted = [word for word, _ in keyboard(text)]
         spoken = f"Suggestions: {', '.join(wanted)}" if wanted else ""
         view.expect(view.page.locator("#spoken")).to_have_text(spoken)
         assert suggested(view) == wanted, text
+        shares = view.page.locator("#suggestions button").evaluate_all(SHARES)
+        wanted = [probability for _, probability in keyboard(text)]
+        assert shares[: len(wanted)] == pytest.approx(wanted, abs=6e-3), text
+        assert shares[len(wanted) :] == [None] * (3 - len(wanted))
     view.expect(view.page.locator("#learned")).to_contain_text("your own so far: 0.")
 
 
@@ -187,12 +267,10 @@ def test_a_suggestion_is_taken_by_tab_and_by_touch(view, keyboard):
     view.expect(view.page.locator("#suggestions button").first).to_have_text("The")
     view.page.keyboard.press("Tab")
     view.expect(field).to_have_value("The ")
-    assert keyboard("The ")
-    view.expect(view.page.locator("#suggestions button").nth(1)).to_have_text(
-        keyboard("The ")[1]
-    )
+    _, (second, _), *_ = keyboard("The ")
+    view.expect(view.page.locator("#suggestions button").nth(1)).to_have_text(second)
     view.page.locator("#suggestions button").nth(1).click()
-    text = f"The {keyboard('The ')[1]} "
+    text = f"The {second} "
     view.expect(field).to_have_value(text)
     view.expect(field).to_be_focused()
     keys = 4

@@ -51,11 +51,34 @@ export function uniformNumbers(seed, start, count) {
  * @returns {number} the token's id
  */
 export function chooseToken(logits, uniform, settings) {
+  const { kept, weights } = weigh(logits, settings);
+  const sums = runningSums(kept, weights);
+  // A number below 1 times the last sum is below that sum, so one sum exceeds it.
+  const wanted = fround(Math.min(fround(uniform), LARGEST_UNIFORM) * sums.at(-1));
+  return kept[sums.findIndex((sum) => sum > wanted)];
+}
+
+/**
+ * With which probability each token is chosen.
+ *
+ * @param {Float32Array} logits
+ * @param {Settings} settings
+ * @returns {number[]} by id; 0 for those that the settings drop
+ */
+export function probabilitiesOf(logits, settings) {
+  const { kept, weights } = weigh(logits, settings);
+  const total = kept.reduce((sum, id) => sum + weights[id], 0);
+  const probabilities = Array(logits.length).fill(0);
+  for (const id of kept) probabilities[id] = weights[id] / total;
+  return probabilities;
+}
+
+/** The weights of all tokens at a temperature, and the ids that are kept, ascending. */
+function weigh(logits, settings) {
   const finite = logits.map((logit) =>
     logit > -LARGEST_LOGIT ? Math.min(logit, LARGEST_LOGIT) : -LARGEST_LOGIT,
   );
   const largest = finite.reduce((a, b) => Math.max(a, b));
-  if (settings.temperature === 0) return finite.indexOf(largest);
   const divisor = Math.min(
     Math.max(fround(settings.temperature), SMALLEST_TEMPERATURE),
     LARGEST_TEMPERATURE,
@@ -64,12 +87,8 @@ export function chooseToken(logits, uniform, settings) {
   const weights = finite.map((logit) =>
     Math.exp(fround(fround(logit - largest) / divisor)),
   );
-
-  const kept = keep(weights, settings);
-  const sums = runningSums(kept, weights);
-  // A number below 1 times the last sum is below that sum, so one sum exceeds it.
-  const wanted = fround(Math.min(fround(uniform), LARGEST_UNIFORM) * sums.at(-1));
-  return kept[sums.findIndex((sum) => sum > wanted)];
+  const greedy = settings.temperature === 0;
+  return { weights, kept: greedy ? [finite.indexOf(largest)] : keep(weights, settings) };
 }
 
 /** Ids that top-k, min-p and top-p keep, ascending. */

@@ -4,7 +4,8 @@ const LARGEST = 2 ** 31 - 1;
 
 /**
  * @type {Record<string, {label: string, hint: string, whole: boolean, high: number,
- *   neutral: number}>} each from 0
+ *   neutral: number, slider?: [high: number, step: number]}>} each from 0; that of the
+ *   slider of top-k is the number of characters
  */
 export const SETTINGS = {
   length: {
@@ -20,6 +21,7 @@ export const SETTINGS = {
     whole: false,
     high: Number.MAX_VALUE,
     neutral: 1,
+    slider: [2, 0.05],
   },
   top_k: {
     label: "Top-k",
@@ -27,6 +29,7 @@ export const SETTINGS = {
     whole: true,
     high: LARGEST,
     neutral: 0,
+    slider: [undefined, 1],
   },
   top_p: {
     label: "Top-p",
@@ -34,6 +37,7 @@ export const SETTINGS = {
     whole: false,
     high: 1,
     neutral: 1,
+    slider: [1, 0.01],
   },
   min_p: {
     label: "Min-p",
@@ -41,6 +45,7 @@ export const SETTINGS = {
     whole: false,
     high: 1,
     neutral: 0,
+    slider: [1, 0.01],
   },
   seed: {
     label: "Seed",

@@ -97,6 +97,40 @@ export class Writer {
   }
 }
 
+/**
+ * The logits of what comes after a prompt.
+ *
+ * @param {(signature: string, inputs: object) => Promise<object>} run
+ * @param {number[][]} stateShapes
+ * @param {number[]} prompt ids, at least one
+ * @returns {Promise<Float32Array>}
+ */
+export async function logitsAfter(run, stateShapes, prompt) {
+  let states = zeroStates(stateShapes);
+  let waiting = Int32Array.from(prompt);
+  while (waiting.length > 1) {
+    // It reads all but the last.
+    const chunk = waiting.subarray(0, CHUNK);
+    const padded = new Int32Array(CHUNK);
+    padded.set(chunk);
+    const outputs = await run("generate", {
+      prompt: padded,
+      prompt_length: Int32Array.of(chunk.length),
+      length: Int32Array.of(0),
+      uniforms: new Float32Array(CHUNK),
+      temperature: Float32Array.of(1),
+      top_k: Int32Array.of(0),
+      top_p: Float32Array.of(1),
+      min_p: Float32Array.of(0),
+      ...states,
+    });
+    states = statesOf(outputs);
+    waiting = waiting.subarray(chunk.length - 1);
+  }
+  const { logits } = await run("step", { token: waiting, ...states });
+  return logits;
+}
+
 /** The states at the start, by name, from their shapes. */
 export function zeroStates(shapes) {
   return Object.fromEntries(

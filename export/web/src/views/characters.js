@@ -2,11 +2,13 @@
 
 import { listed } from "../card.js";
 import { $, enable, isEnabled, number, say } from "../dom.js";
-import { makeFields, readFields } from "../fields.js";
+import { makeFields, peekFields, readFields } from "../fields.js";
+import { makeNext } from "../next.js";
 import { Paper } from "../paper.js";
 import { isTabular } from "../tabular.js";
+import { whileTyping } from "../typing.js";
 import { readStops, Until } from "../until.js";
-import { encodePrompt } from "../writing.js";
+import { encodePrompt, logitsAfter } from "../writing.js";
 import html from "./characters.html";
 
 /** Milliseconds that a model may take to stop. */
@@ -24,10 +26,35 @@ export function begin({ card, entries, worker }) {
   let job;
   let patience;
 
-  makeFields($("fields"), "writing", card.sampling_defaults);
-  $("settings").open = matchMedia("(min-width: 60rem)").matches;
+  /** The logits of what comes after the prompt. */
+  let logits;
+  const drawNext = makeNext(entries);
+
+  makeFields($("fields"), "writing", card.sampling_defaults, entries.length, showNext);
+  const settings = $("settings");
+  settings.open = matchMedia("(min-width: 60rem)").matches;
   showUnknown();
   show();
+  const update = whileTyping($("prompt"), readPrompt, (complaint) =>
+    say("next-words", complaint || $("next-words").textContent),
+  );
+  settings.addEventListener("toggle", update);
+
+  async function readPrompt(text) {
+    // Nobody sees it otherwise.
+    if (!settings.open) return;
+    const { ids } = encodePrompt(text, entries);
+    const run = (...call) => worker.run(...call);
+    const found = await logitsAfter(run, card.state_shapes, ids);
+    if (!form.isConnected) return;
+    logits = found;
+    showNext();
+  }
+
+  function showNext() {
+    const set = peekFields();
+    if (logits && set) drawNext(logits, set);
+  }
 
   async function write() {
     const { length, ...settings } = readFields() ?? {};

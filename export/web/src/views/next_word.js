@@ -32,6 +32,7 @@ export function begin({ card, entries, worker }) {
     offer = { text, start, words: words.map(([word]) => word) };
     buttons.forEach((button, index) => {
       button.textContent = visible(offer.words[index] ?? "");
+      button.dataset.share = index < words.length ? percent(words[index][1]) : "";
       button.setAttribute("aria-disabled", String(index >= words.length));
     });
     const learns = card.own_words
