@@ -42,6 +42,12 @@ napoleon_custom_sections = [("Call arguments", "params_style")]
 
 # Lessons run while the site is built, in this order; one that fails, fails the build.
 LESSONS = [
+    "four_patterns",
+    "unrolling",
+    "vanishing_gradients",
+    "gates",
+    "straight_path",
+    "clipping",
     "text_to_phone",
 ]
 
