@@ -4,7 +4,9 @@ Learns from one file, tags the other, on which no choice depends, and prints F1 
 the CoNLL shared task: of the lookup of known names, and of one tagger per seed.
 
 `--folds N` instead of `--dev` is what choices are made by: the training file is cut
-into N parts, and each is tagged by a tagger that learned from the others.
+into N parts, and each is tagged by a tagger that learned from the others. With
+`--unseen-names` it learns from no sentence that has a name of the part to tag, as if
+the part came from another source.
 """
 
 import argparse
@@ -13,6 +15,7 @@ import os
 import statistics
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -28,7 +31,7 @@ from kerasseq.scores.entities import (
     score_entities,
 )
 from kerasseq.signatures.tagger import TaggerOnIds, tag_sentences
-from kerasseq.text.tags import tag_names
+from kerasseq.text.tags import find_entities, tag_names
 from kerasseq.training.presets import PRESETS
 
 
@@ -39,6 +42,7 @@ def main() -> int:
     held_out = parser.add_mutually_exclusive_group(required=True)
     held_out.add_argument("--dev", metavar="FILE")
     held_out.add_argument("--folds", type=int, choices=range(2, 11), metavar="N")
+    parser.add_argument("--unseen-names", action="store_true")
     parser.add_argument("--seeds", type=int, default=3, metavar="N")
     parser.add_argument("--preset", choices=PRESETS, default="default")
     parser.add_argument("--plot", metavar="FILE")
@@ -52,6 +56,9 @@ def main() -> int:
         return 2
     parts = [(learned, dev)] if options.dev else folds(learned, options.folds)
     where = Path(options.dev).name if options.dev else f"{options.folds} folds"
+    if options.unseen_names:
+        parts = [(without_names_of(held, some), held) for some, held in parts]
+        where += " of unseen names"
     actual = [sentence.tags for sentence in dev]
     by_lookup = []
     for some, others in parts:
@@ -111,6 +118,20 @@ def folds(
         (sentences[:start] + sentences[end:], sentences[start:end])
         for start, end in itertools.pairwise(cuts)
     ]
+
+
+def without_names_of(
+    held_out: Sequence[TaggedSentence], learned: Sequence[TaggedSentence]
+) -> list[TaggedSentence]:
+    """The sentences that share no name with those held out, case and kind ignored."""
+    held = set().union(*map(names_in, held_out))
+    return [sentence for sentence in learned if held.isdisjoint(names_in(sentence))]
+
+
+def names_in(sentence: TaggedSentence) -> set[tuple[str, ...]]:
+    """The lower-cased tokens of each entity of a sentence."""
+    lowered = tuple(token.lower() for token in sentence.tokens)
+    return {lowered[start:end] for start, end, _ in find_entities(sentence.tags)}
 
 
 def row(score: EntityScore) -> str:

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.tagging import folds
+from benchmarks.tagging import folds, without_names_of
 from kerasseq.data.tagged import TaggedSentence
 
 
@@ -17,3 +17,30 @@ def test_each_sentence_is_held_out_once_and_never_learned_from(count, number):
         assert len(learned) + len(held_out) == count
     sizes = [len(held_out) for _, held_out in parts]
     assert len(sizes) == number and max(sizes) - min(sizes) <= 1
+
+
+_tokens = st.sampled_from(["Ada", "ada", "ADA", "Rome", "rome", "sang"])
+_tags = st.sampled_from(["O", "B-x", "I-x", "B-y", "I-y"])
+_sentences = st.lists(
+    st.lists(st.tuples(_tokens, _tags), min_size=1, max_size=4).map(
+        lambda pairs: TaggedSentence(*zip(*pairs, strict=True))
+    ),
+    max_size=8,
+)
+
+
+@given(_sentences, _sentences)
+def test_sentences_that_share_no_name_are_kept_and_no_others(learned, held_out):
+    # The shared task's own reading of tags, by another road: as text.
+    def spans(sentence):
+        text = ""
+        for token, tag, before in zip(
+            *sentence, ("O", *sentence.tags[:-1]), strict=True
+        ):
+            inside = tag[:2] == "I-" and before[2:] == tag[2:]
+            text += (" " if inside else "\n") + (token.lower() if tag != "O" else "")
+        return set(filter(None, text.split("\n")))
+
+    there = {name for sentence in held_out for name in spans(sentence)}
+    expected = [each for each in learned if not spans(each) & there]
+    assert without_names_of(held_out, learned) == expected
