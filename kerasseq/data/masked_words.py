@@ -1,6 +1,6 @@
-"""Sentences with masked words, to train an encoder on.
+"""Sentences with hidden words, to train an encoder on.
 
-Devlin et al. 2019, "BERT", section 3.1, task 1, where every chosen word is masked.
+Devlin et al. 2019, "BERT", section 3.1, task 1 and appendix A.1.
 """
 
 from collections.abc import Sequence
@@ -11,23 +11,9 @@ import tensorflow as tf
 
 from kerasseq.text.words import MASK, SPECIALS
 
-# The encoder's default text. Each word follows from the rest of its sentence, and the
-# same words occur in several sentences, at the same and at other positions, with other
-# neighbours and meanings.
-SENTENCES = (
-    "the bank of the river was muddy after the rain",
-    "the bank lends money to the farmer",
-    "she sat on the bank and watched the boat",
-    "he keeps all his money in the bank",
-    "the light of the moon fell on the water",
-    "a feather is light but a stone is heavy",
-    "light the fire before the night is cold",
-    "we watch the moon rise over the river",
-    "her watch was slow and the train was late",
-    "the spring in the old watch was broken",
-    "in spring the river is cold and fast",
-    "rain fell on the farmer and his boat",
-)
+# Of the chosen words, these shares stay as they are and become another word, so that
+# the encoder also learns vectors of words that it sees.
+KEPT, REPLACED = 0.1, 0.1
 
 
 def masked_word_batches(
@@ -38,31 +24,35 @@ def masked_word_batches(
     rate: float = 0.15,
     max_length: int = 64,
     seed: int = 0,
+    vocabulary_size: int | None = None,
 ) -> tf.data.Dataset:
-    """Sentences with words replaced by `MASK`, in batches for `model.fit`.
+    """Sentences with hidden words, in batches for `model.fit`.
 
-    Every pass shuffles the sentences and masks other words: each known word with
-    probability `rate`, and at least one in a sentence. Padding and unknown words are
-    never masked, and sentences without a known word are left out.
+    Every pass shuffles the sentences and chooses other words: the fraction `rate` of
+    the known words of each sentence, and at least one. `MASK` takes their place; with
+    a vocabulary size, only of eight in ten, and one in ten becomes any other word.
+    Sentences without a known word are left out.
 
     The batches depend only on the arguments. All have the same shape, so that XLA
     compiles one program: the last one is filled up from another pass.
 
-    With `reduction="mean_with_sample_weight"` the loss is the mean over the masked
+    With `reduction="mean_with_sample_weight"` the loss is the mean over the chosen
     words; Keras's default divides their sum by the number of all positions.
 
     Args:
         sequences: N arrays of ids (T_n,), as from `WordVocabulary.encode`.
         batch_size: B.
         passes: over the sentences.
-        rate: the probability of a word to be masked, 0 to 1.
+        rate: the fraction of words that are chosen, 0 to 1.
         max_length: longer sentences lose their end.
-        seed: not negative; decides the order and the masked words.
+        seed: not negative; decides the order and the chosen words.
+        vocabulary_size: V, to train; None to measure.
 
     Returns:
-        Batches of inputs int32 (B, T), targets int32 (B, T), the unmasked sentences,
-        and weights float32 (B, T), 1 at masked words and 0 elsewhere; T is the length
-        of the longest sentence, at most `max_length`.
+        Batches of inputs "token_ids" int32 (B, T) and "chosen" int32 (B, M), the
+        indices of the chosen words; targets int32 (B, M), the words themselves; and
+        weights float32 (B, M), 0 where a sentence has fewer. T is the length of the
+        longest sentence, at most `max_length`, and M the most chosen words of one.
 
     Raises:
         ValueError: an argument is out of range, or no sentence has a known word.
@@ -89,21 +79,45 @@ def masked_word_batches(
             f"first {max_length}; give sentences with words of the vocabulary"
         )
     padded = keras.utils.pad_sequences(usable, padding="post")
+    chosen = (rate * (padded >= len(SPECIALS)).sum(1)).round().clip(1).astype(np.int32)
+    most = int(chosen.max())
     num_batches = -(-passes * len(padded) // batch_size)
     generator, count = np.random.default_rng(seed), num_batches * batch_size
     order = np.concatenate(
         [generator.permutation(len(padded)) for _ in range(-(-count // len(padded)))]
     )[:count]
     rows = tf.constant(order.reshape(num_batches, batch_size), tf.int32)
-    table = tf.constant(padded)
+    table, counts = tf.constant(padded), tf.constant(chosen)
 
-    def batch(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        targets = tf.gather(table, rows[index])
-        drawn = tf.random.stateless_uniform(tf.shape(targets), [seed, index])
-        drawn = tf.where(targets >= len(SPECIALS), drawn, 2.0)
-        # The lowest value of a sentence is below any threshold, a 2 below none.
-        hidden = drawn <= tf.maximum(tf.reduce_min(drawn, 1, keepdims=True), rate)
-        return tf.where(hidden, MASK, targets), targets, tf.cast(hidden, tf.float32)
+    def batch(index: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor, tf.Tensor]:
+        sentences = tf.gather(table, rows[index])
+        drawn = tf.random.stateless_uniform(tf.shape(sentences), [seed, index])
+        _, positions = tf.math.top_k(
+            tf.where(sentences >= len(SPECIALS), drawn, -1.0), most
+        )
+        weighed = tf.range(most) < tf.gather(counts, rows[index])[:, None]
+        targets = tf.gather(sentences, positions, batch_dims=1)
+        hidden = tf.fill(tf.shape(targets), MASK)
+        if vocabulary_size is not None:
+            # Other streams than that of the positions, which have no seed below zero.
+            lot = tf.random.stateless_uniform(tf.shape(targets), [-1 - seed, index])
+            others = tf.random.stateless_uniform(
+                tf.shape(targets),
+                [-1 - seed, num_batches + index],
+                len(SPECIALS),
+                vocabulary_size,
+                tf.int32,
+            )
+            hidden = tf.where(lot < KEPT + REPLACED, others, hidden)
+            hidden = tf.where(lot < KEPT, targets, hidden)
+        row = tf.broadcast_to(tf.range(batch_size)[:, None], tf.shape(positions))
+        token_ids = tf.tensor_scatter_nd_update(
+            sentences,
+            tf.stack([row, positions], -1),
+            tf.where(weighed, hidden, targets),
+        )
+        inputs = {"token_ids": token_ids, "chosen": positions}
+        return inputs, targets, tf.cast(weighed, tf.float32)
 
     batches = tf.data.Dataset.range(num_batches).map(batch)
     options = tf.data.Options()

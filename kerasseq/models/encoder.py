@@ -95,23 +95,27 @@ def build_encoder(config: EncoderConfig) -> keras.Model:
 
 
 def build_masked_word_model(encoder: keras.Model, vocabulary_size: int) -> keras.Model:
-    """Add a head to an encoder that predicts masked words.
+    """Add a head to an encoder that predicts hidden words.
 
-    Devlin et al. 2019, "BERT", section 3.1, with one dense layer as the head. The
-    encoder's layers are shared: fitting this model trains it. The logits carry the
-    padding mask, so Keras leaves padding out of losses and metrics; a sample weight
-    (B, T) leaves out the words that were not masked.
+    Devlin et al. 2019, "BERT", section 3.1, with one dense layer as the head, which
+    computes logits of the hidden words only. The encoder's layers are shared: fitting
+    this model trains it. A sample weight (B, M) leaves words out.
 
     Args:
         encoder: from `build_encoder`.
         vocabulary_size: V.
 
     Returns:
-        A functional model from "token_ids", int32 (B, T), to logits, float32
-        (B, T, V).
+        A functional model from "token_ids", int32 (B, T), and "chosen", int32
+        (B, M), the indices of words in their sentences, to logits, float32 (B, M, V).
     """
+    chosen = keras.Input((None,), dtype="int32", name="chosen")
+    vectors = keras.ops.take_along_axis(
+        encoder.output["embeddings"], keras.ops.expand_dims(chosen, -1), axis=1
+    )
     # Losses need float32 logits, whatever the dtype policy.
     logits = keras.layers.Dense(vocabulary_size, dtype="float32", name="logits")(
-        encoder.output["embeddings"]
+        vectors
     )
-    return keras.Model(encoder.input, logits, name="masked_word_model")
+    inputs = {"token_ids": encoder.input, "chosen": chosen}
+    return keras.Model(inputs, logits, name="masked_word_model")

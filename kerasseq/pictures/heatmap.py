@@ -29,6 +29,7 @@ def plot_attention(
     tokens_key: Sequence[str],
     path: str | os.PathLike,
     title: str = "Attention weights",
+    heads: Sequence[str] = (),
 ) -> Figure:
     """Draw the attention weights of one sentence, a heatmap for each head.
 
@@ -42,6 +43,7 @@ def plot_attention(
         tokens_key: S words that are attended to, labels of the columns.
         path: of the picture, in the format that its suffix names.
         title: of the picture.
+        heads: what each head is called; their numbers if there is nothing.
 
     Raises:
         ValueError: the weights have another shape.
@@ -70,7 +72,10 @@ def plot_attention(
         lowest = head + columns >= num_heads
         label_tokens(panel, "x", tokens_key if lowest else [], width)
         panel.spines[:].set_color(GREY)
-        if num_heads > 1:
+        if heads:
+            name = textwrap.fill(drawable(heads[head]), 27)
+            panel.set_title(name, fontsize=TEXT - 1, color=INK)
+        elif num_heads > 1:
             panel.set_title(f"head {head + 1}", fontsize=TEXT, color=INK)
         if 72 * min(width / num_columns, height / num_rows) >= 26:
             _write_numbers(panel, weights[head])

@@ -47,7 +47,7 @@ class Options:
         "",
         "FILE",
         "Sentences of the encoder, one a line.",
-        default_text="twelve are built in",
+        default_text="a grammar makes them up",
     )
     words: str = about_data("", "FILE", "Text of the next-word model. Adds next_word.")
     tags: str = about_data(

@@ -64,10 +64,10 @@ class KneserNey:
         # Shorter histories count the contexts of a token, not its occurrences.
         two, contexts_of_two = np.unique(triples % size**2, return_counts=True)
         one, contexts_of_one = np.unique(np.unique(pairs) % size, return_counts=True)
-        self._after_two = _continuations(triples, counts, size)
-        self._after_one = _continuations(two, contexts_of_two, size)
+        self._after_two = continuations(triples, counts, size)
+        self._after_one = continuations(two, contexts_of_two, size)
         uniform = np.full(size, 1 / size)
-        self._alone = _continuations(one, contexts_of_one, size).add(0, uniform)
+        self._alone = continuations(one, contexts_of_one, size).add(0, uniform)
 
     def __call__(self, ids: np.ndarray) -> Iterator[np.ndarray]:
         """The probabilities after each token of a text: float64 (n, V), in pieces."""
@@ -86,7 +86,7 @@ class KneserNey:
             yield np.stack(rows)
 
 
-def _continuations(grams: np.ndarray, counts: np.ndarray, size: int) -> Continuations:
+def continuations(grams: np.ndarray, counts: np.ndarray, size: int) -> Continuations:
     """Discount the counts of n-grams, ascending int64: history * V + token."""
     histories, starts = np.unique(grams // size, return_index=True)
     discounts = _discounts(counts)[np.minimum(counts, 3)]

@@ -93,8 +93,10 @@ CLASSIFIER_LEAST_COUNT = 2
 CLASSIFIER_TABLE = 210_000
 CLASSIFIER_FEWEST_ROWS = 4_000
 
-ENCODER_SIZES = {"model_size": 32, "max_length": 64}
-ENCODER_STEPS = {"fast": 300, "default": 600, "best": 600}
+ENCODER_MODEL_SIZE, ENCODER_FEED_FORWARD_SIZE, ENCODER_DROPOUT = 64, 128, 0.05
+ENCODER_STEPS = {"fast": 400, "default": 800, "best": 4000}
+# The fraction of the words that are hidden.
+ENCODER_RATE = 0.3
 
 TAGGER_STEPS = {"fast": 800, "default": 2000, "best": 4500}
 TAGGER_MOST_PASSES = 45
@@ -185,6 +187,8 @@ def encoder_training(preset: str, length: int) -> TrainingConfig:
         length=length,
         steps_per_epoch=ENCODER_STEPS[preset] // 10,
         epochs=10,
+        learning_rate=1.5e-2,
+        optimizer="muon",
     )
 
 

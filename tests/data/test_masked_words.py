@@ -9,22 +9,39 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kerasseq.data.masked_words import SENTENCES, masked_word_batches
+from kerasseq.data.masked_words import KEPT, REPLACED, masked_word_batches
+from kerasseq.models.encoder import (
+    EncoderConfig,
+    build_encoder,
+    build_masked_word_model,
+)
 from kerasseq.text.words import (
     MASK,
     SPECIALS,
     UNKNOWN,
     WordVocabulary,
-    split_words,
 )
+from tests.support.twelve_sentences import SENTENCES
 
 VOCABULARY = WordVocabulary.from_sentences(SENTENCES)
 SEQUENCES = [VOCABULARY.encode(sentence) for sentence in SENTENCES]
 
 
 def arrays(batches: tf.data.Dataset) -> tuple[np.ndarray, ...]:
-    """Inputs, targets and weights of all batches, each (num_batches, B, T)."""
-    return tuple(map(np.stack, zip(*batches.as_numpy_iterator(), strict=True)))
+    """Token ids (num_batches, B, T), positions, targets and weights, each (..., M)."""
+    found = [
+        (inputs["token_ids"], inputs["chosen"], targets, weights)
+        for inputs, targets, weights in batches.as_numpy_iterator()
+    ]
+    return tuple(map(np.stack, zip(*found, strict=True)))
+
+
+def unmasked(token_ids, positions, targets, weights):
+    """The sentences before words were hidden, (num_batches, B, T)."""
+    sentences = token_ids.copy()
+    for index in np.ndindex(positions.shape):
+        sentences[(*index[:2], positions[index])] = targets[index]
+    return sentences
 
 
 ids = st.integers(UNKNOWN, 9).filter(lambda index: index != MASK)
@@ -55,26 +72,32 @@ def test_masked_batches_hide_only_words(
         max_length=max_length,
         seed=seed,
     )
-    inputs, targets, weights = arrays(batches)
+    token_ids, positions, targets, weights = arrays(batches)
     num_batches = math.ceil(passes * len(usable) / batch_size)
-    shape = batch_size, max(map(len, usable))
+    length = max(map(len, usable))
+    known = [sum(index > 2 for index in ids) for ids in usable]
+    most = max(max(1, round(rate * count)) for count in known)
+    assert token_ids.shape == (num_batches, batch_size, length)
+    assert positions.shape == targets.shape == weights.shape
+    assert targets.shape == (num_batches, batch_size, most)
     assert int(batches.cardinality()) == num_batches
-    for spec, dtype in zip(
-        batches.element_spec, (tf.int32, tf.int32, tf.float32), strict=True
-    ):
-        assert (spec.shape, spec.dtype) == (shape, dtype)
-    hidden = weights == 1
+    sentences = unmasked(token_ids, positions, targets, weights)
+    chosen = weights == 1
     assert np.isin(weights, (0, 1)).all()
-    np.testing.assert_array_equal(inputs, np.where(hidden, MASK, targets))
-    assert (targets[hidden] >= len(SPECIALS)).all()
-    assert hidden.any(axis=-1).all()
-    # Each pass has every usable sentence once.
-    rows = targets.reshape(-1, shape[1]).tolist()
+    assert (
+        chosen.sum(-1) == np.clip(np.round(rate * (sentences > 2).sum(-1)), 1, None)
+    ).all()
+    assert (targets[chosen] >= len(SPECIALS)).all()
+    # What differs from the sentence is hidden, and it is what was chosen.
+    assert (token_ids != sentences).sum() == chosen.sum()
+    assert (token_ids[token_ids != sentences] == MASK).all()
+    rows = sentences.reshape(-1, length).tolist()
     for start in range(0, passes * len(usable), len(usable)):
         assert sorted(rows[start : start + len(usable)]) == sorted(
             keras.utils.pad_sequences(usable, padding="post").tolist()
         )
-    for again, before in zip(arrays(batches), (inputs, targets, weights), strict=True):
+    everything = token_ids, positions, targets, weights
+    for again, before in zip(arrays(batches), everything, strict=True):
         np.testing.assert_array_equal(again, before)
 
 
@@ -85,11 +108,11 @@ def test_masked_batches_depend_on_the_seed_alone():
     )
     for left, right in zip(one, same, strict=True):
         np.testing.assert_array_equal(left, right)
-    assert not np.array_equal(one[1], other[1])
+    assert not np.array_equal(unmasked(*one), unmasked(*other))
 
 
 def test_every_pass_has_another_order():
-    _, targets, _ = arrays(masked_word_batches(SEQUENCES, 12, passes=30))
+    targets = unmasked(*arrays(masked_word_batches(SEQUENCES, 12, passes=30)))
     assert len({batch.tobytes() for batch in targets}) == 30
     for batch in targets:
         assert sorted(batch.tolist()) == sorted(
@@ -100,24 +123,36 @@ def test_every_pass_has_another_order():
 def test_every_pass_and_every_seed_hides_other_words():
     # One sentence only, so that another order cannot pass for another choice.
     one, other = (
-        arrays(masked_word_batches(SEQUENCES[:1], 1, passes=30, seed=seed))[2]
+        arrays(masked_word_batches(SEQUENCES[:1], 1, passes=30, seed=seed))[1]
         for seed in (0, 1)
     )
-    assert len({weights.tobytes() for weights in one}) > 10
+    assert len({positions.tobytes() for positions in one}) > 10
     assert not np.array_equal(one, other)
 
 
-def test_rate_is_the_fraction_of_hidden_words():
-    # Long sentences, so that the one word that is always hidden hardly counts.
-    sequences = np.full((1000, 60), 3)
-    _, _, weights = arrays(masked_word_batches(sequences, 1000, rate=0.3))
-    assert abs(weights.mean() - 0.3) < 0.01  # five standard deviations
-    # The always hidden word alone: one per sentence, uniform over the positions.
-    _, _, weights = arrays(masked_word_batches(sequences[:, :4], 1000, rate=0.0))
-    assert weights.sum() == 1000
-    assert (abs(weights.sum(axis=(0, 1)) - 250) < 70).all()
-    _, _, weights = arrays(masked_word_batches(sequences, 1000, rate=1.0))
+def test_words_are_chosen_everywhere_alike():
+    sequences = np.full((1000, 4), 3)
+    _, positions, _, weights = arrays(masked_word_batches(sequences, 1000, rate=0.0))
+    assert weights.shape == (1, 1000, 1), "at least one word a sentence"
+    assert (abs(np.bincount(positions.ravel()) - 250) < 70).all()  # 5 deviations
+    *_, weights = arrays(masked_word_batches(sequences, 1000, rate=1.0))
     assert weights.all()
+
+
+def test_with_a_vocabulary_some_chosen_words_stay_or_become_others():
+    sequences = np.full((1000, 40), 3)
+    token_ids, _, _, weights = arrays(
+        masked_word_batches(sequences, 1000, rate=0.5, vocabulary_size=103)
+    )
+    count = weights.sum()
+    deviation = 5 * math.sqrt(0.1 * 0.9 / count)
+    others = (token_ids != MASK) & (token_ids != 3)
+    assert (
+        abs((token_ids == MASK).sum() / count - (1 - KEPT - REPLACED)) < 2 * deviation
+    )
+    # One of a hundred is the word itself.
+    assert abs(others.sum() / count - 0.99 * REPLACED) < deviation
+    assert set(token_ids[others]) == set(range(4, 103))
 
 
 @pytest.mark.parametrize(
@@ -138,12 +173,9 @@ def test_masked_batches_refuse(arguments, message):
 
 def test_masked_batches_feed_fit():
     batches = masked_word_batches(SEQUENCES, 4, passes=2)
-    model = keras.Sequential(
-        [
-            keras.layers.Embedding(len(VOCABULARY), 3, mask_zero=True),
-            keras.layers.Dense(len(VOCABULARY), kernel_initializer="zeros"),
-        ]
-    )
+    encoder = build_encoder(EncoderConfig(len(VOCABULARY), 4, 2, 1, 4))
+    model = build_masked_word_model(encoder, len(VOCABULARY))
+    model.get_layer("logits").kernel.assign(np.zeros((4, len(VOCABULARY))))
     loss = keras.losses.SparseCategoricalCrossentropy(
         from_logits=True, reduction="mean_with_sample_weight"
     )
@@ -163,18 +195,3 @@ def test_masked_batches_feed_fit():
 def test_batches_are_not_autotuned_which_would_delay_the_end_of_training():
     batches = masked_word_batches([[3, 4, 5]], 1)
     assert batches.options().autotune.enabled is False
-
-
-def test_built_in_sentences_show_what_they_should():
-    split = [split_words(sentence) for sentence in SENTENCES]
-    assert all(7 <= len(words) <= 10 for words in split)
-    # With one word hidden, the others identify the sentence.
-    holed = [
-        (*words[:position], None, *words[position + 1 :])
-        for words in split
-        for position in range(len(words))
-    ]
-    assert len(set(holed)) == len(holed)
-    first, second = split[:2]
-    assert first[1] == second[1] == "bank"
-    assert len(first) != len(second)

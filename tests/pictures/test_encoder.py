@@ -1,4 +1,4 @@
-"""The encoder's page: each word with its vector, whatever characters it has."""
+"""What an encoder learned, on a page and in pictures, whatever its words are."""
 
 import re
 
@@ -6,54 +6,73 @@ import keras
 import numpy as np
 import pytest
 
+from kerasseq.data.made_up_sentences import make_up_sentences
 from kerasseq.models.encoder import EncoderConfig, build_encoder
-from kerasseq.pictures.encoder import write_demo
+from kerasseq.pictures.encoder import describe_heads, write_demo
+from kerasseq.pictures.vectors import principal_components
+from kerasseq.scores.context import Role
 from kerasseq.text.words import WordVocabulary
 
 SENTENCES = ("A |pipe| and *stars*", "long words here and more of them", "<b> $x_1$")
 VOCABULARY = WordVocabulary.from_sentences(SENTENCES[:2])
+HEATMAPS = {
+    f"heatmap_{sentence}_block_{block}.png" for sentence in (1, 2) for block in (1, 2)
+}
 
 
-@pytest.fixture(scope="module")
-def shown(tmp_path_factory):
+def build(vocabulary):
     keras.utils.set_random_seed(2)
-    encoder = build_encoder(EncoderConfig(len(VOCABULARY), 6, 3, 2, 5, max_length=6))
-    folder = tmp_path_factory.mktemp("encoder")
-    return encoder, folder, write_demo(folder, encoder, VOCABULARY, SENTENCES)
+    return build_encoder(EncoderConfig(len(vocabulary), 6, 3, 2, 5, max_length=20))
 
 
-@pytest.mark.slow
-def test_each_word_has_its_own_vector(shown):
-    encoder, _, page = shown
-    rows = [
-        re.split(r"(?<!\\) \| ", line.strip("| "))
-        for line in page.read_text().splitlines()
-        if line.startswith("| ") and "token" not in line and "---" not in line
-    ]
-    words = [row[0].replace("\\", "") for row in rows]
-    ids = [VOCABULARY.encode(sentence)[:6] for sentence in SENTENCES]
-    assert words == [VOCABULARY.words[index] for row in ids for index in row]
-    expected = [encoder.predict_on_batch(row[None])["embeddings"][0] for row in ids]
-    found = [[float(number) for number in row[1].split(", ")] for row in rows]
-    np.testing.assert_allclose(found, np.concatenate(expected), atol=0.006)
-
-
-@pytest.mark.slow
-def test_two_sentences_are_drawn_with_a_picture_for_each_block(shown):
-    _, folder, page = shown
-    drawn = {path.name for path in folder.glob("*.png")}
-    assert drawn == {
-        f"heatmap_{sentence}_block_{block}.png"
-        for sentence in (1, 2)
-        for block in (1, 2)
+def test_a_head_is_named_by_what_strikes_most():
+    roles = {
+        "the word before": Role(np.array([[0.9, 0.2, 0.1]]), 0.1, 9),
+        "the words that tell the sense": Role(np.array([[0.92, 0.8, 0.4]]), 0.4, 7),
     }
-    assert set(re.findall(r"\]\((.*?)\)", page.read_text())) == drawn
+    assert describe_heads(roles) == [
+        [
+            ("the word before", 0.9, 0.1),
+            ("the words that tell the sense", 0.8, 0.4),
+            ("many words, among them the word before", 0.1, 0.1),
+        ]
+    ]
+
+
+def test_two_dimensions_keep_the_distances_of_what_is_flat():
+    rng = np.random.default_rng(1)
+    flat = rng.normal(size=(11, 2)) * (5, 2)
+    turned = flat @ np.linalg.qr(rng.normal(size=(7, 7)))[0][:2] + 3
+    found = principal_components(turned)
+    expected = np.linalg.norm(flat[:, None] - flat, axis=-1)
+    np.testing.assert_allclose(
+        np.linalg.norm(found[:, None] - found, axis=-1), expected, atol=1e-9
+    )
+    assert principal_components(np.ones((1, 7))).shape == (1, 2)
 
 
 @pytest.mark.slow
-def test_the_first_sentences_are_printed(shown, capsys, tmp_path):
-    encoder, _, _ = shown
-    write_demo(tmp_path, encoder, VOCABULARY, SENTENCES)
-    page = capsys.readouterr().out
-    assert "tokens: a | | | pipe | | | and | *" in page
-    assert page.count("(6 elements)") == 6 + 6
+def test_a_page_of_any_sentences(tmp_path, capsys):
+    figures = write_demo(tmp_path, build(VOCABULARY), VOCABULARY, SENTENCES)
+    page = (tmp_path / "embeddings.md").read_text()
+    drawn = {path.name for path in tmp_path.glob("*.png")}
+    assert drawn == HEATMAPS | {"words.png"}
+    assert set(re.findall(r"\]\((.*?)\)", page)) == drawn
+    assert figures == {}
+    assert r"### A \|pipe\| and \*stars\*" in page
+    assert len(re.findall(r"^\| [12] \| [123] \| ", page, re.M)) == 6
+    assert capsys.readouterr().out.count("  block ") == 6
+
+
+@pytest.mark.slow
+def test_a_page_of_made_up_sentences_has_their_senses(tmp_path):
+    made_up = make_up_sentences(192)
+    sentences = [*map(str, made_up)]
+    vocabulary = WordVocabulary.from_sentences(sentences)
+    figures = write_demo(tmp_path, build(vocabulary), vocabulary, sentences, made_up)
+    page = (tmp_path / "embeddings.md").read_text()
+    drawn = {path.name for path in tmp_path.glob("*.png")}
+    assert drawn == HEATMAPS | {"words.png", "senses.png"}
+    assert set(re.findall(r"\]\((.*?)\)", page)) == drawn
+    assert len(figures) == 4
+    assert len(re.findall(r"^\| \w+ \(\w+\) \| ", page, re.M)) == 24

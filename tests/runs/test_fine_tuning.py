@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kerasseq.data.masked_words import SENTENCES
 from kerasseq.files.keras_models import load_model, save_model
 from kerasseq.files.report import read_report, record
 from kerasseq.models.char_rnn import CharRNNConfig, build_char_rnn
@@ -26,6 +25,7 @@ from kerasseq.text.corpus import Corpus, load_corpus
 from kerasseq.text.held_out import split_text
 from kerasseq.training.checkpoint import Checkpoint
 from tests.support.options import parse_options
+from tests.support.twelve_sentences import SENTENCES
 
 pytestmark = pytest.mark.usefixtures("without_xla")
 

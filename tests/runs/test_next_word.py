@@ -12,7 +12,6 @@ import pytest
 import train_all
 from kerasseq import parts
 from kerasseq.commands import export_again
-from kerasseq.data.masked_words import SENTENCES
 from kerasseq.files.keras_models import load_model
 from kerasseq.on_device.card import CONTRACT_VERSION
 from kerasseq.on_device.model_file import Model
@@ -23,6 +22,7 @@ from kerasseq.scores.next_word import MOST_TYPED, seconds_of_typing
 from kerasseq.signatures.next_word import suggest
 from kerasseq.text.keyboard import TypedVocabulary
 from tests.support.contract import check_card
+from tests.support.twelve_sentences import SENTENCES
 
 pytestmark = pytest.mark.usefixtures("without_xla")
 

@@ -33,8 +33,9 @@ ROOT = Path(__file__).parents[2]
 PNG = b"\x89PNG\r\n\x1a\n"
 PARTS = {
     "attention": "demo.md weights.png scaling.png",
-    "encoder": "encoder.keras vocabulary.json embeddings.md heatmap_1_block_1.png "
-    "saved_model encoder_float32.tflite encoder_float16.tflite encoder_int8.tflite",
+    "encoder": "encoder.keras vocabulary.json embeddings.md senses.png words.png "
+    "heatmap_1_block_1.png saved_model "
+    "encoder_float32.tflite encoder_float16.tflite encoder_int8.tflite",
     "char_rnn": "char_rnn.keras vocabulary.json history.csv loss.png samples.md "
     "saved_model char_rnn_float32.tflite char_rnn_float16.tflite char_rnn_int8.tflite",
 }

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kerasseq.data.masked_words import SENTENCES
 from kerasseq.text.subwords import FIRST_PIECE, LONGEST_PIECE, Subwords
+from tests.support.twelve_sentences import SENTENCES
 
 TEXTS = [
     *SENTENCES,

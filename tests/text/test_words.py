@@ -9,7 +9,6 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kerasseq.data.masked_words import SENTENCES
 from kerasseq.text.in_graph import WordTable, divide_in_graph, lower_case_in_graph
 from kerasseq.text.words import (
     PAD,
@@ -20,6 +19,7 @@ from kerasseq.text.words import (
     read_sentences,
     split_words,
 )
+from tests.support.twelve_sentences import SENTENCES
 
 VOCABULARY = WordVocabulary.from_sentences(SENTENCES)
 
