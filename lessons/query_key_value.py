@@ -151,11 +151,12 @@ for axes, tie in zip(both, ("three projections", "query = key"), strict=True):
 both[0].set_ylabel("asked: to the right of ...", color=INK)
 
 # %%
-# With tied projections the score of Ann for Ben is the score of Ben for Ann: :math:`k_a
-# \cdot k_b = k_b \cdot k_a`. Such an attention knows neighbours, but not left from
-# right. Worse, :math:`k_a \cdot k_b` is at most the larger of :math:`k_a \cdot k_a` and
-# :math:`k_b \cdot k_b`, so a friend also listens to herself. Three drinks come back,
-# and which is which is lost. Guess the one named most, and you are right in
+# With tied projections the score of Ann for Ben is the score of Ben for Ann:
+# :math:`k_a \cdot k_b = k_b \cdot k_a`. Such an attention knows neighbours, but not
+# left from right. Worse, :math:`k_a \cdot k_b` is at most the larger of
+# :math:`k_a \cdot k_a` and :math:`k_b \cdot k_b`, so most friends listen to themselves,
+# too. Three drinks come back, and which is which is lost. Guess the one named most, and
+# you are right in
 #
 # .. math:: \underbrace{\tfrac{12}{25} \cdot \tfrac13}_{\text{all differ}} +
 #    \underbrace{\tfrac{8}{25}}_{\text{right one agrees with one}} +
