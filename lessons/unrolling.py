@@ -7,7 +7,7 @@ Unrolling, and what the copies share
 A recurrent network uses the same weights at each step. *Unrolling* draws it as a deep
 network with one layer for each step, in which all layers happen to have equal weights:
 
-.. math:: h_t = \tanh(x_t\, U + h_{t-1} W + b), \qquad t = 1, \ldots, T
+.. math:: h_t = \tanh(x_t\, U + h_{t-1} W + b)
 
 To train it, we let the copies differ in thought, and ask each what change of **its**
 weights would help. But there is only one :math:`W`, so that it gets all their advice.
