@@ -4,7 +4,9 @@ python -m sphinx -W -c docs . build/site
 """
 
 import os
+import re
 from pathlib import Path
+from typing import Any
 
 import kerasseq
 
@@ -19,6 +21,7 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx_gallery.gen_gallery",
     "docs.mathml",
+    "docs.questions",
 ]
 
 # The source folder is the repository, so that the pages' links to each other work as
@@ -36,8 +39,11 @@ nitpicky = True
 # Other packages' names are not looked up: the build asks no other machine.
 nitpick_ignore_regex = [("py:.*", r"(?!kerasseq\b).*")]
 
+autodoc_default_options = {"members": True}
 autodoc_member_order = "bysource"
 autodoc_inherit_docstrings = False
+default_role = "py:obj"  # `name` links to what has that name
+napoleon_use_ivar = True
 napoleon_custom_sections = [("Call arguments", "params_style")]
 
 # Lessons run while the site is built, in this order; one that fails, fails the build.
@@ -48,8 +54,18 @@ LESSONS = [
     "gates",
     "straight_path",
     "clipping",
+    "query_key_value",
+    "why_the_root",
+    "many_heads",
+    "add_and_norm",
+    "positions",
+    "masking",
+    "encoder_and_decoder",
+    "writing_step_by_step",
+    "temperature",
     "text_to_phone",
 ]
+lesson_order = LESSONS
 
 
 class LessonOrder:
@@ -79,3 +95,21 @@ html_title = "kerasseq"
 html_math_renderer = "mathml"
 html_extra_path = ["index.html"]
 html_copy_source = False
+html_show_copyright = False
+
+
+def quote_code(
+    app: Any, kind: str, name: str, thing: Any, options: Any, lines: list[str]
+) -> None:
+    """Make code of what stands between backticks in a docstring and is no name."""
+
+    def quoted(span: re.Match[str]) -> str:
+        is_name = re.fullmatch(r"\w+(\.\w+)*", span[1])
+        return span[0] if is_name else f"``{span[1]}``"
+
+    text = re.sub(r"(?<!`)`([^`]+)`(?!`)", quoted, "\n".join(lines))
+    lines[:] = text.split("\n")
+
+
+def setup(app: Any) -> None:
+    app.connect("autodoc-process-docstring", quote_code)

@@ -26,7 +26,13 @@ MEMBERS = ["config.json", "metadata.json", "model.weights.h5"]
 
 
 def save_model(model: keras.Model, path: str | os.PathLike) -> Path:
-    """Write a Keras model to a `.keras` file, whole or not at all."""
+    """Write a Keras model to a `.keras` file, whole or not at all.
+
+    Example:
+        >>> model = build_char_rnn(CharRNNConfig(vocabulary_size=7, units=5))
+        >>> print(save_model(model, "small.keras"))
+        small.keras
+    """
     with replacing(path) as beside:
         model.save(beside)
     return Path(path)
@@ -48,6 +54,13 @@ def load_model(path: str | os.PathLike, compile: bool = False) -> keras.Model:
     Raises:
         ValueError: the file is missing, damaged or not a `.keras` file, it names
             another class, or its sizes do not fit its weights.
+
+    Example:
+        >>> model = build_char_rnn(CharRNNConfig(vocabulary_size=7, units=5))
+        >>> loaded = load_model(save_model(model, "small.keras"))
+        >>> ids = np.array([[3, 1, 4]])
+        >>> np.array_equal(loaded(ids), model(ids))
+        True
     """
     path = Path(path)
     register_classes()

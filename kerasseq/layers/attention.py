@@ -173,6 +173,15 @@ def causal_mask(
     Returns:
         bool (T, M + T), True at (t, s) if s <= M + t and, with a window,
         M + t - s < window.
+
+    Example:
+        >>> causal_mask(3).numpy().astype(int)
+        array([[1, 0, 0],
+               [1, 1, 0],
+               [1, 1, 1]])
+        >>> causal_mask(2, memory=3, window=3).numpy().astype(int)
+        array([[0, 1, 1, 1, 0],
+               [0, 0, 1, 1, 1]])
     """
     keys = keras.ops.arange(memory + length)
     queries = keys[memory:, None]

@@ -35,6 +35,11 @@ class DecoderBlock(keras.layers.Layer):
 
     Raises:
         ValueError: an argument is out of its range, or C is not a multiple of 2 H.
+
+    Example:
+        >>> block = DecoderBlock(num_heads=2, context=3)
+        >>> block(np.ones((1, 5, 8))).shape
+        TensorShape([1, 5, 8])
     """
 
     def __init__(

@@ -36,6 +36,12 @@ class EncoderBlock(keras.layers.Layer):
 
     Raises:
         ValueError: an argument is out of its range, or C is not a multiple of H.
+
+    Example:
+        >>> block = EncoderBlock(num_heads=2, feed_forward_size=7)
+        >>> output, weights = block(np.ones((1, 3, 4)))
+        >>> output.shape, weights.shape
+        (TensorShape([1, 3, 4]), TensorShape([1, 2, 3, 3]))
     """
 
     def __init__(

@@ -38,6 +38,13 @@ class AttentionPooling(keras.layers.Layer):
     Raises:
         ValueError: `x` does not have three axes, or the mask is not boolean or not
             (B, S).
+
+    Example:
+        >>> mean, weights = AttentionPooling()(np.array([[[2.0], [4.0], [9.0]]]))
+        >>> mean.numpy().tolist()  # untrained: the plain mean
+        [[5.0]]
+        >>> print(weights.numpy().round(2))
+        [[0.33 0.33 0.33]]
     """
 
     def __init__(self, **kwargs: Any) -> None:

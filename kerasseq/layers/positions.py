@@ -70,6 +70,14 @@ class SinusoidalPositions(keras.layers.Layer):
     Raises:
         ValueError: max_length is below 1, or T above it. The backend itself refuses a T
             that is known only when the graph runs.
+
+    Example:
+        >>> layer = SinusoidalPositions(max_length=10)
+        >>> x = np.zeros((1, 3, 2))  # what is added: sine and cosine of the step
+        >>> print(layer(x).numpy()[0].round(2))
+        [[ 0.    1.  ]
+         [ 0.84  0.54]
+         [ 0.91 -0.42]]
     """
 
     def __init__(self, max_length: int, **kwargs: Any) -> None:

@@ -157,17 +157,42 @@ class FusedRNN(FastLoop):
 
 @keras.saving.register_keras_serializable(package="kerasseq")
 class GRU(FastLoop, keras.layers.GRU):
-    """A faster `keras.layers.GRU`, with its arguments, weights and outputs."""
+    """A faster `keras.layers.GRU`, with its arguments, weights and outputs.
+
+    Example:
+        >>> ours, keras_own = GRU(4, return_sequences=True), keras.layers.GRU(4)
+        >>> x = np.ones((2, 3, 5))
+        >>> sequence, last = ours(x), keras_own(x)
+        >>> sequence.shape, last.shape
+        (TensorShape([2, 3, 4]), TensorShape([2, 4]))
+        >>> keras_own.set_weights(ours.get_weights())
+        >>> np.allclose(keras_own(x), sequence[:, -1], atol=1e-6)
+        True
+    """
 
 
 @keras.saving.register_keras_serializable(package="kerasseq")
 class LSTM(FastLoop, keras.layers.LSTM):
-    """A faster `keras.layers.LSTM`, with its arguments, weights and outputs."""
+    """A faster `keras.layers.LSTM`, with its arguments, weights and outputs.
+
+    Example:
+        >>> output, hidden, cell = LSTM(4, return_state=True)(np.ones((2, 3, 5)))
+        >>> output.shape, cell.shape
+        (TensorShape([2, 4]), TensorShape([2, 4]))
+    """
 
 
 @keras.saving.register_keras_serializable(package="kerasseq")
 class SimpleRNN(FastLoop, keras.layers.SimpleRNN):
-    """A faster `keras.layers.SimpleRNN`, with its arguments, weights and outputs."""
+    """A faster `keras.layers.SimpleRNN`, with its arguments, weights and outputs.
+
+    Example:
+        >>> layer = SimpleRNN(4)
+        >>> layer(np.ones((2, 3, 5))).shape
+        TensorShape([2, 4])
+        >>> [tuple(weight.shape) for weight in layer.weights]
+        [(5, 4), (4, 4), (4,)]
+    """
 
 
 _logged: set[str] = set()

@@ -30,6 +30,10 @@ class CharRNNConfig:
         embedding_size: E, size of a character's vector.
         dropout: fraction of each recurrent layer's outputs dropped in training, the
             same elements at all steps of a batch.
+
+    Example:
+        >>> print(CharRNNConfig(vocabulary_size=65, cell="lstm", num_layers=2))
+        2 LSTM layers of 512 units, dropout 0
     """
 
     vocabulary_size: int
@@ -55,6 +59,11 @@ def build_char_rnn(config: CharRNNConfig) -> keras.Model:
     Returns:
         A functional model from ids int32 (B, T) to logits float32 (B, T, V) of the
         character after each position.
+
+    Example:
+        >>> model = build_char_rnn(CharRNNConfig(vocabulary_size=7, units=5))
+        >>> model(np.array([[3, 1, 4]])).shape
+        TensorShape([1, 3, 7])
     """
     inputs = keras.Input((None,), dtype="int32", name="characters")
     x = keras.layers.Embedding(

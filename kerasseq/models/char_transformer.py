@@ -26,6 +26,10 @@ class CharTransformerConfig:
         num_blocks: number of blocks.
         context: W, the most characters that a position attends to in each block.
         dropout: fraction of the outputs of a block's two layers dropped in training.
+
+    Example:
+        >>> str(CharTransformerConfig(vocabulary_size=65, num_blocks=2)).split(", ")[:2]
+        ['2 Transformer blocks of size 128', '4 heads']
     """
 
     vocabulary_size: int
@@ -54,6 +58,11 @@ def build_char_transformer(config: CharTransformerConfig) -> keras.Model:
         A functional model from ids int32 (B, T) to logits float32 (B, T, V) of the
         character after each position. In each block, a position attends to the last W
         characters, itself included; a text may be longer than W.
+
+    Example:
+        >>> config = CharTransformerConfig(7, model_size=8, num_heads=2, num_blocks=1)
+        >>> build_char_transformer(config)(np.array([[3, 1, 4]])).shape
+        TensorShape([1, 3, 7])
     """
     inputs = keras.Input((None,), dtype="int32", name="characters")
     embedding = keras.layers.ReversibleEmbedding(

@@ -98,6 +98,10 @@ class ClassifierConfig:
     Raises:
         ValueError: a size is too small, dropout is not from 0 to below 1, or C is not
             a multiple of num_heads.
+
+    Example:
+        >>> ClassifierConfig(vocabulary_size=7, num_classes=3).model_size
+        64
     """
 
     vocabulary_size: int

@@ -32,6 +32,10 @@ class EncoderConfig:
     Raises:
         ValueError: a size is below 1, dropout is not from 0 to below 1, or model_size
             is not a multiple of num_heads.
+
+    Example:
+        >>> EncoderConfig(vocabulary_size=7).num_heads
+        4
     """
 
     vocabulary_size: int

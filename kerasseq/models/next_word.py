@@ -30,6 +30,10 @@ class NextWordConfig:
         dropout: fraction of each layer's outputs dropped in training, and half that
             fraction of the words' vectors: the same elements at all steps of a batch
             (Gal and Ghahramani 2016, section 4).
+
+    Example:
+        >>> print(NextWordConfig(vocabulary_size=5000, units=256))
+        1 GRU layer of 256 units, word vectors of size 128, dropout 0.4
     """
 
     vocabulary_size: int
@@ -61,6 +65,11 @@ def build_next_word_model(
     Returns:
         A functional model from ids int32 (B, T) to logits float32 (B, T, V) of the
         word after each position.
+
+    Example:
+        >>> config = NextWordConfig(vocabulary_size=7, units=5, embedding_size=3)
+        >>> build_next_word_model(config)(np.array([[3, 1, 4]])).shape
+        TensorShape([1, 3, 7])
     """
     inputs = keras.Input((None,), dtype="int32", name="words")
     embedding = TiedEmbedding(

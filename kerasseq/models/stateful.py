@@ -76,6 +76,14 @@ def build_stateful_model(
 
     Returns:
         A functional model from ids int32 (B, T) to logits float32 (B, T, V).
+
+    Example:
+        >>> model = build_char_rnn(CharRNNConfig(vocabulary_size=7, units=5))
+        >>> whole = model(np.array([[3, 1, 4, 1]]))
+        >>> twin = build_stateful_model(model, batch_size=1, length=2)
+        >>> halves = [twin(np.array([ids])) for ids in ([3, 1], [4, 1])]
+        >>> np.allclose(np.concatenate(halves, axis=1), whole, atol=1e-6)
+        True
     """
 
     def twin(layer: keras.Layer) -> keras.Layer:

@@ -41,6 +41,10 @@ class TaggerConfig:
         num_ngrams: rows of the table that the n-grams of spellings share.
         ngram_dropout: fraction of these rows dropped in training.
         device_length: the most tokens that an exported `.tflite` file reads at once.
+
+    Example:
+        >>> TaggerConfig(vocabulary_size=7, kinds=("PER",)).tags
+        ('O', 'B-PER', 'I-PER')
     """
 
     vocabulary_size: int
@@ -72,6 +76,11 @@ def build_tagger(config: TaggerConfig) -> keras.Model:
     Returns:
         A functional model from "word_ids" int32 (B, T) and "letters" int32 (B, T, L),
         as from `encode_tokens`, to logits of tags, float32 (B, T, K).
+
+    Example:
+        >>> model = build_tagger(TaggerConfig(vocabulary_size=7, kinds=("PER",)))
+        >>> model([np.array([[2, 3]]), np.zeros((1, 2, 24), int)]).shape
+        TensorShape([1, 2, 3])
     """
     word_ids = keras.Input((None,), dtype="int32", name="word_ids")
     letters = keras.Input((None, config.num_letters), dtype="int32", name="letters")

@@ -37,6 +37,10 @@ class TranslationConfig:
     Raises:
         ValueError: a size is below its least, dropout is not from 0 to below 1, or
             model_size is not a multiple of num_heads.
+
+    Example:
+        >>> str(TranslationConfig(1000, decoder_blocks=2)).split(", ")[0]
+        '4 encoder blocks and 2 decoder blocks of size 128'
     """
 
     vocabulary_size: int
@@ -76,7 +80,8 @@ def build_translation(config: TranslationConfig) -> keras.Model:
 
     Example:
         >>> model = build_translation(TranslationConfig(7, decoder_blocks=1))
-        >>> outputs = model({"source_ids": [[4, 5, 2]], "target_ids": [[1, 6]]})
+        >>> ids = {"source_ids": [[4, 5, 2]], "target_ids": [[1, 6]]}
+        >>> outputs = model({name: np.array(each) for name, each in ids.items()})
         >>> {name: tuple(output.shape) for name, output in outputs.items()}
         {'logits': (1, 2, 7), 'alignment_0': (1, 4, 2, 3)}
     """

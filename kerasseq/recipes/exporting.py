@@ -99,9 +99,9 @@ def export(
         directory: for the files; made if missing.
         held_out: data that the model was not trained on, to check the files with: a
             text for characters and the next word, sentences for an encoder,
-            `LabelledSentences` for a classifier, `TaggedSentence`s for a tagger,
-            `Pair`s for a translator. None for a text that the model writes, or for
-            random words or pieces of the vocabulary; the report says so.
+            `LabelledSentences` for a classifier, a list of `TaggedSentence` for a
+            tagger, of `Pair` for a translator. None for a text that the model writes,
+            or for random words or pieces of the vocabulary; the report says so.
         labels: the names of a classifier's classes, in the order of its logits.
         tags: the names of a tagger's tags, in the order of its logits.
 

@@ -166,6 +166,14 @@ def build_generating_module(
     Raises:
         ValueError: the vocabulary does not fit the weights, or a layer cannot be
             frozen.
+
+    Example:
+        >>> vocabulary = Vocabulary.from_text("abc")
+        >>> model = build_char_rnn(CharRNNConfig(vocabulary_size=3, units=4))
+        >>> module = build_generating_module(model, vocabulary)
+        >>> tf.saved_model.save(module, "saved")  # it writes text where it is loaded
+        >>> len(generate(tf.saved_model.load("saved"), "a", 5))
+        5
     """
     vocabulary_size = model.output_shape[-1]
     if len(vocabulary) != vocabulary_size:
@@ -213,7 +221,6 @@ def generate(
         ValueError: a number is out of its range.
 
     Example:
-        >>> from kerasseq.models.char_rnn import CharRNNConfig, build_char_rnn
         >>> vocabulary = Vocabulary.from_text("abc")
         >>> model = build_char_rnn(CharRNNConfig(vocabulary_size=3, units=4))
         >>> module = build_generating_module(model, vocabulary)

@@ -222,6 +222,16 @@ def suggest(module: Any, text: str, k: int = 3) -> list[tuple[str, float]]:
 
     Raises:
         ValueError: k is negative.
+
+    Example:
+        >>> from kerasseq.signatures.next_word import NextWordOnIds, NextWordOnText
+        >>> from kerasseq.text.keyboard import TypedText
+        >>> text = TypedText.from_text("we see, we go. we see.")
+        >>> words = TypedVocabulary.from_text(text)
+        >>> model = build_next_word_model(NextWordConfig(len(words), units=4))
+        >>> module = NextWordOnText(NextWordOnIds(model), words)
+        >>> [word for word, _ in suggest(module, "we s")]
+        ['see']
     """
     if not 0 <= k < 2**31:
         raise ValueError(f"k={k} is not a count of words from 0 up; try 3")

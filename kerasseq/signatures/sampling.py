@@ -28,6 +28,10 @@ class Settings(NamedTuple):
         top_k: keep this many of the likeliest tokens; 0 keeps all.
         top_p: keep the fewest of the likeliest whose probabilities sum to it.
         min_p: drop tokens under this fraction of the largest probability.
+
+    Example:
+        >>> Settings(temperature=0.7, top_k=5).check()
+        Settings(temperature=0.7, top_k=5, top_p=1.0, min_p=0.0)
     """
 
     temperature: float = 1.0

@@ -70,6 +70,11 @@ def load_corpus(source: str | os.PathLike, encoding: str = "utf-8") -> Corpus:
 
     Raises:
         ValueError: the file cannot be used; the message says why.
+
+    Example:
+        >>> corpus = load_corpus("toy")
+        >>> corpus.text[:20], len(corpus.vocabulary)
+        ('glow dune bee arc hu', 18)
     """
     if source == "toy":
         return toy_corpus()

@@ -78,13 +78,14 @@ class TypedVocabulary(WordList):
     first. Words are looked up in lower case, and no two differ only by capitals.
 
     At the end there may be rare words. A model has no vectors of them: it reads them as
-    the unknown word, and predicts them together (`kerasseq.models.rare_words`).
+    the unknown word, and predicts them together (kerasseq/models/rare_words.py).
 
     Attributes:
         words: all words.
         num_rare: how many at the end are rare.
 
     Example:
+        >>> from kerasseq.text.keyboard import TypedText
         >>> text = TypedText.from_text("I see Rome, and Rome sees I; a see.")
         >>> vocabulary = TypedVocabulary.from_text(text)
         >>> vocabulary.words
@@ -199,6 +200,7 @@ class TypedVocabulary(WordList):
         """As `number_words`, with M = 500; the ids are int32 (T,).
 
         Example:
+            >>> from kerasseq.text.words import SPECIALS
             >>> vocabulary = TypedVocabulary((*SPECIALS, ".", "a", "the"))
             >>> ids, own = vocabulary.encode_own(["A", "zebra", "the", "Zebra", "7"])
             >>> ids.tolist(), own

@@ -55,6 +55,16 @@ def compile_for_training(
         config: learning rate, clipping and length of the training.
         jit_compile: let XLA compile the step, which takes seconds for each shape of a
             batch.
+
+    Example:
+        >>> model = build_char_rnn(CharRNNConfig(vocabulary_size=3, units=4))
+        >>> learner = build_stateful_model(model, batch_size=2, length=5)
+        >>> config = TrainingConfig.for_text(1000, budget=2000, batch_size=2, length=5)
+        >>> compile_for_training(learner, config, jit_compile=False)
+        >>> streams = next_character_streams(np.arange(1000) % 3, 2, 5)
+        >>> history = learner.fit(streams, epochs=2, shuffle=False, verbose=0)
+        >>> history.history["loss"][1] < history.history["loss"][0] < 1.2
+        True
     """
     total_steps = config.epochs * config.steps_per_epoch
     warmup_steps = min(config.warmup_steps, max(1, total_steps // 10))

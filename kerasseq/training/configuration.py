@@ -34,6 +34,11 @@ class TrainingConfig:
             instead of the target.
         averaging: the share of the average of the weights that a step keeps; the model
             is that average in the end. 0 for the last weights.
+
+    Example:
+        >>> config = TrainingConfig.for_text(200_000, budget=1_000_000)
+        >>> config.batch_size, config.length, config.learning_rate
+        (32, 64, 0.003)
     """
 
     batch_size: int
