@@ -87,6 +87,8 @@ sphinx_gallery_conf = {
     "download_all_examples": False,
     "write_computation_times": False,
     "show_signature": False,
+    # What a cell's last line returns is matplotlib's text, which nobody wants to read.
+    "capture_repr": (),
     "remove_config_comments": True,
 }
 
