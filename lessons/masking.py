@@ -91,7 +91,7 @@ models = {"with the mask": build(True), "without a mask": build(False)}
 # mask, those before it must not: not a little, but by exactly zero. A weight of zero
 # times anything is zero.
 
-line = "the old cat sees the red bird"
+line = "the old cat sees"
 start = np.array([[letters.index(letter) for letter in line]], "int32")
 
 
@@ -112,13 +112,13 @@ figure, both = plt.subplots(1, 2, figsize=(6.4, 3.7), sharey=True)
 for axes, (name, table) in zip(both, reach.items(), strict=True):
     shown = np.where(table > 0, table, np.nan)  # exact zeros stay white
     axes.imshow(shown, cmap="Blues", norm=LogNorm(1e-3, 3))
-    axes.set_xticks(range(len(line)), line, size=7.5, family="monospace")
-    axes.set_yticks(range(len(line)), line, size=7.5, family="monospace")
+    axes.set_xticks(range(len(line)), line, size=11, family="monospace")
+    axes.set_yticks(range(len(line)), line, size=11, family="monospace")
     axes.tick_params(length=0)
     axes.set_title(name, color=INK)
     axes.set_xlabel("letter that was changed", color=INK)
 both[0].set_ylabel("output that changes", color=INK)
-both[0].text(17.5, 7, "exactly\nzero", ha="center", color=INK, size=13)
+both[0].text(10.4, 4.5, "exactly\nzero", ha="center", color=INK, size=13)
 
 # %%
 # Train both

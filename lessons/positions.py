@@ -16,9 +16,8 @@ text is a bag of words. Two kinds of help are common.
 the third of the line? Three models, of which one knows no positions, are asked all
 three, and then once more on lines that are twice as long as those they learned from.
 
-Answers questions 10 and 11 of a first course's homework a second time: queries and keys
-must know where a word stands. The first picture shows positions as the hands of clocks,
-the second who solves what.
+Answers questions 10 and 11 of a first course's homework: what the formula leaves out.
+The first picture shows positions as the hands of clocks, the second who solves what.
 """
 
 import keras
