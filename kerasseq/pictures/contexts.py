@@ -10,15 +10,30 @@ from kerasseq.data.made_up_sentences import MadeUpSentence
 from kerasseq.files.markdown import plain
 from kerasseq.pictures.vectors import plot_senses, plot_words
 from kerasseq.scores.context import sense_accuracy, sense_silhouette, similarities
-from kerasseq.text.words import PAD, WordVocabulary
+from kerasseq.text.words import MASK, PAD, WordVocabulary
 
 SHOWN_SENTENCES = 4
 DRAWN_WORDS = 90
 NEAREST = 4
+HIDDEN_WORDS, ROWS_AT_ONCE = 7_000, 256
 
 
 class Reading:
-    """Sentences as an encoder sees them: words, vectors and weights of each."""
+    """Sentences as an encoder sees them.
+
+    Args:
+        encoder: from `build_encoder`.
+        vocabulary: its words.
+        sentences: to read.
+
+    Attributes:
+        sentences: as given.
+        words: of each sentence, T words as the encoder knows them.
+        token_ids: int (N, longest T), padded.
+        embeddings: float32 (N, longest T, C).
+        vectors: of each sentence, float32 (T, C).
+        weights: of each sentence, float32 (blocks, heads, T, T).
+    """
 
     def __init__(
         self, encoder: keras.Model, vocabulary: WordVocabulary, sentences: Sequence[str]
@@ -43,6 +58,39 @@ class Reading:
         ]
         self.vectors = [
             rows[:count] for rows, count in zip(self.embeddings, counts, strict=True)
+        ]
+        self._encoder = encoder
+
+    def weights_of_hidden_words(self) -> list[np.ndarray]:
+        """Weights (blocks, heads, T, T) whose row t is that of word t while hidden.
+
+        They are what the encoder learned to guess words by; those of the first
+        sentences, 7,000 words at most.
+        """
+        lengths = np.array([len(words) for words in self.words])
+        count = max(1, int((np.cumsum(lengths) <= HIDDEN_WORDS).sum()))
+        rows = np.repeat(np.arange(count), lengths[:count])
+        at = np.concatenate([np.arange(length) for length in lengths[:count]])
+        token_ids = self.token_ids[rows]
+        token_ids[np.arange(len(rows)), at] = MASK
+        found = []
+        for start in range(0, len(rows), ROWS_AT_ONCE):
+            chunk = slice(start, start + ROWS_AT_ONCE)
+            outputs = self._encoder.predict_on_batch(token_ids[chunk])
+            own = np.arange(len(at[chunk]))
+            found.append(
+                np.stack(
+                    [
+                        outputs[f"attention_{block}"][own, :, at[chunk]]
+                        for block in range(len(outputs) - 1)
+                    ],
+                    1,
+                )
+            )
+        pieces = np.split(np.concatenate(found), np.cumsum(lengths[: count - 1]))
+        return [
+            piece[..., :length].transpose(1, 2, 0, 3)
+            for piece, length in zip(pieces, lengths, strict=False)
         ]
 
 

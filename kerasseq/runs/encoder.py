@@ -106,7 +106,7 @@ def plan(options: Options) -> Plan:
         feed_forward_size=ENCODER_FEED_FORWARD_SIZE,
         dropout=ENCODER_DROPOUT,
     )
-    training = encoder_training(options.preset, config.max_length)
+    training = encoder_training(options.preset, len(sentences), config.max_length)
     return Plan(
         name,
         sha256,

@@ -3,12 +3,14 @@
 Shapes: K vectors, T words, N blocks, H heads, C model size.
 """
 
+import collections
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+FREQUENT = 5
 # A word that attends, and those of its sentence that it attends to; indices.
 Arrow: TypeAlias = tuple[int, Sequence[int]]
 
@@ -108,6 +110,23 @@ GENERAL_ROLES: dict[str, Callable[[Sequence[str]], list[Arrow]]] = {
     "the same word elsewhere": _same_word,
     "signs": _signs,
 }
+
+
+def frequent_words(sentences: Sequence[Sequence[str]]) -> list[dict[str, list[Arrow]]]:
+    """For each sentence, arrows of its other words to the five most frequent words."""
+    counts = collections.Counter(word for words in sentences for word in words)
+    return [
+        {
+            f'the word "{frequent}"': [
+                (index, [at for at, each in enumerate(words) if each == frequent])
+                for index, word in enumerate(words)
+                if word != frequent
+            ]
+            for frequent, _ in counts.most_common(FREQUENT)
+            if frequent in words
+        }
+        for words in sentences
+    ]
 
 
 class Role(NamedTuple):

@@ -8,10 +8,11 @@ import pytest
 
 from kerasseq.data.made_up_sentences import make_up_sentences
 from kerasseq.models.encoder import EncoderConfig, build_encoder
-from kerasseq.pictures.encoder import describe_heads, write_demo
+from kerasseq.pictures.contexts import Reading
+from kerasseq.pictures.encoder import Head, describe_heads, write_demo
 from kerasseq.pictures.vectors import principal_components
 from kerasseq.scores.context import Role
-from kerasseq.text.words import WordVocabulary
+from kerasseq.text.words import MASK, WordVocabulary
 
 SENTENCES = ("A |pipe| and *stars*", "long words here and more of them", "<b> $x_1$")
 VOCABULARY = WordVocabulary.from_sentences(SENTENCES[:2])
@@ -32,11 +33,28 @@ def test_a_head_is_named_by_what_strikes_most():
     }
     assert describe_heads(roles) == [
         [
-            ("the word before", 0.9, 0.1),
-            ("the words that tell the sense", 0.8, 0.4),
-            ("many words, among them the word before", 0.1, 0.1),
+            Head("the word before", True, 0.9, 0.1),
+            Head("the words that tell the sense", True, 0.8, 0.4),
+            Head("the word before", False, 0.1, 0.1),
         ]
     ]
+
+
+def test_hidden_words_are_hidden_one_by_one():
+    encoder = build(VOCABULARY)
+    reading = Reading(encoder, VOCABULARY, SENTENCES)
+    tables = reading.weights_of_hidden_words()
+    assert len(tables) == 3
+    for words, token_ids, weights in zip(
+        reading.words, reading.token_ids, tables, strict=True
+    ):
+        assert weights.shape == (2, 3, len(words), len(words))
+        hidden = token_ids.copy()
+        hidden[2] = MASK
+        outputs = encoder.predict_on_batch(hidden[None])
+        for block in range(2):
+            expected = outputs[f"attention_{block}"][0, :, 2, : len(words)]
+            np.testing.assert_allclose(weights[block, :, 2], expected, atol=1e-6)
 
 
 def test_two_dimensions_keep_the_distances_of_what_is_flat():
@@ -58,7 +76,7 @@ def test_a_page_of_any_sentences(tmp_path, capsys):
     drawn = {path.name for path in tmp_path.glob("*.png")}
     assert drawn == HEATMAPS | {"words.png"}
     assert set(re.findall(r"\]\((.*?)\)", page)) == drawn
-    assert figures == {}
+    assert len(figures) == 6
     assert r"### A \|pipe\| and \*stars\*" in page
     assert len(re.findall(r"^\| [12] \| [123] \| ", page, re.M)) == 6
     assert capsys.readouterr().out.count("  block ") == 6
@@ -74,5 +92,5 @@ def test_a_page_of_made_up_sentences_has_their_senses(tmp_path):
     drawn = {path.name for path in tmp_path.glob("*.png")}
     assert drawn == HEATMAPS | {"words.png", "senses.png"}
     assert set(re.findall(r"\]\((.*?)\)", page)) == drawn
-    assert len(figures) == 4
+    assert len(figures) == 4 + 6
     assert len(re.findall(r"^\| \w+ \(\w+\) \| ", page, re.M)) == 24
