@@ -35,6 +35,7 @@ def write_demo(
     vocabulary: WordVocabulary,
     sentences: Sequence[str],
     made_up: Sequence[MadeUpSentence] = (),
+    unseen: bool = False,
 ) -> dict[str, Any]:
     """Write `embeddings.md` with its pictures, and print what the heads attend to.
 
@@ -45,6 +46,7 @@ def write_demo(
         sentences: to look at, best of all those that it was not trained on; at most
             600 are read, two are drawn.
         made_up: what the grammar knows of these sentences, if it made them.
+        unseen: whether it was not trained on them.
 
     Returns:
         Figures for the report.
@@ -67,7 +69,7 @@ def write_demo(
         "",
         "A word's vector depends on the words around it. All that follows is measured "
         f"on {len(read.words):,} sentences"
-        f"{', which no training has seen' if made_up else ''}.",
+        f"{', which no training has seen' if unseen else ''}.",
         "",
     ]
     figures: dict[str, Any] = {}

@@ -185,13 +185,13 @@ def train(
     print(f"hidden words of {where}: {loss:.3f} nats")
     for label, nats in baselines.items():
         print(f"  {label}: {nats:.3f}")
-    if loss > both:
+    if loss > before:
         print(
-            "That is more than the neighbours alone tell: pictures show little. Longer "
-            "training (--preset best), more sentences or more similar ones would help."
+            "That is more than the word before alone tells: train longer (--preset "
+            "best), or give more sentences or more similar ones."
         )
 
-    figures = write_demo(folder, encoder, vocabulary, held_out, made_up)
+    figures = write_demo(folder, encoder, vocabulary, held_out, made_up, unseen)
     section = {
         "corpus": name,
         "corpus SHA-256": sha256,

@@ -18,7 +18,7 @@ from kerasseq.on_device.command import is_terminal
 # the plan of a next-word model says.
 SECONDS = {
     "attention": {"fast": 3, "default": 3, "best": 3},
-    "encoder": {"fast": 25, "default": 40, "best": 40},
+    "encoder": {"fast": 25, "default": 40, "best": 75},
     "char_rnn": {"fast": 18, "default": 90, "best": 370},
     "next_word": {"fast": 60, "default": 240, "best": 450},
     "tagger": {"fast": 50, "default": 100, "best": 200},
