@@ -18,6 +18,7 @@ BREAKS = {
     "straight_path": ("x = x + 0.1 * layer(x)", "x = 0.1 * layer(x)"),
     "clipping": ("SGD(0.1, global_clipnorm=limit)", "SGD(0.1)"),
     "why_the_root": ("if not scaled:\n        query = query *", "query = query *"),
+    "add_and_norm": ("return x + function(normalize", "return function(normalize"),
     "positions": ("np.asarray(rotate(queries, 0, WINDOW))", "np.asarray(queries)"),
     "masking": ("if self.causal else None", "if False else None"),
 }
