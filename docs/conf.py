@@ -98,6 +98,8 @@ html_math_renderer = "mathml"
 html_extra_path = ["index.html"]
 html_copy_source = False
 html_show_copyright = False
+# Of files that no server answers for, a browser shows titles only.
+html_show_search_summary = False
 
 
 def quote_code(
