@@ -147,8 +147,8 @@ def save_page(dist: Path, models: Sequence[Path], folder: Path) -> str:
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     return (
         f"saved the page and {len(models)} model files, {size:,} bytes, to {folder}; "
-        "a browser opens it from any server of files, and keeps it for use without a "
-        "network if that is https"
+        "a browser opens it from any server of files, such as `python -m http.server` "
+        "in it, and keeps it for use without a network if that is https"
     )
 
 

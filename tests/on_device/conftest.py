@@ -15,7 +15,12 @@ from kerasseq.on_device.card import CONTRACT_VERSION
 from kerasseq.signatures.characters import build_generating_module
 from kerasseq.signatures.steps import state_shapes
 from kerasseq.text.characters import Vocabulary
-from tests.support.device_files import build_models, build_modules, write_files
+from tests.support.device_files import (
+    build_models,
+    build_modules,
+    write_files,
+    write_translator,
+)
 from tests.support.pages import (
     CHARACTERS,
     DEFAULTS,
@@ -44,6 +49,12 @@ def modules(models) -> dict:
 def files(models, modules, tmp_path_factory) -> dict[str, Path]:
     """A file for each program."""
     return write_files(models, modules, tmp_path_factory.mktemp("files"))
+
+
+@pytest.fixture(scope="session")
+def translator(tmp_path_factory) -> Path:
+    """The file of a translator, which takes seconds."""
+    return write_translator(tmp_path_factory.mktemp("translator"))
 
 
 @pytest.fixture(scope="module")

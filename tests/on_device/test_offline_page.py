@@ -11,6 +11,12 @@ import urllib.request
 
 import pytest
 
+from kerasseq.on_device.classify import Classifier
+from kerasseq.on_device.encode import Encoder
+from kerasseq.on_device.model_file import Model
+from kerasseq.on_device.suggest import Keyboard
+from kerasseq.on_device.tag import Tagger
+from kerasseq.on_device.translate import Translator
 from kerasseq.page import save_page
 from tests.support.firefox import Firefox
 from tests.support.pages import DEFAULTS, Page, Serving, keras_text
@@ -67,18 +73,55 @@ def test_it_writes_in_flight_mode_with_the_server_gone(
     page.check()
 
 
-def test_every_kind_of_model_opens_in_flight_mode(phone, dist, files, port):
-    serving = Serving(f"--port={port}", *map(str, files.values()))
+TEXT = "DOG the cat sat, 好 οδοσ dog. " * 3
+TYPE = """(text) => {
+  const field = document.querySelector("#view textarea");
+  field.value = text;
+  field.dispatchEvent(new Event("input"));
+}"""
+MARKS = "[...document.querySelectorAll('#marks mark')].map((mark) => mark.textContent)"
+
+
+@pytest.fixture(scope="module")
+def answers(files, translator):
+    """For each model but that of characters, an expression in the page.
+
+    It is true once the view shows what the program in Python answers to `TEXT`.
+    """
+    label = Classifier(Model(files["classify"])).classify(TEXT).label
+    (word, _), *_ = Keyboard(Model(files["suggest"])).suggest(TEXT)
+    names = [name.text for name in Tagger(Model(files["tag"])).find(TEXT)]
+    tokens = Encoder(Model(files["encode"])).encode(TEXT).tokens
+    found = Translator(Model(translator)).translate(TEXT).text
+    assert label and names and found
+    said = "document.getElementById('spoken').textContent"
+    shown = "document.querySelector('#suggestions button').textContent"
+    return {
+        files["classify"]: f"{said}.startsWith({json.dumps(f'{label}, ')})",
+        files["suggest"]: f"{shown} === {json.dumps(word)}",
+        files["tag"]: f"String({MARKS}) === {json.dumps(','.join(names))}",
+        files["encode"]: "document.querySelectorAll('#near dt').length === "
+        f"{len(tokens)} && document.querySelector('#lines line') !== null",
+        translator: f"{said} === {json.dumps(found)} && "
+        "document.querySelector('#others button') !== null",
+    }
+
+
+def test_every_kind_of_model_answers_in_flight_mode(phone, dist, answers, port):
+    serving = Serving(f"--port={port}", *map(str, answers))
     page = visit(phone, serving)
     serving.end()
     phone.set_offline(True)
-    page.page.reload()
-    links = page.page.locator("#run a")
-    page.expect(links).to_have_count(len(files))
-    for index in range(len(files)):
-        links.nth(index).click()
-        page.expect(page.status).to_have_text(re.compile(" is open.$"))
+    for path, answer in answers.items():
         page.page.goto(serving.root)
+        page.page.get_by_role("link", name=path.stem).click()
+        page.expect(page.status).to_have_text(f"{path.name} is open.")
+        page.page.evaluate(TYPE, TEXT)
+        for _ in range(100):
+            if page.page.evaluate(answer):
+                break
+            page.page.wait_for_timeout(100)
+        assert page.page.evaluate(answer), path.name
     page.check()
 
 
@@ -164,7 +207,12 @@ def test_a_saved_folder_is_a_page_of_its_own(
     page.page.reload()
     choose(page, "a model", exported.name)
     assert page.write() == keras_text(module, "", seed=3)
+    page.expect(page.page.locator("#unstarted")).to_have_count(0)
     page.check()
+    alone = phone.new_page()
+    alone.goto((tmp_path / "deep" / "page" / "index.html").as_uri())
+    page.expect(alone.locator("#unstarted")).to_contain_text("python -m http.server")
+    page.expect(alone.locator("#unstarted")).to_be_visible()
 
 
 def test_a_phone_can_install_it(phone, served):
@@ -194,11 +242,13 @@ def test_without_https_it_writes_and_keeps_nothing(chromium, dist, exported, mod
         serving.end()
 
 
-def test_firefox_writes_with_the_server_gone(dist, exported, module, tmp_path):
+def test_firefox_answers_with_the_server_gone(
+    dist, exported, module, answers, tmp_path
+):
     program = shutil.which("firefox-esr") or shutil.which("firefox")
     if not program:
         pytest.skip("firefox is not installed")
-    serving = Serving(str(exported))
+    serving = Serving(*map(str, [exported, *answers]))
     (tmp_path / "profile").mkdir()
     firefox = Firefox(program, tmp_path / "profile")
     try:
@@ -207,8 +257,19 @@ def test_firefox_writes_with_the_server_gone(dist, exported, module, tmp_path):
         serving.end()
         firefox.go(serving.root)
         firefox.wait_for("document.querySelector('#run a') !== null")
-        firefox.evaluate("document.querySelector('#run a').click()")
-        firefox.wait_for("document.body.classList.contains('has-model')")
+
+        def open_model(path):
+            link = json.dumps(f"#run a[aria-label^='{path.stem},']")
+            firefox.evaluate(f"document.querySelector({link}).click()")
+            name = "document.getElementById('model-name').textContent"
+            firefox.wait_for(f"{name} === {json.dumps(path.name)}")
+
+        for path, answer in answers.items():
+            open_model(path)
+            firefox.evaluate(f"({TYPE})({json.dumps(TEXT)})")
+            firefox.wait_for(answer)
+        open_model(exported)
+        firefox.evaluate("document.getElementById('prompt').value = ''")
         firefox.evaluate("document.getElementById('write').click()")
         firefox.wait_for("/^Wrote/.test(document.getElementById('done').textContent)")
         text = firefox.evaluate("document.getElementById('text').textContent")

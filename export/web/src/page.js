@@ -32,6 +32,8 @@ const VIEWS = {
   [ENCODER]: encoder,
 };
 
+$("unstarted").remove();
+
 /** What is open: its name, card, vocabulary and worker. */
 let model;
 /** The worker of the file that is being opened. */

@@ -10,6 +10,7 @@ import html from "./encoder.html";
 const ROW = 32;
 const CELL = 24;
 const NAMED = 3;
+const NAMED_IN_PLACE = 5;
 
 export { html };
 
@@ -45,14 +46,32 @@ export function begin({ card, entries, worker, outputShapes }) {
       }),
     );
     draw();
+    showInPlace();
+  }
+
+  /** Show which words have the nearest vectors in place of the chosen one. */
+  async function showInPlace() {
+    const [mine, index] = [encoding, chosen];
+    const word = mine.words[index]?.text;
+    say("in-place", word ? "..." : "Point at a word above, or tap it.");
+    if (!word) return;
+    const isStale = () => encoding !== mine || chosen !== index || !field.isConnected;
+    const found = await encoder.nearestInPlace(mine, index, isStale).catch(() => []);
+    if (isStale()) return;
+    const names = found
+      .slice(0, NAMED_IN_PLACE)
+      .map(([other, cosine]) => `${other} ${cosine.toFixed(2)}`);
+    say("in-place", `In place of “${word}”: ${names.join(", ")}.`);
   }
 
   function wordButton(word, index) {
     const button = element("button", word.text, { type: "button", class: "word" });
     for (const kind of ["pointerenter", "focus", "click"]) {
       button.addEventListener(kind, () => {
+        if (chosen === index) return;
         chosen = index;
         draw();
+        showInPlace();
       });
     }
     const item = element("li");

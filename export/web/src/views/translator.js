@@ -56,8 +56,11 @@ export function begin({ card, entries, worker }) {
       }
       read(text, other);
     });
+    const { probability } = other;
+    const share = probability < 0.001 ? "< 0.1 %" : percent(probability);
+    const title = `the logarithm is ${Math.log(probability).toFixed(2)}`;
     const item = element("li");
-    item.append(button, element("span", percent(other.probability), { class: "share" }));
+    item.append(button, element("span", share, { class: "share", title }));
     return item;
   }
 
