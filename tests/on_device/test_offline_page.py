@@ -259,7 +259,7 @@ def test_firefox_answers_with_the_server_gone(
         firefox.wait_for("document.querySelector('#run a') !== null")
 
         def open_model(path):
-            link = json.dumps(f"#run a[aria-label^='{path.stem},']")
+            link = json.dumps(f"#run a[aria-label^='{path.name},']")
             firefox.evaluate(f"document.querySelector({link}).click()")
             name = "document.getElementById('model-name').textContent"
             firefox.wait_for(f"{name} === {json.dumps(path.name)}")
