@@ -10,7 +10,7 @@ each vector is brought to mean 0 and variance 1.
 .. math::
    \text{neither: } f(x) \qquad \text{Add: } x + f(x) \qquad \text{Norm: } N(f(x))
 
-   \text{post-norm: } N(x + f(x)) \qquad \text{pre-norm: } x + f(N(x))
+.. math:: \text{post-norm: } N(x + f(x)) \qquad \text{pre-norm: } x + f(N(x))
 
 **The question.** What does each do for a deep stack?
 

@@ -151,19 +151,17 @@ for axes, tie in zip(both, ("three projections", "query = key"), strict=True):
 both[0].set_ylabel("asked: to the right of ...", color=INK)
 
 # %%
-# With tied projections the score of Ann for Ben is the score of Ben for Ann:
-# :math:`k_a \cdot k_b = k_b \cdot k_a`. Such an attention knows neighbours, but not
-# left from right. Worse, :math:`k_a \cdot k_b` is at most the larger of
-# :math:`k_a \cdot k_a` and :math:`k_b \cdot k_b`, so most friends listen to themselves,
-# too. Three drinks come back, and which is which is lost. Guess the one named most, and
-# you are right in
+# With tied projections the score of Ann for Ben is the score of Ben for Ann: :math:`k_a
+# \cdot k_b = k_b \cdot k_a`. Such an attention knows neighbours, but not left from
+# right. Worse, :math:`k_a \cdot k_b` is at most the larger of :math:`k_a \cdot k_a` and
+# :math:`k_b \cdot k_b`, so most friends listen to themselves, too. Three drinks come
+# back, and which is which is lost. Guess the one named most. If all three differ, which
+# they do in 12 of 25 cases, a third of the guesses is right. If the one asked for
+# agrees with just one other (8 of 25) or all agree (1 of 25), each is:
 #
-# .. math:: \underbrace{\tfrac{12}{25} \cdot \tfrac13}_{\text{all differ}} +
-#    \underbrace{\tfrac{8}{25}}_{\text{right one agrees with one}} +
-#    \underbrace{\tfrac{1}{25}}_{\text{all agree}} = 52 \%
+# .. math:: \frac{12}{25} \cdot \frac{1}{3} + \frac{8}{25} + \frac{1}{25} = 52 \%
 #
-# of the cases. That is a calculation on paper, before any training. Compare it with the
-# picture.
+# That is a calculation on paper, before any training. Compare it with the picture.
 #
 # Key and value: how to find is not what to bring
 # -----------------------------------------------
