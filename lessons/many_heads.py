@@ -34,11 +34,11 @@ INK = "#30363d"
 # %%
 # Lines of letters
 # ----------------
-# A line has twelve letters. The first time that a letter comes up, it carries a number;
+# A line has eight letters. The first time that a letter comes up, it carries a number;
 # after that, a dot: ``a3 c1 a. b5 c. a.`` and so on. Who reads "a." must look back for
 # the number.
 
-LETTERS, NUMBERS, T = "abcdefgh", 5, 12
+LETTERS, NUMBERS, T = "abcdef", 5, 8
 QUESTIONS = ["before", "first", "same"]
 generator = np.random.default_rng(0)
 
@@ -57,7 +57,7 @@ def make_lines(count):
     return [letters, shown], answers, first_place
 
 
-train, train_answers, _ = make_lines(20_000)
+train, train_answers, _ = make_lines(38_400)
 test, test_answers, first_place = make_lines(1_000)
 line = [LETTERS[i] + ".12345"[j] for i, j in zip(test[0][0], test[1][0], strict=True)]
 print(*line)
@@ -92,11 +92,11 @@ for heads, size in ((1, 32), (4, 8)):
     keras.utils.set_random_seed(1)
     model, attention = build(heads, size)
     model.compile(
-        keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(0.01, 400)),
+        keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(0.01, 600)),
         [keras.losses.SparseCategoricalCrossentropy(from_logits=True)] * 3,
         jit_compile=False,
     )
-    model.fit(train, train_answers, batch_size=100, epochs=2, verbose=0)
+    model.fit(train, train_answers, batch_size=64, verbose=0)
     loss[heads] = losses(model)
     weights[heads] = attention.predict(test, batch_size=500, verbose=0)  # (B, H, T, T)
     print(f"{heads} x {size}: losses {loss[heads].round(3)} nats, {QUESTIONS}")
@@ -121,8 +121,8 @@ for head, axes in enumerate(panels.flat):
     relation = QUESTIONS[score[head].argmax()] if clear else "nothing clear,"
     axes.imshow(weights[4][0, head], cmap="Blues", vmin=0, vmax=1)
     axes.set_title(f"head {head}: {relation} {score[head].max():.2f}", color=INK)
-    axes.set_xticks(range(T), line, size=9)
-    axes.set_yticks(range(T), line, size=9)
+    axes.set_xticks(range(T), line, size=11)
+    axes.set_yticks(range(T), line, size=11)
     axes.tick_params(length=0)
 panels[1, 0].set_xlabel("reads from", color=INK)
 panels[0, 0].set_ylabel("letter", color=INK)
@@ -130,7 +130,7 @@ panels[0, 0].set_ylabel("letter", color=INK)
 # %%
 # The relation and the number over each head are those of its highest score. A diagonal
 # just left of the middle is "before", a column at the left edge is "first". The head
-# for "same" jumps: from each ``c.`` to ``c3``, where the number is.
+# for "same" jumps: from each ``d.`` to ``d3``, where the number is.
 #
 # What is each head needed for?
 # -----------------------------
@@ -164,7 +164,9 @@ for y, value in zip(height, guess, strict=True):
     right.plot([value, value], [y - 0.42, y + 0.42], color=INK, ls=":")
 right.text(guess[0] + 0.05, 2, "guess", color=INK, va="center")
 right.text(0.05, 1.68, "four heads of 8", color="#1f5fa8", va="center")
-right.text(loss[1][0] / 2, 2.2, "one of 32", color="white", ha="center", va="center")
+right.text(
+    loss[1][0] / 2, 2.2, "one head of 32", color="white", ha="center", va="center"
+)
 right.set_yticks(height, QUESTIONS)
 right.tick_params(length=0)
 right.set(xlim=(0, 2.7))
@@ -177,8 +179,8 @@ right.set_title("loss, nats", size=12, color=INK)
 # Four heads keep them apart, although their vectors are four times smaller.
 #
 # The training shared out the work by itself: each question has one head, and its
-# removal hardly hurts the others. Three heads would do. The fourth looks somewhere, and
-# nothing happens without it. In large models, too, many heads can be removed after
+# removal hardly hurts the others. Three heads would do. The fourth looks somewhere,
+# too, but nothing happens without it. In large models many heads can be removed after
 # training (Michel, Levy and Neubig 2019, "Are Sixteen Heads Really Better than One?").
 #
 # What was measured
