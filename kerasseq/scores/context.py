@@ -10,6 +10,8 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
+from kerasseq.text.words import SPECIALS, UNKNOWN
+
 FREQUENT = 5
 # A word that attends, and those of its sentence that it attends to; indices.
 Arrow: TypeAlias = tuple[int, Sequence[int]]
@@ -115,14 +117,17 @@ GENERAL_ROLES: dict[str, Callable[[Sequence[str]], list[Arrow]]] = {
 def frequent_words(sentences: Sequence[Sequence[str]]) -> list[dict[str, list[Arrow]]]:
     """For each sentence, arrows of its other words to the five most frequent words."""
     counts = collections.Counter(word for words in sentences for word in words)
+    names = {word: f'the word "{word}"' for word, _ in counts.most_common(FREQUENT)}
+    if SPECIALS[UNKNOWN] in names:
+        names[SPECIALS[UNKNOWN]] = "words that it does not know"
     return [
         {
-            f'the word "{frequent}"': [
+            name: [
                 (index, [at for at, each in enumerate(words) if each == frequent])
                 for index, word in enumerate(words)
                 if word != frequent
             ]
-            for frequent, _ in counts.most_common(FREQUENT)
+            for frequent, name in names.items()
             if frequent in words
         }
         for words in sentences

@@ -5,6 +5,7 @@ import pytest
 
 from kerasseq.scores.context import (
     best_roles,
+    frequent_words,
     score_roles,
     sense_accuracy,
     sense_silhouette,
@@ -59,3 +60,10 @@ def test_roles_are_scored_along_their_arrows():
     # before and after are 0.7 and 0.9 themselves.
     assert best_roles(roles, 0, 0)[0] == "the second word before"
     assert best_roles(roles, 0, 1)[0] in ("the word after", "the words around")
+
+
+def test_frequent_words_are_attended_to_by_the_others():
+    first, second = frequent_words([["<UNK>", "a", "<UNK>", "b"], ["a", "c"]])
+    assert first["words that it does not know"] == [(1, [0, 2]), (3, [0, 2])]
+    assert first['the word "a"'] == [(0, [1]), (2, [1]), (3, [1])]
+    assert second == {'the word "a"': [(1, [0])], 'the word "c"': [(0, [1])]}
