@@ -62,6 +62,12 @@ def classifier() -> keras.Model:
     return keras.Model(model.input, model.output["logits"])
 
 
+def masked_word_model() -> keras.Model:
+    encoder = build_encoder(EncoderConfig(V, 8, 2, 1, 5, dropout=0.0))
+    model = build_masked_word_model(encoder, V)
+    return keras.Model(model.inputs, model.output)
+
+
 # Without dropout: Keras keeps no state of random numbers in files.
 LEARNERS = {
     **{
@@ -74,14 +80,13 @@ LEARNERS = {
     "next_word": lambda: stateful(
         build_next_word_model(NextWordConfig(V, 5, 2, 4, dropout=0.0))
     ),
-    "encoder": lambda: build_masked_word_model(
-        build_encoder(EncoderConfig(V, 8, 2, 1, 5, dropout=0.0)), V
-    ),
+    "encoder": masked_word_model,
     "classifier": classifier,
     "tagger": lambda: build_tagger(
         TaggerConfig(V, ("place",), 3, 4, 3, 5, 6, dropout=0.0, ngram_dropout=0.0)
     ),
 }
+LIMITS = {"chosen": (0, T)}  # of inputs that are no ids
 # Those that are not float32 with Adam.
 POLICIES = {"char_transformer": "mixed_bfloat16", "gru": "mixed_float16"}
 OPTIMIZERS = {"lstm": "muon", "char_transformer": "muon", "tagger": "muon"}
@@ -91,7 +96,9 @@ def batch(model: keras.Model, seed: int) -> tuple:
     """Random inputs and targets with the shapes of a learner."""
     numbers = np.random.default_rng(seed)
     inputs = [
-        numbers.integers(1, V, (B, T, *x.shape[2:])).astype("int32")
+        numbers.integers(*LIMITS.get(x.name, (1, V)), (B, T, *x.shape[2:])).astype(
+            "int32"
+        )
         for x in model.inputs
     ]
     *steps, classes = model.output_shape
