@@ -9,6 +9,8 @@ from ai_edge_litert import schema_py_generated as schema
 
 # Kernels read weights directly from the file and need this alignment, in bytes.
 ALIGNMENT = 16
+# What viewers of models show of every file.
+DESCRIPTION = b"kerasseq; card.json and vocabulary.json follow the model as a ZIP"
 # The fields of WHILE and IF that name a graph by its index.
 GRAPHS_OF_OPERATORS = (
     "condSubgraphIndex",
@@ -74,7 +76,8 @@ def slim(flatbuffer: bytes, signatures: Sequence[str]) -> bytes:
         signatures: their names. Without a name, a runtime runs the first one.
     """
     model = schema.ModelT.InitFromPackedBuf(flatbuffer)
-    model.description = model.metadata = model.metadataBuffer = None
+    model.description = DESCRIPTION
+    model.metadata = model.metadataBuffer = None
     wanted = [name.encode() for name in signatures]
     model.signatureDefs.sort(key=lambda each: wanted.index(each.signatureKey))
     first = [each.subgraphIndex for each in model.signatureDefs]

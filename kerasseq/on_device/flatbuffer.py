@@ -170,6 +170,7 @@ MODEL: Fields = {
     0: UINT32,
     1: _tables({0: BYTE, 2: INT32, 3: INT32}),
     2: _tables(GRAPH),
+    3: _text,
     4: _tables({0: _extent}),
     7: _tables({0: ENDS, 1: ENDS, 2: _text, 4: UINT32}),
 }

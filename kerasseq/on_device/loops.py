@@ -141,11 +141,13 @@ def _range(operator: Operator, given: Sequence[Range]) -> Range:
     name = OPERATIONS[operator.code].name
     if name in ("STRIDED_SLICE", "RESHAPE"):
         return given[0]
-    if name not in ("ADD", "SUB", "MINIMUM") or not (given[0] and given[1]):
+    if name not in ("ADD", "SUB", "MINIMUM", "MAXIMUM") or not (given[0] and given[1]):
         return None
     (least, most), (low, high) = given[0], given[1]
     if name == "MINIMUM":
         return min(least, low), min(most, high)
+    if name == "MAXIMUM":
+        return max(least, low), max(most, high)
     if name == "SUB":
         low, high = -high, -low
     least, most = least + low, most + high

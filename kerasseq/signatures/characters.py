@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from kerasseq.signatures.generation import CHUNK, Step, generate_chunk, generate_tokens
+from kerasseq.signatures.ranges import held
 from kerasseq.signatures.sampling import Settings
 from kerasseq.signatures.states import (
     Shapes,
@@ -43,6 +44,7 @@ class GeneratingModule(tf.Module):
         self._weights = list(variables)
         self.state_shapes = [tuple(shape) for shape in state_shapes]
         self._code_points = tf.constant(code_points, tf.int32)
+        self._last_id = len(code_points) - 1
 
     def device_signatures(self) -> dict[str, tf.types.experimental.ConcreteFunction]:
         """`step` and `generate` on ids: the signatures of a `.tflite` file."""
@@ -66,6 +68,7 @@ class GeneratingModule(tf.Module):
     @tf.function
     def step(self, token: tf.Tensor, **states: tf.Tensor) -> dict[str, tf.Tensor]:
         """Logits after one more token, and the states for the next call."""
+        token = held(token, 0, self._last_id)
         logits, new_states = self._step(token, states_in_order(states))
         return {"logits": logits, **named_states(new_states)}
 
@@ -86,9 +89,9 @@ class GeneratingModule(tf.Module):
         settings = Settings(temperature[0], top_k[0], top_p[0], min_p[0])
         tokens, new_states = generate_chunk(
             self._step,
-            prompt,
-            prompt_length[0],
-            length[0],
+            held(prompt, 0, self._last_id),
+            held(prompt_length[0], 1, CHUNK),
+            held(length[0], 0, CHUNK),
             uniforms,
             settings,
             states_in_order(states),

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from kerasseq.layers.positions import SinusoidalPositions
 from kerasseq.models.classifier import SURE, ClassifierConfig
+from kerasseq.signatures.ranges import held
 from kerasseq.text.in_graph import WordTable, divide_in_graph
 from kerasseq.text.words import PAD, UNKNOWN, WordVocabulary
 
@@ -66,6 +67,8 @@ class ClassifierOnIds(tf.Module):
             the pooling's weight of each word; they also sum to 1, or to 0 if all is
             padding.
         """
+        token_ids = held(token_ids, 0, self.num_words - 1)
+        letters = held(letters, 0, 255)
         outputs = self._classifier([token_ids, letters], training=False)
         return {
             "probabilities": tf.nn.softmax(outputs["logits"]),

@@ -6,6 +6,7 @@ Shapes: B sentences, T words, C model size, N blocks, H heads.
 import keras
 import tensorflow as tf
 
+from kerasseq.signatures.ranges import held
 from kerasseq.text.in_graph import WordTable, divide_in_graph
 from kerasseq.text.words import PAD, WordVocabulary
 
@@ -47,6 +48,7 @@ class EncoderOnIds(tf.Module):
         Returns:
             embeddings float32 (B, T, C) and weights float32 (B, N, H, T, T).
         """
+        token_ids = held(token_ids, 0, self.num_words - 1)
         outputs = self._encoder(token_ids, training=False)
         weights = [outputs[f"attention_{block}"] for block in range(self._blocks)]
         return {"embeddings": outputs["embeddings"], "weights": tf.stack(weights, 1)}

@@ -12,6 +12,7 @@ import tensorflow as tf
 from kerasseq.models.word_cache import REMEMBERED
 from kerasseq.signatures.cache_step import CacheStep
 from kerasseq.signatures.generation import read
+from kerasseq.signatures.ranges import held
 from kerasseq.signatures.recurrent_step import InferenceStep
 from kerasseq.signatures.states import (
     States,
@@ -64,6 +65,7 @@ class NextWordOnIds(tf.Module):
     @tf.function
     def step(self, token: tf.Tensor, **states: tf.Tensor) -> dict[str, tf.Tensor]:
         """Logits after one more word, and the states for the next call."""
+        token = held(token, 0, self.vocabulary_size + OWN_WORDS - 1)
         logits, new_states = self.read_word(token, states_in_order(states))
         return {"logits": logits, **named_states(new_states)}
 

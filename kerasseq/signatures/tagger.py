@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from kerasseq.data.tagged_batches import encode_tokens
+from kerasseq.signatures.ranges import held
 from kerasseq.signatures.tag_sequences import allowed_transitions, best_sequence
 from kerasseq.text.in_graph import (
     WordTable,
@@ -80,6 +81,8 @@ class TaggerOnIds(tf.Module):
         }
 
     def _tag(self, word_ids: tf.Tensor, letters: tf.Tensor) -> dict[str, tf.Tensor]:
+        word_ids = held(word_ids, 0, self.num_words - 1)
+        letters = held(letters, 0, 255)
         logits = self._model([word_ids, letters], training=False)
         return {"tags": best_sequence(logits, word_ids != PAD, self._allowed)}
 

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from kerasseq.layers.pre_norm_block import PreNormBlock
 from kerasseq.signatures.beam_search import Translations, beam_search
+from kerasseq.signatures.ranges import held
 from kerasseq.signatures.sampling import Draw, drawing
 from kerasseq.signatures.states import (
     Shapes,
@@ -71,6 +72,7 @@ class TranslationOnIds(tf.Module):
             Keys and values of each decoder block's attention to the source, float32
             (B, H, S, D), and float32 (B, S), 1 at ids and 0 at padding.
         """
+        source_ids = held(source_ids, 0, self.vocabulary_size - 1)
         known = tf.cast(source_ids != PAD, tf.float32)
         # From a tensor: a file would store the vectors of constant positions.
         positions = tf.cumsum(known, axis=1) - 1
@@ -238,6 +240,7 @@ class TranslationOnIds(tf.Module):
             logits float32 (K, V), alignment float32 (K, S), and the states for the next
             call.
         """
+        token = held(token, 0, self.vocabulary_size - 1)
         count = 2 * len(self._blocks)
         memory = [tensors[f"memory_{index}"] for index in range(count)]
         states = [tensors[f"state_{index}"] for index in range(count + 1)]

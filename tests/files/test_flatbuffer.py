@@ -107,6 +107,13 @@ def test_a_slim_flatbuffer_stores_a_matrix_s_scales_once(both):
     assert names == {name.encode() for name in ends}
 
 
+def test_a_slim_flatbuffer_says_what_it_is(both):
+    _, slim = both
+    model = schema.ModelT.InitFromPackedBuf(slim)
+    assert model.description.startswith(b"kerasseq")
+    assert [graph.name for graph in model.subgraphs[:2]] == [b"step", b"generate"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("quantization", "cell"), [("float32", "lstm"), ("int4", "gru")]

@@ -112,7 +112,7 @@ INT = np.int32
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        (lambda m: set_to(m, description=b"x"), "not of an export"),
+        (lambda m: set_to(m, metadataBuffer=np.zeros(1, INT)), "not of an export"),
         (lambda m: set_to(m, signatureDefs=None), "missing"),
         (lambda m: set_to(m, subgraphs=m.subgraphs[:1]), "graph that is not there"),
         (lambda m: set_to(m.signatureDefs[0], subgraphIndex=99), "is not there"),
