@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 # Without dot products of 8-bit numbers, and with them (every phone of the last years).
+# SME is off, since qemu before 8.2.3 computes its instruction SMOPA wrongly.
 PROCESSORS = ("cortex-a53", "cortex-a72", "cortex-a76", "max,sme=off")
 
 # An apt of its own with the sources of the system, whose dpkg learns nothing of it.
