@@ -1,6 +1,7 @@
 """The tagger: words and their bytes -> a recurrent layer each way -> tags.
 
-A linear model on n-grams of the bytes adds its scores.
+A linear model on the words around a token, and on n-grams of their bytes, adds its
+scores.
 
 Ma and Hovy 2016, "End-to-end Sequence Labeling via Bi-directional LSTM-CNNs-CRF",
 sections 2.1 and 2.2. Instead of the CRF, which found fewer new names, `tag_sequences`
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 import keras
 
 from kerasseq.layers.checks import check_config
+from kerasseq.layers.neighbours import SumOfNeighbours, WordsAround
 from kerasseq.layers.recurrent import LSTM
 from kerasseq.layers.reverse import ReverseTokens
 from kerasseq.layers.spelling import SpellingScores
@@ -40,6 +42,9 @@ class TaggerConfig:
             training, the same elements at all tokens of a sentence.
         num_ngrams: rows of the table that the n-grams of spellings share.
         ngram_dropout: fraction of these rows dropped in training.
+        num_near_ngrams: rows of the table for the n-grams of the tokens beside.
+        num_words_around: the lowest ids, whose words have weights for each of the five
+            tokens around them; fewer if the vocabulary has fewer.
         device_length: the most tokens that an exported `.tflite` file reads at once.
 
     Example:
@@ -57,6 +62,8 @@ class TaggerConfig:
     dropout: float = 0.5
     num_ngrams: int = 16_381
     ngram_dropout: float = 0.4
+    num_near_ngrams: int = 2_039
+    num_words_around: int = 4_000
     device_length: int = 64
 
     def __post_init__(self) -> None:
@@ -103,11 +110,19 @@ def build_tagger(config: TaggerConfig) -> keras.Model:
         config.num_filters, (1, 3), padding="same", activation="relu", name="spelling"
     )(spelled)
     spelled = keras.ops.max(spelled, axis=2)  # (B, T, F)
-    # A linear model on the n-grams of a token is a first guess, which the recurrent
-    # layers read of all tokens, and which is added to their logits.
-    guess = SpellingScores(
-        config.num_ngrams, len(config.tags), config.ngram_dropout, name="guess"
+    # A linear model is a first guess, which the recurrent layers read of all tokens,
+    # and which is added to their logits.
+    num_tags = len(config.tags)
+    own = SpellingScores(
+        config.num_ngrams, num_tags, config.ngram_dropout, name="guess"
     )(letters)
+    beside = SpellingScores(
+        config.num_near_ngrams, 2 * num_tags, config.ngram_dropout, name="near"
+    )(letters)
+    beside = SumOfNeighbours([-1, 1], dtype="float32", name="beside")(beside)
+    num_words = min(config.vocabulary_size, config.num_words_around)
+    around = WordsAround(num_words, num_tags, name="around")(word_ids)
+    guess = keras.layers.Add(dtype="float32", name="guesses")([own, beside, around])
     x = keras.layers.Concatenate(name="tokens")([words, spelled, guess])
     x = dropout("dropout")(x)
     turn = ReverseTokens(name="turn")

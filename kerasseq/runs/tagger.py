@@ -43,7 +43,7 @@ from kerasseq.text.tags import find_entities, tag_names
 from kerasseq.text.words import WordVocabulary
 from kerasseq.training.callbacks import HistoryFile, verbosity
 from kerasseq.training.compiling import compile_for_training
-from kerasseq.training.presets import MOST_WORDS, tagger_rows, tagger_training
+from kerasseq.training.presets import MOST_WORDS, tagger_tables, tagger_training
 
 SHOWN_SENTENCES = 40
 PRINTED_SENTENCES = 8
@@ -175,8 +175,8 @@ def train(
 
 def config_for(num_words: int, kinds: Sequence[str]) -> TaggerConfig:
     """The sizes of a tagger of these kinds."""
-    rows = tagger_rows(len(tag_names(kinds)))
-    return TaggerConfig(num_words, tuple(kinds), num_ngrams=rows)
+    tables = tagger_tables(len(tag_names(kinds)))
+    return TaggerConfig(num_words, tuple(kinds), **tables)
 
 
 def fit_tagger(

@@ -8,6 +8,7 @@ A preset is "fast", "default" or "best".
 import math
 from typing import Literal, NamedTuple
 
+from kerasseq.models.tagger import TaggerConfig
 from kerasseq.training.configuration import TrainingConfig
 
 
@@ -104,8 +105,8 @@ ENCODER_RATE = 0.3
 TAGGER_STEPS = {"fast": 800, "default": 2000, "best": 4500}
 TAGGER_MOST_PASSES = 45
 TAGGER_ROUNDS = 10
-# Rows of its table of n-grams: fewer where many tags each have a weight in a row.
-TAGGER_MOST_ROWS, TAGGER_FEWEST_ROWS, TAGGER_TABLE = 16_381, 2_000, 213_000
+# Of more tags than this the tables of its linear models have fewer rows.
+TAGGER_TAGS = 13
 
 CLASSIFIER_EPOCHS = 12
 CLASSIFIER_BATCH_SIZE = 128
@@ -226,10 +227,11 @@ def tagger_training(preset: str, num_sentences: int, length: int) -> TrainingCon
     )
 
 
-def tagger_rows(num_tags: int) -> int:
-    """Rows of a tagger's table of n-grams, which has a weight for each tag."""
-    rows = max(TAGGER_FEWEST_ROWS, TAGGER_TABLE // num_tags)
-    return min(TAGGER_MOST_ROWS, rows)
+def tagger_tables(num_tags: int) -> dict[str, int]:
+    """Rows of a tagger's linear models, which have weights for each tag."""
+    share = min(1.0, max(1 / 8, TAGGER_TAGS / num_tags))
+    names = "num_ngrams", "num_near_ngrams", "num_words_around"
+    return {name: int(share * getattr(TaggerConfig, name)) for name in names}
 
 
 def classifier_batch_size(num_sentences: int) -> int:

@@ -101,21 +101,25 @@ def test_only_the_bytes_show_the_case(model):
 def test_the_two_layers_are_keras_s_bidirectional():
     """The same weights in Keras's own layer, on a sentence without padding.
 
-    The scores of the spellings are among its inputs, and are added to its logits.
+    The scores of the linear models are among its inputs, and are added to its logits.
     """
     model = build_tagger(CONFIG)
-    guess = model.get_layer("guess")
-    guess.table.assign(np.random.default_rng(1).normal(size=guess.table.shape))
+    guess, near, around = map(model.get_layer, ("guess", "near", "around"))
+    for layer in (guess, near, around):
+        layer.table.assign(np.random.default_rng(1).normal(size=layer.table.shape))
     inputs = encode_tokens([SENTENCES[0].tokens], VOCABULARY, 5)
     x = keras.Model(model.inputs, model.get_layer("tokens").output)(inputs)
     theirs = keras.layers.Bidirectional(keras.layers.LSTM(3, return_sequences=True))
     theirs.build(x.shape)
     forward, backward = model.get_layer("forward"), model.get_layer("backward")
     theirs.set_weights([*forward.get_weights(), *backward.get_weights()])
-    scores = guess(inputs[1])
-    np.testing.assert_array_equal(x[..., -len(CONFIG.tags) :], scores)
+    count = len(CONFIG.tags)
+    beside = np.pad(near(inputs[1]), ((0, 0), (1, 1), (0, 0)))
+    scores = guess(inputs[1]) + around(inputs[0])
+    scores += beside[:, :-2, :count] + beside[:, 2:, count:]
+    np.testing.assert_allclose(x[..., -count:], scores, atol=1e-5)
     expected = model.get_layer("logits")(theirs(x)) + scores
-    np.testing.assert_allclose(model(inputs), expected, atol=1e-6)
+    np.testing.assert_allclose(model(inputs), expected, atol=1e-5)
 
 
 def test_batches_by_hand():

@@ -20,7 +20,7 @@ from kerasseq.training.presets import (
     dropout_for,
     most_characters,
     next_word_sizes,
-    tagger_rows,
+    tagger_tables,
     units_for,
 )
 
@@ -111,9 +111,14 @@ def test_a_classifier_drops_less_for_many_classes():
     assert classifier_dropout(16) == (0.2, 0.25)
 
 
-def test_a_tagger_s_table_does_not_grow_with_its_kinds():
-    assert tagger_rows(13) == 16_381, "as in the trials"
-    rows = [tagger_rows(tags) for tags in (3, 13, 41, 101, 1001)]
-    assert rows == sorted(rows, reverse=True)
-    assert tagger_rows(101) * 101 < 250_000
-    assert rows[-1] == 2_000, "some for each n-gram, however many kinds there are"
+def test_a_tagger_s_tables_do_not_grow_with_its_kinds():
+    assert list(tagger_tables(13).values()) == [16_381, 2_039, 4_000], (
+        "as in the trials"
+    )
+    rows = [list(tagger_tables(tags).values()) for tags in (3, 13, 41, 101, 1001)]
+    for table in zip(*rows, strict=True):
+        assert list(table) == sorted(table, reverse=True)
+    # A row has one, two and five weights for each tag.
+    ngrams, near, around = tagger_tables(101).values()
+    assert 101 * (ngrams + 2 * near + 5 * around) < 540_000
+    assert rows[-1] == [2_047, 254, 500], "some, however many kinds there are"
