@@ -1,7 +1,7 @@
 """The tagger: words and their bytes -> a recurrent layer each way -> tags.
 
-A linear model on the words around a token, and on n-grams of their bytes, adds its
-scores.
+A linear model on the words around a token, and on n-grams of bytes, is the other half
+of it: the logits are the mean of both.
 
 Ma and Hovy 2016, "End-to-end Sequence Labeling via Bi-directional LSTM-CNNs-CRF",
 sections 2.1 and 2.2. Instead of the CRF, which found fewer new names, `tag_sequences`
@@ -24,6 +24,8 @@ from kerasseq.text.words import PAD
 
 # A spelling is read as the bytes of its UTF-8, so that every script works.
 BYTE_VALUES = 256
+# The layers whose outputs are the logits of the two models, which learn apart.
+PARTS = "sum", "linear"
 
 
 @dataclass(frozen=True)
@@ -110,20 +112,13 @@ def build_tagger(config: TaggerConfig) -> keras.Model:
         config.num_filters, (1, 3), padding="same", activation="relu", name="spelling"
     )(spelled)
     spelled = keras.ops.max(spelled, axis=2)  # (B, T, F)
-    # A linear model is a first guess, which the recurrent layers read of all tokens,
-    # and which is added to their logits.
+    # A linear model on n-grams is a first guess, which the recurrent layers read of all
+    # tokens, and which is added to their logits.
     num_tags = len(config.tags)
     own = SpellingScores(
         config.num_ngrams, num_tags, config.ngram_dropout, name="guess"
     )(letters)
-    beside = SpellingScores(
-        config.num_near_ngrams, 2 * num_tags, config.ngram_dropout, name="near"
-    )(letters)
-    beside = SumOfNeighbours([-1, 1], dtype="float32", name="beside")(beside)
-    num_words = min(config.vocabulary_size, config.num_words_around)
-    around = WordsAround(num_words, num_tags, name="around")(word_ids)
-    guess = keras.layers.Add(dtype="float32", name="guesses")([own, beside, around])
-    x = keras.layers.Concatenate(name="tokens")([words, spelled, guess])
+    x = keras.layers.Concatenate(name="tokens")([words, spelled, own])
     x = dropout("dropout")(x)
     turn = ReverseTokens(name="turn")
     forward = LSTM(config.units, return_sequences=True, name="forward")(x)
@@ -133,6 +128,15 @@ def build_tagger(config: TaggerConfig) -> keras.Model:
     x = keras.layers.Concatenate(name="context")([forward, turn(backward, token_mask)])
     x = dropout("context_dropout")(x)
     # Losses need float32 logits, whatever the dtype policy.
-    logits = keras.layers.Dense(len(config.tags), dtype="float32", name="logits")(x)
-    logits = keras.layers.Add(dtype="float32", name="sum")([logits, guess])
+    logits = keras.layers.Dense(num_tags, dtype="float32", name="logits")(x)
+    logits = keras.layers.Add(dtype="float32", name="sum")([logits, own])
+    # The other model is linear, and finds names that the recurrent layers do not.
+    beside = SpellingScores(
+        config.num_near_ngrams, 2 * num_tags, config.ngram_dropout, name="near"
+    )(letters)
+    beside = SumOfNeighbours([-1, 1], dtype="float32", name="beside")(beside)
+    num_words = min(config.vocabulary_size, config.num_words_around)
+    around = WordsAround(num_words, num_tags, name="around")(word_ids)
+    linear = keras.layers.Add(dtype="float32", name="linear")([own, beside, around])
+    logits = keras.layers.Average(dtype="float32", name="mean")([logits, linear])
     return keras.Model([word_ids, letters], logits, name="tagger")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import keras
+import numpy as np
 
 from kerasseq.data.tagged import (
     TaggedSentence,
@@ -41,9 +42,9 @@ from kerasseq.signatures.tagger import BATCH_SIZE, TaggerOnIds, tag_sentences
 from kerasseq.text.encodings import point_out_controls
 from kerasseq.text.tags import find_entities, tag_names
 from kerasseq.text.words import WordVocabulary
-from kerasseq.training.callbacks import HistoryFile, verbosity
-from kerasseq.training.compiling import compile_for_training
+from kerasseq.training.callbacks import HistoryFile
 from kerasseq.training.presets import MOST_WORDS, tagger_tables, tagger_training
+from kerasseq.training.tagger import fit_parts
 
 SHOWN_SENTENCES = 40
 PRINTED_SENTENCES = 8
@@ -200,28 +201,22 @@ def fit_tagger(
         MOST_WORDS["tagger"],
     )
     config = config_for(len(vocabulary), kinds)
-    longest = max(len(sentence.tokens) for sentence in sentences)
-    length = min(longest, config.device_length)
+    # One sentence in ten is longer and loses its end, which saves a third of the time.
+    lengths = [len(sentence.tokens) for sentence in sentences]
+    length = min(int(np.quantile(lengths, 0.9)), config.device_length)
     training = tagger_training(preset, len(sentences), length)
     keras.utils.set_random_seed(seed)
     model = build_tagger(config)
-    compile_for_training(model, training)
-    model.fit(
-        tagged_batches(
-            sentences,
-            vocabulary,
-            config.tags,
-            config.num_letters,
-            training.batch_size,
-            training.length,
-            seed=seed,
-        ),
-        epochs=training.epochs,
-        steps_per_epoch=training.steps_per_epoch,
-        callbacks=list(callbacks),
-        shuffle=False,
-        verbose=verbosity(),
+    batches = tagged_batches(
+        sentences,
+        vocabulary,
+        config.tags,
+        config.num_letters,
+        training.batch_size,
+        training.length,
+        seed=seed,
     )
+    fit_parts(model, batches, training, callbacks)
     return model, vocabulary
 
 

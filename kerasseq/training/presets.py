@@ -8,7 +8,6 @@ A preset is "fast", "default" or "best".
 import math
 from typing import Literal, NamedTuple
 
-from kerasseq.models.tagger import TaggerConfig
 from kerasseq.training.configuration import TrainingConfig
 
 
@@ -105,8 +104,13 @@ ENCODER_RATE = 0.3
 TAGGER_STEPS = {"fast": 800, "default": 2000, "best": 4500}
 TAGGER_MOST_PASSES = 45
 TAGGER_ROUNDS = 10
-# Of more tags than this the tables of its linear models have fewer rows.
-TAGGER_TAGS = 13
+# Rows of the tables of its linear models, for up to 13 tags: fewer where many tags each
+# have weights in a row.
+TAGGER_ROWS = {
+    "num_ngrams": 16_381,
+    "num_near_ngrams": 2_039,
+    "num_words_around": 4_000,
+}
 
 CLASSIFIER_EPOCHS = 12
 CLASSIFIER_BATCH_SIZE = 128
@@ -223,15 +227,14 @@ def tagger_training(preset: str, num_sentences: int, length: int) -> TrainingCon
         steps_per_epoch=max(1, steps // TAGGER_ROUNDS),
         epochs=TAGGER_ROUNDS,
         learning_rate=6e-3,
-        clip_norm=5.0,
+        clip_norm=2.5,
     )
 
 
 def tagger_tables(num_tags: int) -> dict[str, int]:
     """Rows of a tagger's linear models, which have weights for each tag."""
-    share = min(1.0, max(1 / 8, TAGGER_TAGS / num_tags))
-    names = "num_ngrams", "num_near_ngrams", "num_words_around"
-    return {name: int(share * getattr(TaggerConfig, name)) for name in names}
+    share = min(1.0, max(1 / 8, 13 / num_tags))
+    return {name: int(share * rows) for name, rows in TAGGER_ROWS.items()}
 
 
 def classifier_batch_size(num_sentences: int) -> int:

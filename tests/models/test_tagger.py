@@ -101,7 +101,8 @@ def test_only_the_bytes_show_the_case(model):
 def test_the_two_layers_are_keras_s_bidirectional():
     """The same weights in Keras's own layer, on a sentence without padding.
 
-    The scores of the linear models are among its inputs, and are added to its logits.
+    The scores of the spellings are among its inputs, and are added to its logits. The
+    linear model is the other half of the mean.
     """
     model = build_tagger(CONFIG)
     guess, near, around = map(model.get_layer, ("guess", "near", "around"))
@@ -114,11 +115,12 @@ def test_the_two_layers_are_keras_s_bidirectional():
     forward, backward = model.get_layer("forward"), model.get_layer("backward")
     theirs.set_weights([*forward.get_weights(), *backward.get_weights()])
     count = len(CONFIG.tags)
+    scores = guess(inputs[1])
+    np.testing.assert_array_equal(x[..., -count:], scores)
     beside = np.pad(near(inputs[1]), ((0, 0), (1, 1), (0, 0)))
-    scores = guess(inputs[1]) + around(inputs[0])
-    scores += beside[:, :-2, :count] + beside[:, 2:, count:]
-    np.testing.assert_allclose(x[..., -count:], scores, atol=1e-5)
-    expected = model.get_layer("logits")(theirs(x)) + scores
+    linear = scores + around(inputs[0])
+    linear += beside[:, :-2, :count] + beside[:, 2:, count:]
+    expected = (model.get_layer("logits")(theirs(x)) + scores + linear) / 2
     np.testing.assert_allclose(model(inputs), expected, atol=1e-5)
 
 
