@@ -14,6 +14,12 @@ from kerasseq.layers.checks import check_at_least
 UNKNOWN = 1
 
 
+def _with_edges(x: Tensor, reach: int) -> Tensor:
+    """(B, T, ...) -> (B, R + T + R, ...), zeros outside; exported files have no PAD."""
+    edge = [keras.ops.zeros_like(x[:, :1])] * reach
+    return keras.ops.concatenate([*edge, x, *edge], axis=1)
+
+
 @keras.saving.register_keras_serializable(package="kerasseq")
 class SumOfNeighbours(keras.layers.Layer):
     """Sums scores that each token gives to the tokens around it.
@@ -42,8 +48,9 @@ class SumOfNeighbours(keras.layers.Layer):
     def call(self, scores: Tensor) -> Tensor:
         reach = max(map(abs, self.offsets))
         length = keras.ops.shape(scores)[1]
-        padded = keras.ops.pad(scores, ((0, 0), (reach, reach), (0, 0)))
-        for_each = keras.ops.split(padded, len(self.offsets), axis=2)
+        for_each = keras.ops.split(
+            _with_edges(scores, reach), len(self.offsets), axis=2
+        )
         return sum(
             for_one[:, reach + offset : reach + offset + length]
             for offset, for_one in zip(self.offsets, for_each, strict=True)
@@ -105,7 +112,7 @@ class WordsAround(keras.layers.Layer):
         word_ids = keras.ops.cast(word_ids, "int32")
         known = keras.ops.where(word_ids < self.num_words, word_ids, UNKNOWN)
         # Padding on both sides, so that both edges are the same to a sentence.
-        known = keras.ops.pad(known, ((0, 0), (self.reach, self.reach)))
+        known = _with_edges(known, self.reach)
         scores = keras.ops.take(self.table, known, axis=0)
         return self.sum(scores)[:, self.reach : -self.reach]
 

@@ -65,7 +65,7 @@ class TaggerConfig:
     num_ngrams: int = 16_381
     ngram_dropout: float = 0.4
     num_near_ngrams: int = 2_039
-    num_words_around: int = 4_000
+    num_words_around: int = 2_000
     device_length: int = 64
 
     def __post_init__(self) -> None:

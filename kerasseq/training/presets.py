@@ -109,7 +109,7 @@ TAGGER_ROUNDS = 10
 TAGGER_ROWS = {
     "num_ngrams": 16_381,
     "num_near_ngrams": 2_039,
-    "num_words_around": 4_000,
+    "num_words_around": 2_000,
 }
 
 CLASSIFIER_EPOCHS = 12

@@ -112,7 +112,7 @@ def test_a_classifier_drops_less_for_many_classes():
 
 
 def test_a_tagger_s_tables_do_not_grow_with_its_kinds():
-    assert list(tagger_tables(13).values()) == [16_381, 2_039, 4_000], (
+    assert list(tagger_tables(13).values()) == [16_381, 2_039, 2_000], (
         "as in the trials"
     )
     rows = [list(tagger_tables(tags).values()) for tags in (3, 13, 41, 101, 1001)]
@@ -120,5 +120,5 @@ def test_a_tagger_s_tables_do_not_grow_with_its_kinds():
         assert list(table) == sorted(table, reverse=True)
     # A row has one, two and five weights for each tag.
     ngrams, near, around = tagger_tables(101).values()
-    assert 101 * (ngrams + 2 * near + 5 * around) < 540_000
-    assert rows[-1] == [2_047, 254, 500], "some, however many kinds there are"
+    assert 101 * (ngrams + 2 * near + 5 * around) < 440_000
+    assert rows[-1] == [2_047, 254, 250], "some, however many kinds there are"
