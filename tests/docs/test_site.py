@@ -121,9 +121,8 @@ def test_the_site(tmp_path):
     )
     assert result.returncode == 0, result.stdout[-5000:] + result.stderr[-10000:]
 
-    inventory = InventoryFile.load(
-        (folder / "objects.inv").open("rb"), "", lambda *parts: "/".join(parts)
-    )
+    with (folder / "objects.inv").open("rb") as file:
+        inventory = InventoryFile.load(file, "", lambda *parts: "/".join(parts))
     names = {
         name for kind in inventory if kind[:3] == "py:" for name in inventory[kind]
     }
