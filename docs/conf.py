@@ -97,6 +97,8 @@ html_title = "kerasseq"
 html_math_renderer = "mathml"
 html_extra_path = ["index.html"]
 html_copy_source = False
+html_static_path = ["static"]
+html_css_files = ["site.css"]
 html_show_copyright = False
 # Of files that no server answers for, a browser shows titles only.
 html_show_search_summary = False
