@@ -1,6 +1,5 @@
 """The character model in all its forms, compared with NumPy and Keras's loops."""
 
-import doctest
 import json
 import subprocess
 import sys
@@ -10,7 +9,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-import kerasseq.signatures.characters
 from kerasseq.files.keras_models import save_model
 from kerasseq.models.char_rnn import CharRNNConfig, build_char_rnn
 from kerasseq.models.stateful import build_stateful_model
@@ -98,13 +96,6 @@ def numpy_logits(model, ids):
         if layer:
             x = read + x
     return x @ kernel + bias
-
-
-@pytest.mark.slow
-def test_the_example_in_the_docstring_is_true():
-    results = doctest.testmod(kerasseq.signatures.characters)
-    assert results.attempted > 3
-    assert results.failed == 0
 
 
 def test_the_logits_are_those_of_numpy(model, ids, expected):
