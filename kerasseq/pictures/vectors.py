@@ -49,7 +49,7 @@ def plot_senses(
         early: of each, whether it stands in the first half of its sentence.
         path: of the picture.
     """
-    names = list(dict.fromkeys(sorted(words)))
+    names = sorted(set(words))
     rows = -(-len(names) // COLUMNS)
     figure = empty_figure(rows * WIDTH / COLUMNS * 1.05 + 0.8)
     panels = figure.subplots(rows, COLUMNS, squeeze=False).ravel()

@@ -2,12 +2,11 @@
 
 import { nameCharacter } from "./card.js";
 import { $, element, percent, say } from "./dom.js";
-import { probabilitiesOf } from "./sampling.js";
+import { NEUTRAL, probabilitiesOf } from "./sampling.js";
 import { sayCalmly } from "./typing.js";
 
 /** How many characters have a bar, the model's likeliest. */
 const MOST = 8;
-const NEUTRAL = { temperature: 1, top_k: 0, top_p: 1, min_p: 0 };
 
 /** Makes a function that shows what logits and settings make of each other. */
 export function makeNext(characters) {

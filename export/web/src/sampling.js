@@ -35,12 +35,15 @@ export function uniformNumbers(seed, start, count) {
 }
 
 /**
- * @typedef {object} Settings how to choose a token; neutral are 1, 0, 1, 0
+ * @typedef {object} Settings how to choose a token
  * @property {number} temperature 0 chooses the largest logit
  * @property {number} top_k keep the k largest; 0 keeps all
  * @property {number} top_p keep the likeliest up to this sum
  * @property {number} min_p drop what is below this fraction of the likeliest
  */
+
+/** Settings that change no probability. */
+export const NEUTRAL = { temperature: 1, top_k: 0, top_p: 1, min_p: 0 };
 
 /**
  * Choose a token by inverting the distribution at a uniform number.

@@ -3,7 +3,7 @@
  * the runtime: `generate` is any function from arrays by name to such arrays.
  */
 
-import { uniformNumbers } from "./sampling.js";
+import { NEUTRAL, uniformNumbers } from "./sampling.js";
 import { CHUNK } from "./shapes.js";
 
 
@@ -49,12 +49,7 @@ export class Writer {
     const { prompt, seed, settings, stateShapes } = job;
     const { milliseconds = 25, now = () => performance.now() } = job;
     Object.assign(this, { generate, seed, milliseconds, now });
-    this.constant = {
-      temperature: Float32Array.of(settings.temperature),
-      top_k: Int32Array.of(settings.top_k),
-      top_p: Float32Array.of(settings.top_p),
-      min_p: Float32Array.of(settings.min_p),
-    };
+    this.constant = sampled(settings);
     this.states = zeroStates(stateShapes);
     this.waiting = Int32Array.from(prompt);
     this.written = 0;
@@ -71,12 +66,9 @@ export class Writer {
     const reads = this.waiting.length > CHUNK;
     const chunk = this.waiting.subarray(0, CHUNK);
     const count = reads ? 0 : Math.min(this.size, most);
-    const padded = new Int32Array(CHUNK);
-    padded.set(chunk);
     const before = this.now();
     const outputs = await this.generate({
-      prompt: padded,
-      prompt_length: Int32Array.of(chunk.length),
+      ...reading(chunk),
       length: Int32Array.of(count),
       uniforms: uniformNumbers(this.seed, this.written, CHUNK),
       ...this.constant,
@@ -111,17 +103,11 @@ export async function logitsAfter(run, stateShapes, prompt) {
   while (waiting.length > 1) {
     // It reads all but the last.
     const chunk = waiting.subarray(0, CHUNK);
-    const padded = new Int32Array(CHUNK);
-    padded.set(chunk);
     const outputs = await run("generate", {
-      prompt: padded,
-      prompt_length: Int32Array.of(chunk.length),
+      ...reading(chunk),
       length: Int32Array.of(0),
       uniforms: new Float32Array(CHUNK),
-      temperature: Float32Array.of(1),
-      top_k: Int32Array.of(0),
-      top_p: Float32Array.of(1),
-      min_p: Float32Array.of(0),
+      ...sampled(NEUTRAL),
       ...states,
     });
     states = statesOf(outputs);
@@ -129,6 +115,23 @@ export async function logitsAfter(run, stateShapes, prompt) {
   }
   const { logits } = await run("step", { token: waiting, ...states });
   return logits;
+}
+
+/** The inputs of `generate` that say what it reads: ids, at most a chunk of them. */
+function reading(chunk) {
+  const prompt = new Int32Array(CHUNK);
+  prompt.set(chunk);
+  return { prompt, prompt_length: Int32Array.of(chunk.length) };
+}
+
+/** The inputs of `generate` that say how it chooses. */
+function sampled({ temperature, top_k, top_p, min_p }) {
+  return {
+    temperature: Float32Array.of(temperature),
+    top_k: Int32Array.of(top_k),
+    top_p: Float32Array.of(top_p),
+    min_p: Float32Array.of(min_p),
+  };
 }
 
 /** The states at the start, by name, from their shapes. */
