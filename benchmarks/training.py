@@ -74,10 +74,14 @@ def random_ids(batch: int, steps: int) -> np.ndarray:
     return rng.integers(0, VOCABULARY, batch * LENGTH * steps + 1)
 
 
-def fit_trainer(name: str, model: keras.Model, batch: int, jit: bool) -> Trainer:
-    """Train a Keras model through `fit`."""
+def fit_trainer(
+    name: str, model: keras.Model, batch: int, jit: bool | None = None
+) -> Trainer:
+    """Train a Keras model through `fit`, with Keras's own step if `jit` is given."""
     compile_for_training(model, TrainingConfig(batch, LENGTH, 100, 100))
-    model.jit_compile = jit
+    if jit is not None:
+        del model.train_step
+        model.jit_compile = jit
     ids = random_ids(batch, 50)
     batches = next_character_streams(ids, batch, LENGTH).repeat()
 
@@ -136,7 +140,7 @@ def torch_trainer(config: CharRNNConfig, batch: int) -> Trainer:
 def trainers(config: CharRNNConfig, batch: int) -> Iterator[Trainer]:
     """All ways of training that are available here."""
     ours = build_stateful_model(stacked_layers(config, batch), batch, LENGTH)
-    yield fit_trainer("kerasseq", ours, batch, jit=True)
+    yield fit_trainer("kerasseq", ours, batch)
     for name, jit, unroll in (
         ("keras.layers, XLA", True, False),
         ("keras.layers", False, False),

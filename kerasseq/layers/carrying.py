@@ -83,6 +83,12 @@ class CarryingBlock(keras.layers.Layer):
             state.assign(keras.ops.stop_gradient(new))
         return x
 
+    def stateful_twin(self, reset_rate: float, seed: int) -> "CarryingBlock":
+        """A twin around the same block, with a memory of its own."""
+        return CarryingBlock(
+            self.block, reset_rate, seed, name=self.name, dtype=self.dtype_policy
+        )
+
     def reset_state(self) -> None:
         """Forget all steps."""
         for state in self.states:

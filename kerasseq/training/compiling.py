@@ -7,6 +7,7 @@ import keras
 from kerasseq.training.configuration import TrainingConfig
 from kerasseq.training.divergence import HalvingSchedule
 from kerasseq.training.optimizers import Adam, Muon
+from kerasseq.training.step import TrainStep
 
 REDUCTION = "mean_with_sample_weight"
 
@@ -101,3 +102,4 @@ def compile_for_training(
         )
     )
     model.compile(optimizer=optimizer, loss=loss, jit_compile=jit_compile)
+    model.train_step = TrainStep(model)

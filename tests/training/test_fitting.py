@@ -242,9 +242,9 @@ def test_xla_compiles_the_step_unless_told_not_to():
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)])
     config = TrainingConfig(batch_size=1, length=1, steps_per_epoch=1, epochs=1)
     compile_for_training(model, config)
-    assert model.jit_compile
+    assert model.train_step.jit_compile
     compile_for_training(model, config, jit_compile=False)
-    assert not model.jit_compile
+    assert not model.train_step.jit_compile
 
 
 def test_a_missing_tensorboard_is_named(monkeypatch, tmp_path):

@@ -1,0 +1,206 @@
+"""A training step: gradients of parts of a batch side by side, their sum, one update.
+
+XLA runs the operations of a program one after another, and those of a small model are
+too short for two threads. Two programs run at the same time, each with half of the
+rows, and share nothing until their gradients are added.
+
+Shapes: B rows of a batch, N parts of it.
+"""
+
+import os
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+# With fewer rows, reading the weights takes longer than the products.
+LEAST_ROWS = 8
+# Parts have other random numbers: their seeds lie this far apart.
+SEEDS_APART = 1_000_003
+
+
+def count_cores() -> int:
+    """The cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def count_parts(rows: int | None) -> int:
+    """N, the parts of a batch: at most one for each core, with as many rows each.
+
+    Args:
+        rows: B; None if it varies, which is a part for each core.
+    """
+    cores = count_cores()
+    if rows is None:
+        return cores
+    most = min(cores, rows // LEAST_ROWS)
+    return next((n for n in range(most, 1, -1) if rows % n == 0), 1)
+
+
+class TrainStep:
+    """What `fit` calls for each batch, in place of Keras's `train_step`.
+
+    The numbers are those of Keras's step but for rounding, and for the random numbers
+    of dropout. They are the same bits whenever the number of cores is.
+
+    Args:
+        model: functional, compiled; its loss is a mean over the weights of its samples.
+        parts: N; None for as many as there are cores.
+
+    Call arguments:
+        data: inputs, targets and perhaps weights, as `fit` gives them.
+
+    Returns:
+        The mean loss of the epoch so far, by its name.
+    """
+
+    def __init__(self, model: keras.Model, parts: int | None = None) -> None:
+        self.model = model
+        self.jit_compile = model.jit_compile
+        self.parts = parts
+        # XLA would run the parts one after another inside one program.
+        model.jit_compile = False
+        # Made now, since a function that is traced can make no variables.
+        model.optimizer.build(model.trainable_variables)
+        self._part = model
+        stateful = [each for each in model.layers if getattr(each, "stateful", False)]
+        if stateful:
+            rows = model.inputs[0].shape[0]
+            ours = all(hasattr(each, "stateful_twin") for each in stateful)
+            self.parts = parts or (count_parts(rows) if ours else 1)
+            if self.parts > 1:
+                self._part = _with_rows(model, rows // self.parts)
+        compiled = tf.function(jit_compile=self.jit_compile, autograph=False)
+        self._compiled_gradients = compiled(self._gradients)
+        self._compiled_update = compiled(self._update)
+
+    def __call__(self, data: Any) -> dict[str, tf.Tensor]:
+        first = keras.tree.flatten(data)[0]
+        parts = self.parts or count_parts(first.shape[0])
+        # Values, not variables: a program locks the variables that it reads, so that
+        # another would wait for it.
+        trainable = [each.value for each in self.model.trainable_variables]
+        others = _other_variables(self.model)
+        carried = [
+            whole.shape != own.shape
+            for whole, own in zip(others, _other_variables(self._part), strict=True)
+        ]
+        found = []
+        for index in range(parts):
+            rows = keras.tree.map_structure(partial(_rows, index, parts), data)
+            states = [
+                _rows(index, parts, each.value)
+                if is_carried
+                else _drawn_apart(each, index)
+                for each, is_carried in zip(others, carried, strict=True)
+            ]
+            found.append(self._compiled_gradients(rows, trainable, states))
+        losses, weights, gradients, new_states = zip(*found, strict=True)
+        for each, is_carried, *values in zip(others, carried, *new_states, strict=True):
+            each.assign(tf.concat(values, 0) if is_carried else values[0])
+        self._compiled_update(losses, weights, gradients, tf.shape(first)[0])
+        return self.model.get_metrics_result()
+
+    def _gradients(
+        self, data: Any, trainable: Sequence[tf.Tensor], states: Sequence[tf.Tensor]
+    ) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor], list[tf.Tensor]]:
+        """The mean loss of some rows, its weight, its gradients, and the new states."""
+        inputs, targets, weights = keras.utils.unpack_x_y_sample_weight(data)
+        others = _other_variables(self._part)
+        values = [
+            *zip(self._part.trainable_variables, trainable, strict=True),
+            *zip(others, states, strict=True),
+        ]
+        with tf.GradientTape() as tape:
+            tape.watch(trainable)
+            with keras.StatelessScope(values) as scope:
+                outputs = self._part(inputs, training=True)
+            loss = self.model.compute_loss(
+                inputs, targets, outputs, weights, training=True
+            )
+            scaled = self.model.optimizer.scale_loss(loss)
+        gradients = tape.gradient(
+            scaled, trainable, unconnected_gradients=tf.UnconnectedGradients.ZERO
+        )
+        total = tf.reduce_sum(weights if weights is not None else tf.ones_like(targets))
+        return (
+            loss,
+            tf.cast(total, loss.dtype),
+            [tf.convert_to_tensor(gradient) for gradient in gradients],
+            [scope.get_current_value(each) for each in others],
+        )
+
+    def _update(
+        self,
+        losses: Sequence[tf.Tensor],
+        weights: Sequence[tf.Tensor],
+        gradients: Sequence[Sequence[tf.Tensor]],
+        rows: tf.Tensor,
+    ) -> None:
+        """Take the step along the mean of the parts' gradients, and note their loss."""
+        shares = tf.math.divide_no_nan(tf.stack(weights), tf.add_n(weights))
+
+        def mean(values: Sequence[tf.Tensor]) -> tf.Tensor:
+            return tf.add_n(
+                [
+                    tf.cast(shares[index], value.dtype) * value
+                    for index, value in enumerate(values)
+                ]
+            )
+
+        self.model.optimizer.apply_gradients(
+            zip(
+                map(mean, zip(*gradients, strict=True)),
+                self.model.trainable_variables,
+                strict=True,
+            )
+        )
+        (tracker,) = (each for each in self.model.metrics if each.name == "loss")
+        tracker.update_state(mean(losses), sample_weight=rows)
+
+
+def _rows(index: int, parts: int, array: tf.Tensor) -> tf.Tensor:
+    """A part's rows of an array; the last part has what is over."""
+    if parts == 1:
+        return array
+    size = (array.shape[0] or tf.shape(array)[0]) // parts
+    return array[index * size : None if index == parts - 1 else (index + 1) * size]
+
+
+def _with_rows(model: keras.Model, rows: int) -> keras.Model:
+    """A twin that shares the weights of a stateful model, for fewer rows."""
+    (inputs,) = model.inputs
+
+    def twin(layer: keras.Layer) -> keras.Layer:
+        if not getattr(layer, "stateful", False):
+            return layer
+        return layer.stateful_twin(layer.reset_rate, layer.seed)
+
+    return keras.models.clone_model(
+        model,
+        keras.Input(batch_shape=(rows, *inputs.shape[1:]), dtype=inputs.dtype),
+        clone_function=twin,
+    )
+
+
+def _other_variables(model: keras.Model) -> list[keras.Variable]:
+    """Seeds and carried states, which Keras does not count among all variables."""
+    states = [
+        state
+        for layer in model.layers
+        if getattr(layer, "stateful", False)
+        for state in keras.tree.flatten(layer.states)
+    ]
+    found = {id(each): each for each in [*model.non_trainable_variables, *states]}
+    return list(found.values())
+
+
+def _drawn_apart(variable: keras.Variable, index: int) -> tf.Tensor:
+    """What a part reads of a variable without rows: seeds lie apart."""
+    if not index or variable.name != "seed_generator_state":
+        return variable.value
+    return variable.value + tf.constant([index * SEEDS_APART, 0], variable.dtype)
