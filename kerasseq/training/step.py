@@ -7,6 +7,7 @@ rows, and share nothing until their gradients are added.
 Shapes: B rows of a batch, N parts of it.
 """
 
+import math
 import os
 from collections.abc import Sequence
 from functools import partial
@@ -15,8 +16,10 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-# With fewer rows, reading the weights takes longer than the products.
+# With fewer rows, reading the weights takes longer than the products; and so it does
+# for each step of recurrent layers with larger kernels (an LSTM of 724 units).
 LEAST_ROWS = 8
+LARGEST_RECURRENT_KERNEL = 2**21
 # Parts have other random numbers: their seeds lie this far apart.
 SEEDS_APART = 1_000_003
 
@@ -41,6 +44,26 @@ def count_parts(rows: int | None) -> int:
     return next((n for n in range(most, 1, -1) if rows % n == 0), 1)
 
 
+def _stateful_layers(model: keras.Model) -> list[keras.Layer]:
+    return [layer for layer in model.layers if getattr(layer, "stateful", False)]
+
+
+def _parts_of_stateful(model: keras.Model) -> int | None:
+    """N of a model that carries states; None for others, whose batches decide it."""
+    layers = _stateful_layers(model)
+    if not layers:
+        return None
+    large = any(
+        math.prod(each.shape) > LARGEST_RECURRENT_KERNEL
+        for each in model.trainable_variables
+        if each.name == "recurrent_kernel"
+    )
+    # Keras's own stateful layers have no twin for fewer rows.
+    if large or not all(hasattr(layer, "stateful_twin") for layer in layers):
+        return 1
+    return count_parts(model.inputs[0].shape[0])
+
+
 class TrainStep:
     """What `fit` calls for each batch, in place of Keras's `train_step`.
 
@@ -61,19 +84,15 @@ class TrainStep:
     def __init__(self, model: keras.Model, parts: int | None = None) -> None:
         self.model = model
         self.jit_compile = model.jit_compile
-        self.parts = parts
+        self.parts = parts or _parts_of_stateful(model)
         # XLA would run the parts one after another inside one program.
         model.jit_compile = False
         # Made now, since a function that is traced can make no variables.
         model.optimizer.build(model.trainable_variables)
         self._part = model
-        stateful = [each for each in model.layers if getattr(each, "stateful", False)]
-        if stateful:
-            rows = model.inputs[0].shape[0]
-            ours = all(hasattr(each, "stateful_twin") for each in stateful)
-            self.parts = parts or (count_parts(rows) if ours else 1)
-            if self.parts > 1:
-                self._part = _with_rows(model, rows // self.parts)
+        rows = model.inputs[0].shape[0]
+        if _stateful_layers(model) and self.parts != 1:
+            self._part = _with_rows(model, rows // self.parts)
         compiled = tf.function(jit_compile=self.jit_compile, autograph=False)
         self._compiled_gradients = compiled(self._gradients)
         self._compiled_update = compiled(self._update)
@@ -191,8 +210,7 @@ def _other_variables(model: keras.Model) -> list[keras.Variable]:
     """Seeds and carried states, which Keras does not count among all variables."""
     states = [
         state
-        for layer in model.layers
-        if getattr(layer, "stateful", False)
+        for layer in _stateful_layers(model)
         for state in keras.tree.flatten(layer.states)
     ]
     found = {id(each): each for each in [*model.non_trainable_variables, *states]}
