@@ -25,7 +25,9 @@ SEEDS_APART = 1_000_003
 
 
 def count_cores() -> int:
-    """The cores that this process may use."""
+    """The cores that this process may use; one where a GPU computes."""
+    if tf.config.list_physical_devices("GPU"):
+        return 1
     if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

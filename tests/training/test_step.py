@@ -28,6 +28,7 @@ MODELS = {
         CharTransformerConfig(7, 8, num_blocks=1, num_heads=2, context=9)
     ),
 }
+OTHERS = "gru", "transformer"
 
 
 def with_step(model: keras.Model, parts: int | None) -> keras.Model:
@@ -58,7 +59,10 @@ def variables(model: keras.Model) -> list[keras.Variable]:
     ]
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize(
+    "name",
+    ["lstm", *(pytest.param(each, marks=pytest.mark.slow) for each in OTHERS)],
+)
 def test_parts_train_a_stateful_model_as_one_program_does(name):
     ids = np.random.default_rng(0).integers(0, 7, STEPS * BATCH * LENGTH + 1)
     batches = next_character_streams(ids, BATCH, LENGTH)
