@@ -33,6 +33,11 @@ class Format(NamedTuple):
     recurrent: bool = False
     optional: bool = False
 
+    @property
+    def integers(self) -> bool:
+        """Whether matrices are integers, by which runtimes multiply rounded inputs."""
+        return self.quantize and not self.types
+
 
 FORMATS = {
     "float32": Format(4.1, 1e-4),

@@ -20,6 +20,21 @@ def quantize_recurrent_kernels(flatbuffer: bytes) -> bytes:
     step = next(each for each in model.signatureDefs if each.signatureKey == b"step")
     graph = model.subgraphs[step.subgraphIndex]
     states = {end.tensorIndex for end in step.inputs if end.name.startswith(b"state_")}
+    # A product reads a state that was rounded, and the constants of its scale.
+    simple = schema.AddOptionsT | schema.SubOptionsT | schema.ConcatenationOptionsT
+    constants = {
+        index
+        for index, tensor in enumerate(graph.tensors)
+        if model.buffers[tensor.buffer].data is not None
+    }
+    for operator in graph.operators:
+        first, *others = operator.inputs
+        if (
+            isinstance(operator.builtinOptions, simple)
+            and first in states
+            and constants.issuperset(others)
+        ):
+            states.add(operator.outputs[0])
     kernels = {
         graph.tensors[operator.inputs[1]].buffer
         for operator in graph.operators

@@ -8,8 +8,9 @@ import re
 import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import tensorflow as tf
 from tensorflow.lite.python.convert import ConverterError
@@ -21,6 +22,15 @@ from kerasseq.files.writing import write_file
 
 # ZIP needs a date; with a fixed one, equal models give equal files.
 ZIP_DATE = (1980, 1, 1, 0, 0, 0)
+
+
+@runtime_checkable
+class HasExactSignatures(Protocol):
+    """A module with other signatures for formats that store matrices as integers."""
+
+    def exact_signatures(self) -> Mapping[str, Any] | None:
+        """They are alike on all processors; None if there are none."""
+        ...
 
 
 def convert(
@@ -41,7 +51,8 @@ def convert_all(
     Args:
         module: what tracks every variable that the signatures read.
         signatures: concrete functions by name, of static shapes. The first one is what
-            a runtime runs when it is asked for no signature.
+            a runtime runs when it is asked for no signature. Formats of integers take
+            the module's `exact_signatures` instead, if it has any.
         number_formats: how weights are stored, keys of `FORMATS`.
 
     Yields:
@@ -51,6 +62,16 @@ def convert_all(
         ValueError: an operation has no built-in form; the message names it.
         WriteError: there is no room for temporary files.
     """
+    for integers, group in groupby(number_formats, lambda each: FORMATS[each].integers):
+        chosen = signatures
+        if integers and isinstance(module, HasExactSignatures):
+            chosen = module.exact_signatures() or signatures
+        yield from _convert_all(module, chosen, group)
+
+
+def _convert_all(
+    module: tf.Module, signatures: Mapping[str, Any], number_formats: Iterable[str]
+) -> Iterator[tuple[str, bytes]]:
     names = list(signatures)
     converted: dict[tuple, bytes] = {}
     with tempfile.TemporaryDirectory() as directory:

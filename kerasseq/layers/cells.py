@@ -10,6 +10,7 @@ import keras
 import tensorflow as tf
 
 Tensors = tuple[tf.Tensor, ...]
+Sigmoid = Callable[[tf.Tensor], tf.Tensor]
 
 
 class Equations(NamedTuple):
@@ -21,9 +22,10 @@ class Equations(NamedTuple):
         num_kept: number of tensors that `forward` keeps for `backward`.
         num_separate: 1 if the last gate has a different gradient for each of the two
             projections, else 0.
-        forward: maps the projected input (B, G*H), the projected state (B, G*H) and
-            the states to the new states and the kept tensors, all (B, H). The first
-            state is the output.
+        sigmoids: for each gate whether it goes through the sigmoid.
+        forward: maps the projected input (B, G*H), the projected state (B, G*H), the
+            states and a function that computes the sigmoid to the new states and the
+            kept tensors, all (B, H). The first state is the output, within -1 and 1.
         backward: maps the gradients of the new states, the states before the step and
             the kept tensors to three results: the gradients of the gates that are equal
             for both projections, (B, (G - num_separate)*H); those of the separate gate
@@ -34,17 +36,18 @@ class Equations(NamedTuple):
 
     num_kept: int
     num_separate: int
-    forward: Callable[[tf.Tensor, tf.Tensor, Tensors], tuple[Tensors, Tensors]]
+    sigmoids: tuple[bool, ...]
+    forward: Callable[[tf.Tensor, tf.Tensor, Tensors, Sigmoid], tuple[Tensors, Tensors]]
     backward: Callable[[Tensors, Tensors, Tensors], tuple[tf.Tensor, Tensors, Tensors]]
 
 
 def _gru_forward(
-    x: tf.Tensor, a: tf.Tensor, states: Tensors
+    x: tf.Tensor, a: tf.Tensor, states: Tensors, sigmoid: Sigmoid
 ) -> tuple[Tensors, Tensors]:
     (h,) = states
     width = 2 * h.shape[1]
     # Slices, since LiteRT's fast kernels cannot split into unequal sizes.
-    update, reset = tf.split(tf.sigmoid(x[:, :width] + a[:, :width]), 2, axis=1)
+    update, reset = tf.split(sigmoid(x[:, :width] + a[:, :width]), 2, axis=1)
     a_candidate = a[:, width:]
     candidate = tf.tanh(x[:, width:] + reset * a_candidate)
     new = candidate + update * (h - candidate)
@@ -64,11 +67,11 @@ def _gru_backward(
 
 
 def _lstm_forward(
-    x: tf.Tensor, a: tf.Tensor, states: Tensors
+    x: tf.Tensor, a: tf.Tensor, states: Tensors, sigmoid: Sigmoid
 ) -> tuple[Tensors, Tensors]:
     _, cell = states
     i, f, g, o = tf.split(x + a, 4, axis=1)
-    i, f, g, o = tf.sigmoid(i), tf.sigmoid(f), tf.tanh(g), tf.sigmoid(o)
+    i, f, g, o = sigmoid(i), sigmoid(f), tf.tanh(g), sigmoid(o)
     cell = f * cell + i * g
     squashed = tf.tanh(cell)
     return (o * squashed, cell), (i, f, g, o, squashed)
@@ -93,7 +96,7 @@ def _lstm_backward(
 
 
 def _simple_forward(
-    x: tf.Tensor, a: tf.Tensor, states: Tensors
+    x: tf.Tensor, a: tf.Tensor, states: Tensors, sigmoid: Sigmoid
 ) -> tuple[Tensors, Tensors]:
     new = tf.tanh(x + a)
     return (new,), (new,)
@@ -107,9 +110,15 @@ def _simple_backward(
 
 
 EQUATIONS = {
-    keras.layers.GRUCell: Equations(4, 1, _gru_forward, _gru_backward),
-    keras.layers.LSTMCell: Equations(5, 0, _lstm_forward, _lstm_backward),
-    keras.layers.SimpleRNNCell: Equations(1, 0, _simple_forward, _simple_backward),
+    keras.layers.GRUCell: Equations(
+        4, 1, (True, True, False), _gru_forward, _gru_backward
+    ),
+    keras.layers.LSTMCell: Equations(
+        5, 0, (True, True, False, True), _lstm_forward, _lstm_backward
+    ),
+    keras.layers.SimpleRNNCell: Equations(
+        1, 0, (False,), _simple_forward, _simple_backward
+    ),
 }
 
 

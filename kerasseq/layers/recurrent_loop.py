@@ -49,7 +49,9 @@ def run_steps(
 
         def step(index: tf.Tensor, states: Tensors) -> tuple[Tensors, Tensors]:
             recurrent = tf.matmul(states[0], recurrent_kernel) + recurrent_bias
-            new, kept = equations.forward(projected[index] + bias, recurrent, states)
+            new, kept = equations.forward(
+                projected[index] + bias, recurrent, states, tf.sigmoid
+            )
             return new, (*new, *kept)
 
         widths = [units] * (len(states) + equations.num_kept)

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from kerasseq.signatures.generation import CHUNK, Step, generate_chunk, generate_tokens
 from kerasseq.signatures.ranges import held
+from kerasseq.signatures.recurrent_step import InferenceStep
 from kerasseq.signatures.sampling import Settings
 from kerasseq.signatures.states import (
     Shapes,
@@ -64,6 +65,16 @@ class GeneratingModule(tf.Module):
                 **states,
             ),
         }
+
+    def exact_signatures(
+        self,
+    ) -> dict[str, tf.types.experimental.ConcreteFunction] | None:
+        """Those of int8 and int4 files; see `exact.py`. None for a Transformer."""
+        if not isinstance(self._step, InferenceStep):
+            return None
+        return GeneratingModule(
+            self._step.exact, [], self.state_shapes, self._code_points
+        ).device_signatures()
 
     @tf.function
     def step(self, token: tf.Tensor, **states: tf.Tensor) -> dict[str, tf.Tensor]:

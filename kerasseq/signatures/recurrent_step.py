@@ -5,12 +5,15 @@ the previous one, and calling an operation costs as much as its arithmetic. The 
 step computes the same outputs from the same weights with few and large operations.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from kerasseq.layers.cells import EQUATIONS, Equations, cell_weights, why_not_covered
+from kerasseq.signatures.exact import EXACT, PLAIN, Arithmetic
 from kerasseq.signatures.states import States
 
 
@@ -24,6 +27,7 @@ class Layer(NamedTuple):
         recurrent_kernel, recurrent_bias: (H, G*H) and (G*H,).
         num_states: number of states of the cell.
         adds: whether the layer adds its output to its input.
+        bound: the largest absolute value of an input; None if it is not known.
     """
 
     equations: Equations
@@ -33,13 +37,30 @@ class Layer(NamedTuple):
     recurrent_bias: tf.Variable
     num_states: int
     adds: bool
+    bound: float | None
+
+    @property
+    def halves(self) -> np.ndarray:
+        """0.5 for each unit of a gate with a sigmoid and 1 for the others, (G*H,)."""
+        factors = np.where(self.equations.sigmoids, np.float32(0.5), np.float32(1))
+        return factors.repeat(self.recurrent_kernel.shape[0])
+
+    def for_exact_sigmoid(self) -> "Layer":
+        """The layer with half of what goes into its sigmoids."""
+        halves, kernel, bias = self.halves, self.kernel, self.bias
+        return self._replace(
+            kernel=None if kernel is None else kernel * halves,
+            bias=None if bias is None else bias * halves,
+            recurrent_kernel=self.recurrent_kernel * halves,
+            recurrent_bias=self.recurrent_bias * halves,
+        )
 
 
 class InferenceStep(tf.Module):
     """A step function on a copy of a model's weights; later training does not matter.
 
     Called with a token int32 (1,) and states (1, H), it returns logits float32 (1, V)
-    and the new states.
+    and the new states. `exact` does so in arithmetic for weights in eight or four bits.
 
     Args:
         model: from `build_char_rnn` or `build_next_word_model`.
@@ -66,9 +87,13 @@ class InferenceStep(tf.Module):
         table = tf.convert_to_tensor(embedding.embeddings)
         tied = isinstance(embedding, keras.layers.ReversibleEmbedding)
         found: list[Layer] = []
+        # What the next layer reads is within -bound and bound, and what the last one
+        # read within -before and before.
+        bound, before = float(tf.reduce_max(tf.abs(table))), 0.0
         for layer in layers:
             if isinstance(layer, keras.layers.Add):
                 found[-1] = found[-1]._replace(adds=True)
+                bound += before
                 continue
             if reason := why_not_covered(layer.cell):
                 raise ValueError(f"layer {layer.name} cannot be exported: {reason}")
@@ -88,10 +113,13 @@ class InferenceStep(tf.Module):
                     _copy(recurrent_bias),
                     len(layer.state_size),
                     adds=False,
+                    bound=bound,
                 )
             )
+            before, bound = bound, 1.0
         # Assigned last: a SavedModel refuses a list whose elements were replaced.
         self._layers = found
+        self._bound = bound
         self._table = _copy(table)
         self._kernel, self._bias = _copy(dense.kernel), _copy(dense.bias)
         self._words = self._word_bias = None
@@ -109,21 +137,42 @@ class InferenceStep(tf.Module):
         ]
 
     def __call__(self, token: tf.Tensor, states: States) -> tuple[tf.Tensor, States]:
-        x, remaining = tf.gather(self._table, token), tuple(states)
+        return self._read(token, states, self._table, self._layers, PLAIN)
+
+    def exact(self, token: tf.Tensor, states: States) -> tuple[tf.Tensor, States]:
+        """The same step, alike on all processors where weights are integers."""
+        table, (first, *_) = self._table, self._layers
+        if first.kernel is None:
+            table = table * first.halves
+        layers = [layer.for_exact_sigmoid() for layer in self._layers]
+        return self._read(token, states, table, layers, EXACT)
+
+    def _read(
+        self,
+        token: tf.Tensor,
+        states: States,
+        table: tf.Tensor,
+        layers: Sequence[Layer],
+        arithmetic: Arithmetic,
+    ) -> tuple[tf.Tensor, States]:
+        product, sigmoid = arithmetic
+        x, remaining = tf.gather(table, token), tuple(states)
         new_states: States = []
-        for layer in self._layers:
+        for layer in layers:
             before, remaining = (
                 remaining[: layer.num_states],
                 remaining[layer.num_states :],
             )
             gates = x
             if layer.kernel is not None:
-                gates = x @ layer.kernel + layer.bias
-            recurrent = before[0] @ layer.recurrent_kernel + layer.recurrent_bias
-            after, _ = layer.equations.forward(gates, recurrent, before)
+                gates = product(x, layer.kernel, layer.bias, layer.bound)
+            recurrent = product(
+                before[0], layer.recurrent_kernel, layer.recurrent_bias, 1.0
+            )
+            after, _ = layer.equations.forward(gates, recurrent, before, sigmoid)
             new_states += after
             x = x + after[0] if layer.adds else after[0]
-        x = x @ self._kernel + self._bias
+        x = product(x, self._kernel, self._bias, self._bound)
         if self._words is not None:
             x = tf.matmul(x, self._words, transpose_b=True) + self._word_bias
         return x, new_states
