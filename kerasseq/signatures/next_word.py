@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from kerasseq.models.word_cache import REMEMBERED
 from kerasseq.signatures.cache_step import CacheStep
-from kerasseq.signatures.generation import read
+from kerasseq.signatures.generation import Step, read
 from kerasseq.signatures.ranges import held
 from kerasseq.signatures.recurrent_step import InferenceStep
 from kerasseq.signatures.states import (
@@ -58,22 +58,46 @@ class NextWordOnIds(tf.Module):
 
     def device_signatures(self) -> dict[str, tf.types.experimental.ConcreteFunction]:
         """The signature `step`."""
+        return self._signatures(self.step)
+
+    def exact_signatures(self) -> dict[str, tf.types.experimental.ConcreteFunction]:
+        """That of int8 files, with the same products on all processors."""
+
+        @tf.function
+        def step(token: tf.Tensor, **states: tf.Tensor) -> dict[str, tf.Tensor]:
+            return self._answer(token, states, self._network.exact)
+
+        return self._signatures(step)
+
+    def _signatures(
+        self, step: Any
+    ) -> dict[str, tf.types.experimental.ConcreteFunction]:
         states = state_specs(self.state_shapes)
         token = tf.TensorSpec((1,), tf.int32)
-        return {"step": self.step.get_concrete_function(token=token, **states)}
+        return {"step": step.get_concrete_function(token=token, **states)}
 
     @tf.function
     def step(self, token: tf.Tensor, **states: tf.Tensor) -> dict[str, tf.Tensor]:
         """Logits after one more word, and the states for the next call."""
+        return self._answer(token, states, self._network)
+
+    def _answer(
+        self, token: tf.Tensor, states: dict[str, tf.Tensor], network: Step
+    ) -> dict[str, tf.Tensor]:
         token = held(token, 0, self.vocabulary_size + OWN_WORDS - 1)
-        logits, new_states = self.read_word(token, states_in_order(states))
+        logits, new_states = self._read(token, states_in_order(states), network)
         return {"logits": logits, **named_states(new_states)}
 
     def read_word(self, token: tf.Tensor, states: States) -> tuple[tf.Tensor, States]:
         """Logits (1, V + M) after one more word int32 (1,), and the new states."""
+        return self._read(token, states, self._network)
+
+    def _read(
+        self, token: tf.Tensor, states: States, network: Step
+    ) -> tuple[tf.Tensor, States]:
         *states, recent = states
         known = tf.where(token < self._num_known, token, UNKNOWN)
-        logits, states = self._network(known, states)
+        logits, states = network(known, states)
         logits = self._with_rare_words(logits)
         logits, recent = self._cache(logits, token, recent)
         return logits, [*states, recent]

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from kerasseq.layers.cells import EQUATIONS, Equations, cell_weights, why_not_covered
-from kerasseq.signatures.exact import EXACT, PLAIN, Arithmetic
+from kerasseq.signatures.exact import EXACT, PLAIN, Arithmetic, with_zeros
 from kerasseq.signatures.states import States
 
 
@@ -137,26 +137,30 @@ class InferenceStep(tf.Module):
         ]
 
     def __call__(self, token: tf.Tensor, states: States) -> tuple[tf.Tensor, States]:
-        return self._read(token, states, self._table, self._layers, PLAIN)
+        return self._read(tf.gather(self._table, token), states, self._layers, PLAIN)
 
     def exact(self, token: tf.Tensor, states: States) -> tuple[tf.Tensor, States]:
         """The same step, alike on all processors where weights are integers."""
-        table, (first, *_) = self._table, self._layers
-        if first.kernel is None:
+        table = self._table
+        first, *others = (layer.for_exact_sigmoid() for layer in self._layers)
+        if self._words is not None:
+            # The matrix that multiplies at the end, so that a file stores it once.
+            table = with_zeros(table, transpose=True)
+            first = first._replace(kernel=with_zeros(first.kernel))
+        elif first.kernel is None:
             table = table * first.halves
-        layers = [layer.for_exact_sigmoid() for layer in self._layers]
-        return self._read(token, states, table, layers, EXACT)
+        return self._read(tf.gather(table, token), states, [first, *others], EXACT)
 
     def _read(
         self,
-        token: tf.Tensor,
+        x: tf.Tensor,
         states: States,
-        table: tf.Tensor,
         layers: Sequence[Layer],
         arithmetic: Arithmetic,
     ) -> tuple[tf.Tensor, States]:
+        """Logits and new states after a row of the table, (1, E) or (1, G*H)."""
         product, sigmoid = arithmetic
-        x, remaining = tf.gather(table, token), tuple(states)
+        remaining = tuple(states)
         new_states: States = []
         for layer in layers:
             before, remaining = (
@@ -174,7 +178,7 @@ class InferenceStep(tf.Module):
             x = x + after[0] if layer.adds else after[0]
         x = product(x, self._kernel, self._bias, self._bound)
         if self._words is not None:
-            x = tf.matmul(x, self._words, transpose_b=True) + self._word_bias
+            x = product(x, self._words, self._word_bias, None, transpose=True)
         return x, new_states
 
 
