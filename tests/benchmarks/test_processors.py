@@ -31,17 +31,21 @@ def files(tmp_path_factory):
 def test_every_kind_of_model_answers_the_same(emulation, files):
     assert len(files) == 26
     for path in files:
-        exact = path.stem.endswith(("float32", "float16"))
+        floats = path.stem.endswith(("float32", "float16"))
+        recurrent = path.stem.startswith(("gru", "lstm", "next_word"))
         for processor, found in compare(
             path, cache=emulation, processors=PROCESSORS, length=200, texts=10
         ):
             where = f"{path.name} on {processor}: {found}"
-            if exact:
+            if floats or recurrent:
                 assert set(found.same) == {found.of}, where
                 assert found.largest < 1e-5, where
             else:
                 assert found.largest < 0.05, where
                 assert not abs(found.loss) > 1e-3, where
+            if recurrent and not floats and path.stem[:9] != "next_word":
+                # The same logits: what is left is NumPy's softmax.
+                assert found.largest < 1e-12, where
 
 
 def test_differences_are_counted():

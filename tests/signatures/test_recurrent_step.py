@@ -7,7 +7,10 @@ import tensorflow as tf
 
 from kerasseq.files.saved_model import write_saved_model
 from kerasseq.models.char_rnn import CharRNNConfig, build_char_rnn
+from kerasseq.models.next_word import NextWordConfig, build_next_word_model
+from kerasseq.signatures import recurrent_step
 from kerasseq.signatures.characters import build_generating_module, generate
+from kerasseq.signatures.exact import EXACT, plain_product
 from kerasseq.signatures.recurrent_step import InferenceStep
 from kerasseq.signatures.steps import state_shapes, step_function
 from kerasseq.text.characters import Vocabulary
@@ -44,6 +47,35 @@ def test_it_gives_the_logits_of_the_layers(cell, num_layers, size, embedding_siz
     found = read(InferenceStep(model), model, ids)
     np.testing.assert_allclose(found, expected, atol=2e-6)
     np.testing.assert_allclose(read(step_function(model), model, ids), found, atol=2e-6)
+
+
+# With 11 characters, the first kernel is part of the table.
+@pytest.mark.parametrize(
+    ("cell", "size"),
+    [
+        ("gru", 113),
+        ("lstm", 11),
+        ("next_word", 11),
+        pytest.param("gru", 11, marks=pytest.mark.slow),
+        pytest.param("lstm", 113, marks=pytest.mark.slow),
+        pytest.param("simple_rnn", 11, marks=pytest.mark.slow),
+    ],
+)
+def test_the_exact_step_differs_in_its_rounding_only(cell, size, monkeypatch):
+    if cell == "next_word":
+        model = build_next_word_model(NextWordConfig(size, 7, 3, embedding_size=13))
+        model = with_random_weights(model, 23, 0.7)
+    else:
+        model = build(cell, 3, size, 13)
+
+    def unrounded(x, matrix, bias, bound, transpose=False):
+        assert bound is None or np.abs(x).max() <= bound
+        return plain_product(x, matrix, bias, bound, transpose)
+
+    monkeypatch.setattr(recurrent_step, "EXACT", EXACT._replace(product=unrounded))
+    ids = np.array([3, 1, 4, 1, 5])
+    found = read(InferenceStep(model).exact, model, ids)
+    np.testing.assert_allclose(found, model(ids[None]).numpy()[0], atol=5e-6)
 
 
 @pytest.mark.parametrize(("size", "folded"), [(5, True), (200, False)])
