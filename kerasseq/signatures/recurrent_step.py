@@ -147,9 +147,11 @@ class InferenceStep(tf.Module):
             # The matrix that multiplies at the end, so that a file stores it once.
             table = with_zeros(table, transpose=True)
             first = first._replace(kernel=with_zeros(first.kernel))
-        elif first.kernel is None:
-            table = table * first.halves
-        return self._read(tf.gather(table, token), states, [first, *others], EXACT)
+        x = tf.gather(table, token)
+        if first.kernel is None:
+            # Not in the table, which has one scale for all gates.
+            x = x * first.halves
+        return self._read(x, states, [first, *others], EXACT)
 
     def _read(
         self,
