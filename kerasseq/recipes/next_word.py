@@ -29,7 +29,8 @@ from kerasseq.recipes.stepping import (
 )
 from kerasseq.recipes.suggestions import ExpectedSuggestions
 from kerasseq.scores.keystrokes import SUGGESTIONS, measure_keystrokes
-from kerasseq.signatures.next_word import NextWordOnIds, NextWordOnText, suggest
+from kerasseq.signatures.next_word import NextWordOnText, suggest
+from kerasseq.signatures.next_word_on_ids import NextWordOnIds
 from kerasseq.signatures.states import Shapes, named_states, zero_states
 from kerasseq.text.keyboard import OWN_WORDS, TypedText, TypedVocabulary
 from kerasseq.text.words import SPECIALS, UNKNOWN

@@ -24,7 +24,8 @@ from kerasseq.models.word_cache import histories, with_cache
 from kerasseq.on_device.operators import list_operators
 from kerasseq.on_device.words import divide
 from kerasseq.signatures.cache_step import CacheStep
-from kerasseq.signatures.next_word import NextWordOnIds, NextWordOnText, suggest
+from kerasseq.signatures.next_word import NextWordOnText, suggest
+from kerasseq.signatures.next_word_on_ids import NextWordOnIds
 from kerasseq.text.caret import Caret
 from kerasseq.text.keyboard import OWN_WORDS, TypedVocabulary
 from kerasseq.text.words import SPECIALS

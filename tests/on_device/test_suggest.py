@@ -20,7 +20,8 @@ from kerasseq.on_device.card import CONTRACT_VERSION
 from kerasseq.on_device.card import WORDS as KIND
 from kerasseq.on_device.model_file import Model
 from kerasseq.on_device.suggest import Keyboard
-from kerasseq.signatures.next_word import NextWordOnIds, NextWordOnText, suggest
+from kerasseq.signatures.next_word import NextWordOnText, suggest
+from kerasseq.signatures.next_word_on_ids import NextWordOnIds
 from kerasseq.signatures.states import named_states, state_specs, states_in_order
 from kerasseq.text.keyboard import OWN_WORDS, TypedVocabulary
 from kerasseq.text.words import SPECIALS

@@ -25,7 +25,8 @@ from kerasseq.recipes.encoder import encode_by_keras
 from kerasseq.signatures.characters import build_generating_module, generate
 from kerasseq.signatures.classifier import ClassifierOnIds, ClassifierOnText
 from kerasseq.signatures.encoder import EncoderOnIds, EncoderOnText
-from kerasseq.signatures.next_word import NextWordOnIds, NextWordOnText, suggest
+from kerasseq.signatures.next_word import NextWordOnText, suggest
+from kerasseq.signatures.next_word_on_ids import NextWordOnIds
 from kerasseq.signatures.tagger import TaggerOnIds, TaggerOnText, tag_sentences
 from kerasseq.signatures.translating import translate_ids
 from kerasseq.signatures.translation import TranslationOnIds

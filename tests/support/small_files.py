@@ -22,7 +22,7 @@ from kerasseq.on_device.card import CONTRACT_VERSION
 from kerasseq.signatures.characters import build_generating_module
 from kerasseq.signatures.classifier import ClassifierOnIds
 from kerasseq.signatures.encoder import EncoderOnIds
-from kerasseq.signatures.next_word import NextWordOnIds
+from kerasseq.signatures.next_word_on_ids import NextWordOnIds
 from kerasseq.signatures.tagger import TaggerOnIds
 from kerasseq.text.characters import Vocabulary
 from kerasseq.text.keyboard import OWN_WORDS, TypedVocabulary
