@@ -7,11 +7,12 @@ two and the zero point is 0, only the input is rounded, in one way.
 """
 
 import math
-from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 import numpy as np
 import tensorflow as tf
+
+from kerasseq.layers.cells import Sigmoid
 
 # The least and the greatest integer of eight bits, and powers of two for their unit.
 ENDS = np.array([[-128, 127]], np.float32)
@@ -37,7 +38,7 @@ class Arithmetic(NamedTuple):
     """How a step computes."""
 
     product: Product
-    sigmoid: Callable[[tf.Tensor], tf.Tensor]
+    sigmoid: Sigmoid
 
 
 def plain_product(

@@ -61,6 +61,6 @@ def test_the_text_is_that_of_generate(emulation, program, tmp_path, name):
             written = text(*emulator, path, *SETTINGS)
             arguments = [str(each) for each in (generate, path, *SETTINGS)]
             assert written == text(*command(emulation, processor, arguments))
-            # Without dot products in the kernels, or with them but on floats.
-            if number_format.startswith("float"):
+            # A Transformer's int8 differs between processors.
+            if name == "gru" or number_format.startswith("float"):
                 assert written == here
