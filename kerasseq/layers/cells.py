@@ -22,7 +22,6 @@ class Equations(NamedTuple):
         num_kept: number of tensors that `forward` keeps for `backward`.
         num_separate: 1 if the last gate has a different gradient for each of the two
             projections, else 0.
-        sigmoids: for each gate whether it goes through the sigmoid.
         forward: maps the projected input (B, G*H), the projected state (B, G*H), the
             states and a function that computes the sigmoid to the new states and the
             kept tensors, all (B, H). The first state is the output, within -1 and 1.
@@ -36,7 +35,6 @@ class Equations(NamedTuple):
 
     num_kept: int
     num_separate: int
-    sigmoids: tuple[bool, ...]
     forward: Callable[[tf.Tensor, tf.Tensor, Tensors, Sigmoid], tuple[Tensors, Tensors]]
     backward: Callable[[Tensors, Tensors, Tensors], tuple[tf.Tensor, Tensors, Tensors]]
 
@@ -110,15 +108,9 @@ def _simple_backward(
 
 
 EQUATIONS = {
-    keras.layers.GRUCell: Equations(
-        4, 1, (True, True, False), _gru_forward, _gru_backward
-    ),
-    keras.layers.LSTMCell: Equations(
-        5, 0, (True, True, False, True), _lstm_forward, _lstm_backward
-    ),
-    keras.layers.SimpleRNNCell: Equations(
-        1, 0, (False,), _simple_forward, _simple_backward
-    ),
+    keras.layers.GRUCell: Equations(4, 1, _gru_forward, _gru_backward),
+    keras.layers.LSTMCell: Equations(5, 0, _lstm_forward, _lstm_backward),
+    keras.layers.SimpleRNNCell: Equations(1, 0, _simple_forward, _simple_backward),
 }
 
 

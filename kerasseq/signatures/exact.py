@@ -101,12 +101,9 @@ def _unit_of(x: tf.Tensor) -> tf.Tensor:
     return tf.reduce_max(needed, axis=1, keepdims=True)
 
 
-def exact_sigmoid(half: tf.Tensor) -> tf.Tensor:
-    """The sigmoid of twice a number, by tanh, which does not depend on the processor.
-
-    XNNPACK computes tanh alike wherever there are fused products and sums (FMA).
-    """
-    return 0.5 * tf.tanh(half) + 0.5
+def exact_sigmoid(x: tf.Tensor) -> tf.Tensor:
+    """The sigmoid by tanh, which XNNPACK computes alike wherever it has FMA."""
+    return 0.5 * tf.tanh(0.5 * x) + 0.5
 
 
 PLAIN = Arithmetic(plain_product, tf.sigmoid)

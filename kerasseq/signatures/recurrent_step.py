@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from kerasseq.layers.cells import EQUATIONS, Equations, cell_weights, why_not_covered
@@ -38,22 +37,6 @@ class Layer(NamedTuple):
     num_states: int
     adds: bool
     bound: float | None
-
-    @property
-    def halves(self) -> np.ndarray:
-        """0.5 for each unit of a gate with a sigmoid and 1 for the others, (G*H,)."""
-        factors = np.where(self.equations.sigmoids, np.float32(0.5), np.float32(1))
-        return factors.repeat(self.recurrent_kernel.shape[0])
-
-    def for_exact_sigmoid(self) -> "Layer":
-        """The layer with half of what goes into its sigmoids."""
-        halves, kernel, bias = self.halves, self.kernel, self.bias
-        return self._replace(
-            kernel=None if kernel is None else kernel * halves,
-            bias=None if bias is None else bias * halves,
-            recurrent_kernel=self.recurrent_kernel * halves,
-            recurrent_bias=self.recurrent_bias * halves,
-        )
 
 
 class InferenceStep(tf.Module):
@@ -141,17 +124,13 @@ class InferenceStep(tf.Module):
 
     def exact(self, token: tf.Tensor, states: States) -> tuple[tf.Tensor, States]:
         """The same step, alike on all processors where weights are integers."""
-        table = self._table
-        first, *others = (layer.for_exact_sigmoid() for layer in self._layers)
+        table, layers = self._table, self._layers
         if self._words is not None:
             # The matrix that multiplies at the end, so that a file stores it once.
             table = with_zeros(table, transpose=True)
-            first = first._replace(kernel=with_zeros(first.kernel))
-        x = tf.gather(table, token)
-        if first.kernel is None:
-            # Not in the table, which has one scale for all gates.
-            x = x * first.halves
-        return self._read(x, states, [first, *others], EXACT)
+            first, *others = layers
+            layers = [first._replace(kernel=with_zeros(first.kernel)), *others]
+        return self._read(tf.gather(table, token), states, layers, EXACT)
 
     def _read(
         self,

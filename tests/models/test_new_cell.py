@@ -66,7 +66,7 @@ def backward(gradients, states, kept):
 
 @pytest.fixture
 def model(monkeypatch):
-    equations = Equations(3, 1, (True, False), forward, backward)
+    equations = Equations(3, 1, forward, backward)
     monkeypatch.setitem(EQUATIONS, MinimalGatedUnitCell, equations)
     monkeypatch.setitem(CELLS, "mgu", MinimalGatedUnit)
     keras.utils.set_random_seed(5)
