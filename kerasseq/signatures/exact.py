@@ -102,7 +102,7 @@ def _unit_of(x: tf.Tensor) -> tf.Tensor:
 
 
 def exact_sigmoid(x: tf.Tensor) -> tf.Tensor:
-    """The sigmoid by tanh, which XNNPACK computes alike wherever it has FMA."""
+    """The sigmoid by tanh, which is alike on all processors that were tried."""
     return 0.5 * tf.tanh(0.5 * x) + 0.5
 
 
