@@ -156,7 +156,9 @@ def test_a_learner_continues_from_its_file_in_another_process(name, runs):
     here, there = runs[name]
     # The next loss needs weights and states, the two after it the optimizer's too.
     assert len(set(here)) == 3
-    np.testing.assert_allclose(there, here, rtol=1e-2 if name in POLICIES else 1e-5)
+    # A loaded learner takes Keras's step, in which Adam squares the summands of an
+    # embedding's gradient instead of their sum.
+    np.testing.assert_allclose(there, here, rtol=1e-2 if name in POLICIES else 1e-4)
 
 
 @pytest.mark.parametrize("name", ["lstm", "char_transformer"])
