@@ -38,6 +38,7 @@ from kerasseq.runs.outlook import Outlook
 from kerasseq.runs.watch import Watch
 from kerasseq.starting import open_streams
 from kerasseq.training.callbacks import tensorboard
+from kerasseq.training.workers import Workers, join
 
 
 class Part(Protocol):
@@ -67,6 +68,8 @@ PARTS: dict[str, Part] = {
     "classifier": classifier,
     "translation": translation,
 }
+# Several workers can train these together.
+SHARED = "char_rnn", "next_word"
 
 
 def how_to(part: str, file: Path) -> str:
@@ -99,17 +102,37 @@ def train_all(
             'multiprocessing.get_context("spawn")'
         )
     _TRAINED_IN.add(os.getpid())
+    team = join()
+    if team.count > 1 and (alone := set(options.only) - set(SHARED)):
+        raise ValueError(
+            f"several workers, which TF_CONFIG names, train {' and '.join(SHARED)}, "
+            f"not {', '.join(sorted(alone))}; give --only, or unset TF_CONFIG"
+        )
+    with team.together():
+        _train_parts(options, callbacks, stay, team)
+
+
+def _train_parts(
+    options: Options,
+    callbacks: Sequence[keras.callbacks.Callback],
+    stay: bool,
+    team: Workers,
+) -> None:
     # All plans come first, so that errors show before anything is written.
-    plans = {name: PARTS[name].plan(options) for name in options.only}
-    if options.tensorboard:
+    plans = team.agree(
+        lambda: {name: PARTS[name].plan(options) for name in options.only}
+    )
+    if options.tensorboard and team.is_chief:
         callbacks = [*callbacks, tensorboard(options.tensorboard)]
     measuring = {
         name: getattr(plan, "seconds_of_measuring", 0.0) for name, plan in plans.items()
     }
     outlook = Outlook(options.only, options.preset, measuring)
     watch = Watch(outlook)
-    with live_page(watch, options.host) if options.page else nullcontext() as page:
-        with locked(options.out, *PARTS, *RECIPES), outlook.watching():
+    shows, writes = options.page and team.is_chief, team.is_chief
+    with live_page(watch, options.host) if shows else nullcontext() as page:
+        lock = locked(options.out, *PARTS, *RECIPES) if writes else nullcontext()
+        with lock, outlook.watching():
             read_report(options.out)  # refused here, not after a training
             for name, plan in plans.items():
                 outlook.begin(name)

@@ -49,7 +49,9 @@ def hush() -> None:
     """
     if sys.stderr is None:
         return  # it was closed
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")  # warnings and errors
+    # Warnings and errors. Those of other machines come as one line of ours.
+    level = "3" if os.environ.get("TF_CONFIG") else "1"
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", level)
     if any(action == "error" for action, *_ in warnings.filters):
         # `python -W error` is for our code: the libraries warn of their own.
         warnings.filterwarnings("default", module="(?!kerasseq)")

@@ -35,7 +35,7 @@ def validation_shape(num_characters: int) -> tuple[int, int]:
 
 
 def next_character_streams(
-    ids: np.ndarray, num_streams: int, length: int
+    ids: np.ndarray, num_streams: int, length: int, rank: int = 0, readers: int = 1
 ) -> tf.data.Dataset:
     """Cut a text into parallel streams of next-character examples, in reading order.
 
@@ -47,6 +47,9 @@ def next_character_streams(
         ids: int (N,), the text.
         num_streams: B, positions of the text that are read in parallel.
         length: T, characters of a stream in one batch.
+        rank: number of this reader, if several read a part of the streams each.
+        readers: how many there are; B is a multiple of it, and a batch has fewer rows
+            as many times.
 
     Returns:
         Batches of inputs int32 (B, T) and targets int32 (B, T), which are the inputs
@@ -70,17 +73,19 @@ def next_character_streams(
     # Many batches are read at a time, so that reading or skipping one is cheap.
     batches_a_block = max(1, BLOCK // (num_streams * length))
 
+    own = np.split(np.arange(num_streams), readers)[rank]
+
     def read(block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         first = int(block) * batches_a_block
-        starts = np.arange(num_streams) * stream_length + first * length
+        starts = own * stream_length + first * length
         count = min(batches_a_block, num_batches - first)
         return _read_batches(ids, starts, count, length)
 
     def block_of_batches(block: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         types = (tf.int32, tf.int32)
         inputs, targets = tf.numpy_function(read, [block], types, stateful=False)
-        inputs.set_shape((None, num_streams, length))
-        targets.set_shape((None, num_streams, length))
+        inputs.set_shape((None, len(own), length))
+        targets.set_shape((None, len(own), length))
         return inputs, targets
 
     num_blocks = -(-num_batches // batches_a_block)

@@ -16,6 +16,7 @@ from kerasseq.runs.options import Options
 from kerasseq.text.reading import CHANGED, is_file
 from kerasseq.training.checkpoint import Checkpoint
 from kerasseq.training.configuration import TrainingConfig
+from kerasseq.training.workers import workers
 
 
 def open_checkpoint(
@@ -37,7 +38,8 @@ def open_checkpoint(
         start: the saved model that training starts from.
 
     Raises:
-        ValueError: the checkpoint is damaged, or its run had other settings.
+        ValueError: the checkpoint is damaged, or its run had other settings, or its
+            batches cannot be shared by the workers.
     """
     run = {
         "text's SHA-256": sha256,
@@ -48,7 +50,8 @@ def open_checkpoint(
     if start:
         run["SHA-256 of the starting model"] = start.sha256
     checkpoint = Checkpoint(options.out / name / "checkpoint.npz", run)
-    if options.resume:
+    workers().share_of(training.batch_size)  # refused now, not in the training
+    if options.resume and workers().is_chief:
         checkpoint.read()
     return checkpoint
 

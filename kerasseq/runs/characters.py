@@ -36,6 +36,7 @@ from kerasseq.training.callbacks import HistoryFile, SampleTexts
 from kerasseq.training.checkpoint import Checkpoint
 from kerasseq.training.configuration import TrainingConfig
 from kerasseq.training.streams import fit_streams
+from kerasseq.training.workers import workers
 
 HOW_TO = """
 To write with the model, here or in a browser:
@@ -99,7 +100,7 @@ def train(
     options: Options,
     plan: Plan,
     callbacks: Sequence[keras.callbacks.Callback] = (),
-) -> str:
+) -> str | None:
     """Train the model that writes text, save it, measure it and draw its losses.
 
     Args:
@@ -108,7 +109,8 @@ def train(
         callbacks: additional ones for the training.
 
     Returns:
-        The name of the model and of its folder.
+        The name of the model and of its folder; None from a worker that is not the
+        chief, which alone writes.
     """
     name, corpus, config, training, checkpoint, start = plan
     folder = options.out / name
@@ -155,6 +157,8 @@ def train(
         resume=options.resume,
     )
 
+    if not workers().is_chief:
+        return None
     save_model(model, folder / f"{name}.keras")
     vocabulary.save(folder / "vocabulary.json")
     write_file(folder / "held_out.txt", vocabulary.decode(held_out[:20_001]))

@@ -43,6 +43,7 @@ from kerasseq.training.presets import (
     next_word_training,
 )
 from kerasseq.training.streams import fit_streams
+from kerasseq.training.workers import workers
 
 # The held-out tenth of fewer words is too small to measure on.
 LEAST_WORDS = 1_000
@@ -145,7 +146,7 @@ def train(
     options: Options,
     plan: Plan,
     callbacks: Sequence[keras.callbacks.Callback] = (),
-) -> str:
+) -> str | None:
     """Train the model that suggests words, save it, compare it with a trigram, draw."""
     folder = options.out / "next_word"
     vocabulary, training = plan.vocabulary, plan.training
@@ -179,6 +180,8 @@ def train(
         resume=options.resume,
     )
 
+    if not workers().is_chief:
+        return None
     save_model(model, folder / "next_word.keras")
     vocabulary.save(folder / "vocabulary.json")
     forms = [held_out.forms[index] for index in held_out.ids[:HELD_OUT_WORDS]]

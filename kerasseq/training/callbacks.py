@@ -16,6 +16,7 @@ import tensorflow as tf
 from kerasseq.files.reading import shortened
 from kerasseq.files.writing import write_file
 from kerasseq.on_device.command import is_terminal
+from kerasseq.training.workers import workers
 
 
 class Perplexity(keras.callbacks.Callback):
@@ -59,6 +60,8 @@ class HistoryFile(keras.callbacks.Callback):
                 f"run measures {', '.join(numbers)}; start again without --resume"
             )
         self._rows = rows
+        if not workers().is_chief:
+            return
         text = io.StringIO()
         writer = csv.DictWriter(text, list(rows[0]), extrasaction="ignore")
         writer.writeheader()
@@ -158,6 +161,12 @@ class HeldOutLoss(keras.callbacks.Callback):
             logs["val_loss"] = self.evaluate()
 
     def evaluate(self) -> float:
-        """Mean cross-entropy in nats a token."""
+        """Mean cross-entropy in nats a token; of several workers, the chief measures.
+
+        Processors round differently, and all are to stop at the same epoch.
+        """
+        return workers().number_from_chief(self._measure)
+
+    def _measure(self) -> float:
         reset_carried_state(self._twin)
         return float(self._twin.evaluate(self._batches, verbose=0))

@@ -28,6 +28,7 @@ from kerasseq.training.model_state import (
     check_variables,
     read_variables,
 )
+from kerasseq.training.workers import workers
 
 
 class Saved(NamedTuple):
@@ -63,7 +64,11 @@ class Checkpoint(keras.callbacks.Callback):
         path: of the file, `.npz`.
         run: the run's settings by name; to resume with others is refused.
 
+    Of several workers, the chief reads and writes the file, with the states of all, so
+    that a resumed run may have another number of workers.
+
     Attributes:
+        run: the settings.
         others: the callbacks whose state is saved, Keras's own and a user's included.
     """
 
@@ -71,7 +76,7 @@ class Checkpoint(keras.callbacks.Callback):
         super().__init__()
         self._path = Path(path)
         self._before = self._path.with_stem(f"{self._path.stem}_before")
-        self._run = json.loads(json.dumps(run))
+        self.run = json.loads(json.dumps(run))
         self._last = Saved()
         self._states: Sequence[Mapping[str, Any]] = []
         self._at_start: Sequence[Mapping[str, Any]] = []
@@ -95,10 +100,17 @@ class Checkpoint(keras.callbacks.Callback):
         ]
         arrays = {**read_variables(self.model), **to_arrays(states)}
         ended = epoch + 1 == self.params["epochs"] or self.model.stop_training
+        if workers().is_chief:
+            self._write(epoch + 1, ended, arrays)
+        self._last = Saved(epoch + 1, ended, arrays)
+
+    def _write(
+        self, epochs: int, ended: bool, arrays: Mapping[str, np.ndarray]
+    ) -> None:
         done = {
-            "epochs": epoch + 1,
+            "epochs": epochs,
             "ended": ended,
-            "run": self._run,
+            "run": self.run,
             "sha256": _digest(arrays),
         }
         with replacing(self._path) as beside:
@@ -113,7 +125,6 @@ class Checkpoint(keras.callbacks.Callback):
                 self._before.unlink(missing_ok=True)
             elif self._path.exists():
                 self._path.replace(self._before)
-        self._last = Saved(epoch + 1, ended, arrays)
 
     def read(self) -> Saved:
         """Read the file, or the previous one if it is missing or damaged.
@@ -145,25 +156,25 @@ class Checkpoint(keras.callbacks.Callback):
     def _checked(self, done: dict[str, Any], saved: Saved) -> Saved:
         """With the entry `done` of a file, which is that of an epoch of this run."""
         epochs, ended, run = (done.get(name) for name in ("epochs", "ended", "run"))
-        most = self._run.get("epochs", math.inf)
+        most = self.run.get("epochs", math.inf)
         if type(epochs) is not int or not 1 <= epochs <= most:
             raise _refused(saved.path, f"{shortened(epochs)} epochs are done in it")
         if type(ended) is not bool or type(run) is not dict or len(done) != 4:
             raise _refused(saved.path, f"its state is {shortened(done)}")
-        for name in {**self._run, **run}:
-            if (other := run.get(name)) != self._run.get(name):
+        for name in {**self.run, **run}:
+            if (other := run.get(name)) != self.run.get(name):
                 raise ValueError(
                     f"the {shortened(name)[1:-1]} has changed: {saved.path} is of a "
                     f"run with {repr(other)[:200]}, this one has "
-                    f"{self._run.get(name)!r}; resume with the same, or start again "
+                    f"{self.run.get(name)!r}; resume with the same, or start again "
                     "without --resume"
                 )
         return saved._replace(epochs=epochs, ended=ended)
 
     def begin(self, model: keras.Model) -> Saved:
         """Keep the initial state of a compiled model, for `go_back`."""
-        self._last = Saved(arrays=read_variables(model))
-        return self._last
+        self._last = _from_chief(Saved(arrays=read_variables(model)))
+        return self.go_back(model)
 
     def resume(self, model: keras.Model) -> Saved:
         """Restore a compiled model from the file; without a file the run begins.
@@ -172,7 +183,7 @@ class Checkpoint(keras.callbacks.Callback):
             ValueError: as `read`, or the file is not of this model and its callbacks;
                 the model is as it was.
         """
-        saved = self.read()
+        saved = _from_chief(self.read() if workers().is_chief else Saved())
         if not saved.epochs:
             return self.begin(model)
         try:
@@ -180,7 +191,7 @@ class Checkpoint(keras.callbacks.Callback):
             from_arrays(others, len(self.others))
         except ValueError as error:
             raise _refused(saved.path, error) from None
-        if saved.damage:
+        if saved.damage and workers().is_chief:
             print(visible(f"{saved.damage}; continuing from the one before it"))
             # Renamed, or else the damaged file would become the previous one.
             self._before.replace(self._path)
@@ -193,6 +204,14 @@ class Checkpoint(keras.callbacks.Callback):
         if self._last.epochs:
             self._states = from_arrays(others, len(self.others))
         return self._last
+
+
+def _from_chief(saved: Saved) -> Saved:
+    """What the chief has, for all workers."""
+    done = json.dumps([saved.epochs, saved.ended, saved.damage, str(saved.path)])
+    arrays = workers().from_chief({"done": np.array(done), **saved.arrays})
+    epochs, ended, damage, path = from_json(arrays.pop("done"))
+    return Saved(epochs, ended, arrays, damage, Path(path))
 
 
 def _refused(path: Path, reason: object) -> ValueError:

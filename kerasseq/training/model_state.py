@@ -6,17 +6,26 @@ from collections.abc import Mapping, Sequence
 import keras
 import numpy as np
 
+from kerasseq.training.workers import workers
+
 # The least and largest value of an optimizer's variables, by the last word of the name.
 RANGES = {"iteration": (0, 2**53), "factor": (0, 1), "velocity": (0, math.inf)}
 
 
 def read_variables(model: keras.Model) -> dict[str, np.ndarray]:
-    """Weights, dropout seeds, carried states and the optimizer's variables."""
-    # Copies, since training may overwrite the memory of the values.
-    return {
-        f"variable_{index}": np.array(variable.value.numpy())
-        for index, variable in enumerate(_variables(model))
-    }
+    """Weights, dropout seeds, carried states and the optimizer's variables.
+
+    The states have the rows of all workers, which all call this at the same point.
+    """
+    states = {id(state) for state in _states(model)}
+    found = {}
+    for index, variable in enumerate(_variables(model)):
+        # A copy, since training may overwrite the memory of the values.
+        value = np.array(variable.value.numpy())
+        if id(variable) in states:
+            value = workers().all_rows(value)
+        found[f"variable_{index}"] = value
+    return found
 
 
 def assign_variables(
@@ -24,8 +33,12 @@ def assign_variables(
 ) -> dict[str, np.ndarray]:
     """Give a model what `read_variables` read of it; return the other arrays."""
     others = dict(arrays)
+    states = {id(state) for state in _states(model)}
     for index, variable in enumerate(_variables(model)):
-        variable.assign(others.pop(f"variable_{index}"))
+        value = others.pop(f"variable_{index}")
+        if id(variable) in states:
+            value = workers().own_rows(value)
+        variable.assign(value)
     return others
 
 
@@ -67,12 +80,15 @@ def same_arrays(live: Sequence[np.ndarray], saved: Sequence[np.ndarray]) -> bool
 
 def _variables(model: keras.Model) -> list[keras.Variable]:
     metrics = {id(variable) for variable in model.metrics_variables}
-    states = [
+    found = [*model.variables, *_states(model), *model.optimizer.variables]
+    distinct = {id(variable): variable for variable in found}
+    return [value for key, value in distinct.items() if key not in metrics]
+
+
+def _states(model: keras.Model) -> list[keras.Variable]:
+    return [
         state
         for layer in model.layers
         if getattr(layer, "stateful", False)
         for state in keras.tree.flatten(layer.states)
     ]
-    found = [*model.variables, *states, *model.optimizer.variables]
-    distinct = {id(variable): variable for variable in found}
-    return [value for key, value in distinct.items() if key not in metrics]

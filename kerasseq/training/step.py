@@ -2,7 +2,7 @@
 
 XLA runs the operations of a program one after another, and those of a small model are
 too short for two threads. Two programs run at the same time, each with half of the
-rows, and share nothing until their gradients are added.
+rows, and share nothing until their gradients are added. So do several machines.
 
 Shapes: B rows of a batch, N parts of it.
 """
@@ -15,6 +15,8 @@ from typing import Any
 
 import keras
 import tensorflow as tf
+
+from kerasseq.training.workers import workers
 
 # With fewer rows, reading the weights takes longer than the products; and so it does
 # for each step of recurrent layers with larger kernels (an LSTM of 724 units).
@@ -87,6 +89,7 @@ class TrainStep:
         self.model = model
         self.jit_compile = model.jit_compile
         self.parts = parts or _parts_of_stateful(model)
+        self._workers = workers()
         # XLA would run the parts one after another inside one program.
         model.jit_compile = False
         # Made now, since a function that is traced can make no variables.
@@ -98,6 +101,7 @@ class TrainStep:
         compiled = tf.function(jit_compile=self.jit_compile, autograph=False)
         self._compiled_gradients = compiled(self._gradients)
         self._compiled_update = compiled(self._update)
+        self._compiled_flat = compiled(self._flat)
 
     def __call__(self, data: Any) -> dict[str, tf.Tensor]:
         first = keras.tree.flatten(data)[0]
@@ -111,19 +115,23 @@ class TrainStep:
             for whole, own in zip(others, _other_variables(self._part), strict=True)
         ]
         found = []
+        before = self._workers.rank * parts  # parts of other workers
         for index in range(parts):
             rows = keras.tree.map_structure(partial(_rows, index, parts), data)
             states = [
                 _rows(index, parts, each.value)
                 if is_carried
-                else _drawn_apart(each, index)
+                else _seed(each, each.value, before + index)
                 for each, is_carried in zip(others, carried, strict=True)
             ]
             found.append(self._compiled_gradients(rows, trainable, states))
-        losses, weights, gradients, new_states = zip(*found, strict=True)
+        *own, new_states = zip(*found, strict=True)
         for each, is_carried, *values in zip(others, carried, *new_states, strict=True):
-            each.assign(tf.concat(values, 0) if is_carried else values[0])
-        self._compiled_update(losses, weights, gradients, tf.shape(first)[0])
+            each.assign(
+                tf.concat(values, 0) if is_carried else _seed(each, values[0], -before)
+            )
+        summed = self._of_all(*own) if self._workers.count > 1 else own
+        self._compiled_update(*summed, tf.shape(first)[0])
         return self.model.get_metrics_result()
 
     def _gradients(
@@ -154,6 +162,39 @@ class TrainStep:
             [tf.convert_to_tensor(gradient) for gradient in gradients],
             [scope.get_current_value(each) for each in others],
         )
+
+    def _of_all(self, *own: Any) -> tuple[Sequence[Any], ...]:
+        """Losses, weights and gradients of all workers' rows, as those of one part."""
+        # Not inside XLA, which has no sums over processes on the CPU.
+        total = self._workers.sum(self._compiled_flat(*own))
+        mean = tf.math.divide_no_nan(total[:-1], total[-1])
+        variables = self.model.trainable_variables
+        sizes = [each.shape.num_elements() for each in variables]
+        *gradients, loss = tf.split(mean, [*sizes, 1])
+        shaped = [
+            tf.cast(tf.reshape(gradient, variable.shape), variable.dtype)
+            for gradient, variable in zip(gradients, variables, strict=True)
+        ]
+        return [loss[0]], [total[-1]], [shaped]
+
+    def _flat(
+        self,
+        losses: Sequence[tf.Tensor],
+        weights: Sequence[tf.Tensor],
+        gradients: Sequence[Sequence[tf.Tensor]],
+    ) -> tf.Tensor:
+        """What workers add up: gradients and loss times weight, and the weight."""
+        parts = [
+            [*(tf.cast(each, tf.float32) * weight for each in (*own, loss)), weight]
+            for own, loss, weight in zip(
+                gradients,
+                losses,
+                [tf.cast(w, tf.float32) for w in weights],
+                strict=True,
+            )
+        ]
+        same = [tf.reshape(tf.add_n(each), [-1]) for each in zip(*parts, strict=True)]
+        return tf.concat(same, 0)
 
     def _update(
         self,
@@ -219,8 +260,8 @@ def _other_variables(model: keras.Model) -> list[keras.Variable]:
     return list(found.values())
 
 
-def _drawn_apart(variable: keras.Variable, index: int) -> tf.Tensor:
-    """What a part reads of a variable without rows: seeds lie apart."""
-    if not index or variable.name != "seed_generator_state":
-        return variable.value
-    return variable.value + tf.constant([index * SEEDS_APART, 0], variable.dtype)
+def _seed(variable: keras.Variable, value: tf.Tensor, apart: int) -> tf.Tensor:
+    """The value of a variable without rows; a seed's, so many parts further."""
+    if not apart or variable.name != "seed_generator_state":
+        return value
+    return value + tf.cast([apart * SEEDS_APART, 0], value.dtype)

@@ -17,6 +17,7 @@ from kerasseq.training.compiling import compile_for_training
 from kerasseq.training.configuration import TrainingConfig
 from kerasseq.training.divergence import Diverged, StopAtDivergence
 from kerasseq.training.fitting import fit
+from kerasseq.training.workers import workers
 
 # The probability that a batch resets a stream's state, so that the model also learns to
 # start cold. Otherwise, the first tokens after a prompt are the worst.
@@ -49,6 +50,8 @@ def fit_streams(
         seed: of the states to reset.
         resume: continue from the checkpoint's file.
 
+    Each of several workers reads its rows of the batches.
+
     Returns:
         The seconds that it took, and the held-out loss at the end in nats a token. It
         is measured, since the history in a checkpoint may say anything.
@@ -57,8 +60,9 @@ def fit_streams(
         ValueError: the checkpoint is damaged or of another run.
         Diverged: the loss diverged with each learning rate that was tried.
     """
-    shape = config.batch_size, config.length
-    learner = build_stateful_model(model, *shape, RESET_RATE, seed)
+    team = workers()
+    rows = team.share_of(config.batch_size)
+    learner = build_stateful_model(model, rows, config.length, RESET_RATE, seed)
     compile_for_training(learner, config)
     held_out_shape = validation_shape(len(held_out))
     validator = build_stateful_model(model, *held_out_shape)
@@ -67,7 +71,9 @@ def fit_streams(
     held_out_loss = HeldOutLoss(validator, measured)
     seconds = fit(
         learner,
-        next_character_streams(ids, *shape),
+        next_character_streams(
+            ids, config.batch_size, config.length, team.rank, team.count
+        ),
         config,
         [
             held_out_loss,
