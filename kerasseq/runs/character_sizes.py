@@ -89,6 +89,7 @@ def choose_sizes(
         num_characters,
         budget=characters,
         passes=options.epochs,
+        batch_size=options.batch or 32,
         learning_rate=learning_rate,
         weight_decay=preset.weight_decay,
         optimizer="muon" if transformer else "adam",

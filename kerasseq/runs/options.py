@@ -149,6 +149,13 @@ class Options:
         number(int, 1, 100),
         default_text="the preset's",
     )
+    batch: int | None = about_training(
+        None,
+        "N",
+        "Rows of a batch of the character model, on all machines together.",
+        number(int, 1),
+        default_text="32, or fewer for a short text",
+    )
     dropout: float | None = about_training(
         None,
         "X",
