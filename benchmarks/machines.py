@@ -31,7 +31,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 ADDRESSES = "10.77.0.1", "10.77.0.2"
 SPACES = "kerasseq_0", "kerasseq_1"
-PORT, LENGTH, VOCABULARY, STEPS, TURNS = 2222, 64, 65, 6, 5
+PORT, LENGTH, VOCABULARY, STEPS, TURNS = 2222, 64, 65, 5, 4
 MACHINES = 4, 16, 64
 LAYERS = {"gru": 1, "lstm": 2}  # as the presets default and best
 

@@ -41,7 +41,8 @@ def main(process: int, seconds: float, others: list[tuple[str, str]]) -> None:
 
     def give_up() -> None:
         print(line(others, missing(others), seconds), file=sys.stderr, flush=True)
-        os.kill(process, signal.SIGTERM)
+        # TensorFlow takes the polite signal for a notice of preemption, and waits on.
+        os.kill(process, getattr(signal, "SIGKILL", signal.SIGTERM))
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the command
     timer = threading.Timer(seconds, give_up)
