@@ -121,7 +121,7 @@ class Workers:
             fitting = [n for n in range(1, rows + 1) if rows % n == 0]
             raise ValueError(
                 f"{self.count} workers cannot share the {rows} rows of a batch evenly; "
-                f"start one of {', '.join(map(str, fitting))}"
+                f"start one of {', '.join(map(str, fitting))}, or give another --batch"
             )
         return rows // self.count
 

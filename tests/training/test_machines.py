@@ -2,16 +2,19 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from benchmarks.machines import ADDRESSES, SPACES, two_machines
 from kerasseq.data.streams import next_character_streams
 from kerasseq.training import cluster_watch
 from kerasseq.training.cluster import Task, read_cluster
@@ -153,10 +156,16 @@ def text(tmp_path_factory):
 class Team:
     """The workers of a run, each on one core."""
 
-    def __init__(self, text, out, count, *options, accidents=(), seconds=FORMING):
+    def __init__(
+        self, text, out, count, *options, accidents=(), seconds=FORMING, hosts=None
+    ):
         self.out, self.count = out, count
         ports = free_ports(count) if count > 1 else []
-        addresses = [f"127.0.0.1:{port}" for port in ports]
+        # By the name of each one's network namespace, or none.
+        hosts = hosts or {rank: "127.0.0.1" for rank in range(count)}
+        addresses = [
+            f"{host}:{port}" for host, port in zip(hosts.values(), ports, strict=False)
+        ]
         self.names = [f"worker {n} ({each})" for n, each in enumerate(addresses)]
         self.processes = []
         for rank in range(count):
@@ -175,10 +184,12 @@ class Team:
                 *("--units", "16", "--epochs", "24", "--dropout", "0.1"),
                 *(each.format(rank=rank) for each in options),
             ]
+            space = list(hosts)[rank]
+            inside = ["ip", "netns", "exec", space] if isinstance(space, str) else []
             cores = {rank % os.cpu_count()} if count > 1 else None
             self.processes.append(
                 subprocess.Popen(
-                    [sys.executable, *arguments],
+                    [*inside, sys.executable, *arguments],
                     cwd=ROOT,
                     env=environment,
                     stdout=subprocess.PIPE,
@@ -293,6 +304,32 @@ def test_two_workers_go_on_with_a_run_of_one_process(text, alone, tmp_path):
     for code, _, lines in Team(text, out, 2, "--resume").end().values():
         assert code == 0, lines
     check_same(alone[1], out)
+
+
+@slow
+@needs_cores
+def test_both_end_when_the_line_between_them_is_cut(text, tmp_path):
+    ip = shutil.which("ip")
+    tried = ip and subprocess.run([ip, "netns", "add", SPACES[0]], capture_output=True)
+    if not tried or tried.returncode:
+        pytest.skip("network namespaces may not be made here")
+    subprocess.run([ip, "netns", "del", SPACES[0]], check=True)
+    out = tmp_path / "out"
+    with two_machines(1):
+        hosts = dict(zip(SPACES, ADDRESSES, strict=True))
+        team = Team(text, out, 2, "--epochs", "5000", hosts=hosts)
+        deadline = time.monotonic() + 100
+        while not (out / "char_rnn" / "checkpoint.npz").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        cut = time.monotonic()
+        subprocess.run([ip, "-n", SPACES[0], "link", "set", "ks0", "down"], check=True)
+        found = team.end()
+        assert time.monotonic() - cut < 60
+    for rank, (code, _, lines) in found.items():
+        assert code == 1
+        (said,) = [line for line in lines if line.startswith("kerasseq train: ")]
+        assert f"cannot continue: {team.names[1 - rank]} has ended, does not" in said
 
 
 @slow
