@@ -7,8 +7,8 @@ Two network namespaces stand for two machines, each with one core, and a pair of
 cards with a limited rate for the line between them; this takes Linux and root. In each
 worker, steps with the sum over both and steps without it alternate, while the other
 worker does the same. Other work on the machine only adds time, so the fastest step of
-each kind counts; the medians stand beside it. A worker has `rows` rows of 64 characters in either case: with the sum, the
-batch is twice as large.
+each kind counts; the medians stand beside it. A worker has `rows` rows of 64 characters
+in either case: with the sum, the batch is twice as large.
 
 For more machines, the table holds what the formula gives: the time of the own step
 without the sum, plus 2 (W - 1) / W times the bytes of the gradients, which a ring sends
@@ -200,9 +200,8 @@ def main() -> None:
             milliseconds = [1e3 * each for each in (alone, together, *medians)]
             times = ", ".join(f"{each:.0f}" for each in milliseconds)
             rest = ", ".join(f"{each:.1f}" for each in paper)
-            print(
-                f"{line:g}, {cell}, {count}, {size / 1e6:.1f}, {times}, {speed_up:.2f}, {rest}"
-            )
+            print(f"{line:g}, {cell}, {count}, {size / 1e6:.1f}, {times},", end=" ")
+            print(f"{speed_up:.2f}, {rest}", flush=True)
     if options.plot:
         plot(table, options.plot)
     return None
