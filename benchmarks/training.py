@@ -3,8 +3,9 @@
     python -m benchmarks.training [--cells gru,lstm] [--units 128,256,512,1024]
         [--layers 1,2] [--batch 64] [--plot FILE.png]
 
-Ours is what `train_all.py` trains through `fit`. Keras's are the same layers on Keras's
-own loop through `fit`: by default, without XLA, and unrolled. PyTorch's is torch.nn in
+Ours is what `train_all.py` trains through `fit`: the parts of a batch side by side, or
+in one program. Keras's are the same layers on Keras's own loop through `fit`: by default,
+without XLA, and unrolled. PyTorch's is torch.nn in
 its usual loop. All read the same batches with carried state, clip gradients and use
 Adam, on all cores. They alternate in one process, so that other work on the machine
 affects all equally; figures are medians of the turns, in characters per second. The
@@ -39,6 +40,7 @@ from kerasseq.models.char_rnn import CELLS, CharRNNConfig, build_char_rnn
 from kerasseq.models.stateful import build_stateful_model
 from kerasseq.training.compiling import compile_for_training
 from kerasseq.training.configuration import TrainingConfig
+from kerasseq.training.step import TrainStep
 
 LENGTH, VOCABULARY, EMBEDDING = 64, 65, 64
 # Unrolled, larger ones take minutes to compile.
@@ -75,10 +77,17 @@ def random_ids(batch: int, steps: int) -> np.ndarray:
 
 
 def fit_trainer(
-    name: str, model: keras.Model, batch: int, jit: bool | None = None
+    name: str,
+    model: keras.Model,
+    batch: int,
+    jit: bool | None = None,
+    parts: int | None = None,
 ) -> Trainer:
     """Train a Keras model through `fit`, with Keras's own step if `jit` is given."""
     compile_for_training(model, TrainingConfig(batch, LENGTH, 100, 100))
+    if parts:
+        model.jit_compile = True
+        model.train_step = TrainStep(model, parts)
     if jit is not None:
         del model.train_step
         model.jit_compile = jit
@@ -141,6 +150,8 @@ def trainers(config: CharRNNConfig, batch: int) -> Iterator[Trainer]:
     """All ways of training that are available here."""
     ours = build_stateful_model(stacked_layers(config, batch), batch, LENGTH)
     yield fit_trainer("kerasseq", ours, batch)
+    whole = build_stateful_model(stacked_layers(config, batch), batch, LENGTH)
+    yield fit_trainer("kerasseq, one program", whole, batch, parts=1)
     for name, jit, unroll in (
         ("keras.layers, XLA", True, False),
         ("keras.layers", False, False),
@@ -223,6 +234,7 @@ def row(result: dict[str, Any]) -> list[str]:
         f"{ours:,.0f}",
         *(f"{rates[name]:,.0f}" if name in rates else "" for name in NAMES[1:]),
         f"{result['limit']:,.0f}",
+        f"{ours / rates['kerasseq, one program']:.2f}",
         f"{ours / stock:.2f}",
         f"{ours / torch:.2f}" if torch else "",
         f"{ours / result['limit']:.0%}",
@@ -233,6 +245,7 @@ def row(result: dict[str, Any]) -> list[str]:
 
 COLORS = {
     "kerasseq": "#d9541e",
+    "kerasseq, one program": "#efb395",
     "keras.layers, XLA": "#54657a",
     "keras.layers": "#8795a6",
     "keras.layers, XLA, unrolled": "#c3cad3",
@@ -243,6 +256,7 @@ HEADER = (
     "model",
     *NAMES,
     "limit",
+    "ours / ours in one program",
     "ours / Keras's best",
     "ours / torch",
     "ours / limit",
