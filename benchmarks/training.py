@@ -4,13 +4,12 @@
         [--layers 1,2] [--batch 64] [--plot FILE.png]
 
 Ours is what `train_all.py` trains through `fit`: the parts of a batch side by side, or
-in one program. Keras's are the same layers on Keras's own loop through `fit`: by default,
-without XLA, and unrolled. PyTorch's is torch.nn in
-its usual loop. All read the same batches with carried state, clip gradients and use
-Adam, on all cores. They alternate in one process, so that other work on the machine
-affects all equally; figures are medians of the turns, in characters per second. The
-first step's seconds run from a built model to the end of its first batch, compilation
-included.
+in one program. Keras's are the same layers on Keras's own loop through `fit`: by
+default, without XLA, and unrolled. PyTorch's is torch.nn in its usual loop. All read
+the same batches with carried state, clip gradients and use Adam, on all cores. They
+alternate in one process, so that other work on the machine affects all equally; figures
+are medians of the turns, in characters per second. The first step's seconds run from a
+built model to the end of its first batch, compilation included.
 
 The limit is the time of a step's matrix products alone, forward and backward, at the
 highest rate of a large product that was measured in the same turns.
