@@ -3,6 +3,7 @@
 import itertools
 
 import numpy as np
+import pytest
 from matplotlib.image import imread
 
 from kerasseq.pictures import drawing
@@ -61,6 +62,7 @@ def test_letters_that_no_font_has_are_named_by_their_script_once(capsys):
     assert line.startswith("pictures show □ for letters of Egyptian, which no instal")
 
 
+@pytest.mark.slow
 def test_words_and_labels_of_any_length_are_drawn(tmp_path):
     word, label = "x" * 10**6, "many words " * 900
     typed = plot_typing({"ours": [(word, None), (word, 7)]}, tmp_path / "t.png")

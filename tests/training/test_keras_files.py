@@ -215,6 +215,7 @@ def test_keras_callbacks_bring_a_learner_back(name, tmp_path):
     np.testing.assert_allclose(loss, expected[2:3], rtol=1e-2)
 
 
+@pytest.mark.slow
 def test_a_halved_learning_rate_is_in_the_file(tmp_path):
     for name in ("gru", "lstm"):
         model = learner(name)

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kerasseq.data.streams import next_character_streams
@@ -74,7 +74,7 @@ def test_parts_train_a_stateful_model_as_one_program_does(name):
         return model
 
     whole = learner(None)
-    for parts in (1, 2, 4):
+    for parts in (1, 4):
         check_same(learner(parts), whole)
 
 
@@ -88,6 +88,7 @@ def pair() -> list[keras.Model]:
     return [with_step(*each) for each in zip(models, (4, None), strict=True)]
 
 
+@settings(max_examples=30)
 @given(
     seed=st.integers(0, 99),
     rates=st.lists(st.sampled_from([0.0, 0.3, 1.0]), min_size=BATCH, max_size=BATCH),
