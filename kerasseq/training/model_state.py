@@ -12,12 +12,26 @@ from kerasseq.training.workers import workers
 RANGES = {"iteration": (0, 2**53), "factor": (0, 1), "velocity": (0, math.inf)}
 
 
+def carrying_layers(model: keras.Model) -> list[keras.Layer]:
+    """The layers of a stateful model that keep a state between batches."""
+    return [layer for layer in model.layers if getattr(layer, "stateful", False)]
+
+
+def carried_states(model: keras.Model) -> list[keras.Variable]:
+    """The states, (B, ...), which Keras does not count among a model's variables."""
+    return [
+        state
+        for layer in carrying_layers(model)
+        for state in keras.tree.flatten(layer.states)
+    ]
+
+
 def read_variables(model: keras.Model) -> dict[str, np.ndarray]:
     """Weights, dropout seeds, carried states and the optimizer's variables.
 
     The states have the rows of all workers, which all call this at the same point.
     """
-    states = {id(state) for state in _states(model)}
+    states = {id(state) for state in carried_states(model)}
     found = {}
     for index, variable in enumerate(_variables(model)):
         # A copy, since training may overwrite the memory of the values.
@@ -33,7 +47,7 @@ def assign_variables(
 ) -> dict[str, np.ndarray]:
     """Give a model what `read_variables` read of it; return the other arrays."""
     others = dict(arrays)
-    states = {id(state) for state in _states(model)}
+    states = {id(state) for state in carried_states(model)}
     for index, variable in enumerate(_variables(model)):
         value = others.pop(f"variable_{index}")
         if id(variable) in states:
@@ -80,15 +94,6 @@ def same_arrays(live: Sequence[np.ndarray], saved: Sequence[np.ndarray]) -> bool
 
 def _variables(model: keras.Model) -> list[keras.Variable]:
     metrics = {id(variable) for variable in model.metrics_variables}
-    found = [*model.variables, *_states(model), *model.optimizer.variables]
+    found = [*model.variables, *carried_states(model), *model.optimizer.variables]
     distinct = {id(variable): variable for variable in found}
     return [value for key, value in distinct.items() if key not in metrics]
-
-
-def _states(model: keras.Model) -> list[keras.Variable]:
-    return [
-        state
-        for layer in model.layers
-        if getattr(layer, "stateful", False)
-        for state in keras.tree.flatten(layer.states)
-    ]

@@ -16,6 +16,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from kerasseq.training.model_state import carried_states, carrying_layers
 from kerasseq.training.workers import workers
 
 # With fewer rows, reading the weights takes longer than the products; and so it does
@@ -48,13 +49,9 @@ def count_parts(rows: int | None) -> int:
     return next((n for n in range(most, 1, -1) if rows % n == 0), 1)
 
 
-def _stateful_layers(model: keras.Model) -> list[keras.Layer]:
-    return [layer for layer in model.layers if getattr(layer, "stateful", False)]
-
-
 def _parts_of_stateful(model: keras.Model) -> int | None:
     """N of a model that carries states; None for others, whose batches decide it."""
-    layers = _stateful_layers(model)
+    layers = carrying_layers(model)
     if not layers:
         return None
     large = any(
@@ -96,7 +93,7 @@ class TrainStep:
         model.optimizer.build(model.trainable_variables)
         self._part = model
         rows = model.inputs[0].shape[0]
-        if _stateful_layers(model) and self.parts != 1:
+        if carrying_layers(model) and self.parts != 1:
             self._part = _with_rows(model, rows // self.parts)
         compiled = tf.function(jit_compile=self.jit_compile, autograph=False)
         self._compiled_gradients = compiled(self._gradients)
@@ -250,14 +247,9 @@ def _with_rows(model: keras.Model, rows: int) -> keras.Model:
 
 
 def _other_variables(model: keras.Model) -> list[keras.Variable]:
-    """Seeds and carried states, which Keras does not count among all variables."""
-    states = [
-        state
-        for layer in _stateful_layers(model)
-        for state in keras.tree.flatten(layer.states)
-    ]
-    found = {id(each): each for each in [*model.non_trainable_variables, *states]}
-    return list(found.values())
+    """Seeds, carried states and what else is not trained."""
+    found = [*model.non_trainable_variables, *carried_states(model)]
+    return list({id(each): each for each in found}.values())
 
 
 def _seed(variable: keras.Variable, value: tf.Tensor, apart: int) -> tf.Tensor:
