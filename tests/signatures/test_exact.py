@@ -78,3 +78,12 @@ def test_an_unknown_bound_is_found_from_the_largest_element(multiply, matrix, bi
 def test_the_sigmoid_is_the_sigmoid():
     x = tf.linspace(-30.0, 30.0, 997)
     np.testing.assert_allclose(exact_sigmoid(x), tf.sigmoid(x), atol=2e-7)
+
+
+def test_halves_of_a_unit_become_even_before_the_product():
+    """So no processor gets to round them; NumPy's rounding is to even, too."""
+    unit = np.float32(2**-6)  # the least power of two of which 127 reach 1
+    x = np.arange(-127, 128, dtype=np.float32)[None] / 2 * unit
+    zeros = np.zeros(x.shape[1], np.float32)
+    product = exact_product(x, np.eye(x.shape[1], dtype=np.float32), zeros, 1.0)
+    np.testing.assert_array_equal(product, np.rint(x / unit) * unit)
