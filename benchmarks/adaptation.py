@@ -16,8 +16,8 @@ the model learns without.
 
 The second loss of each mixes in what followed the longest part of the text read so far
 that the last characters repeat, as a cache does (Grave et al. 2017, section 3) with
-exact matches in place of similar states (Cleary and Witten 1984). It needs no gradients,
-but counts, which a file for devices has not either.
+exact matches in place of similar states (Cleary and Witten 1984). It needs no
+gradients, but counts, which a file for devices has not either.
 
 Settings are chosen on a run that has not seen a tenth of the training text: train on
 the text without its last tenth, and give that text here.
