@@ -39,6 +39,7 @@ def test_without_learning_it_is_the_loss_of_the_text(model, ids):
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_segment_is_learned_once_it_was_read(model, ids):
     rate, text = 0.01, ids[: 2 * LENGTH + 1]
     adapting = Adapting(model, LENGTH, [1.0])
@@ -75,6 +76,7 @@ def test_a_segment_is_learned_once_it_was_read(model, ids):
     np.testing.assert_allclose(found[LENGTH:], second, rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_each_reading_starts_with_the_trained_weights(model, ids):
     adapting = Adapting(model, LENGTH, [1.0])
     adapting.measure_gradients(ids)
@@ -83,6 +85,7 @@ def test_each_reading_starts_with_the_trained_weights(model, ids):
     np.testing.assert_array_equal(adapting.losses(ids, 0.01, 0.1), first)
 
 
+@pytest.mark.slow
 def test_the_decay_draws_most_where_gradients_are_large(model, ids):
     adapting = Adapting(model, LENGTH, [1.0])
     adapting.measure_gradients(ids)
