@@ -70,13 +70,11 @@ class Adapting:
         self._reader = build_stateful_model(model, batch_size=1, length=length)
         self._weights = self._reader.trainable_variables
         self._trained = [tf.constant(each) for each in self._weights]
-        self._squares = [tf.zeros_like(each) for each in self._trained]
-        self._rms = self._squares
-        self._pull = self._squares
+        self._rms = self._pull = [tf.zeros_like(each) for each in self._trained]
 
     def measure_gradients(self, ids: np.ndarray) -> None:
         """Take the gradients' root mean squares from segments of a text, int (N,)."""
-        squares, count = self._squares, 0
+        squares, count = [tf.zeros_like(each) for each in self._trained], 0
         for segment, targets in self._segments(ids):
             _, gradients = self._read(segment, targets)
             squares = [s + g * g for s, g in zip(squares, gradients, strict=True)]
@@ -84,7 +82,6 @@ class Adapting:
         self._rms = [tf.sqrt(each / count) for each in squares]
         sizes = [each.shape.num_elements() for each in self._rms]
         total = sum(float(tf.reduce_sum(each)) for each in self._rms)
-        # At most 1 / decay: a step may draw a weight to the trained one, not past it.
         mean = total / sum(sizes)
         self._pull = [each / mean for each in self._rms]
 
@@ -144,6 +141,7 @@ class Adapting:
         for weight, gradient, trained, rms, pull in zip(
             self._weights, gradients, self._trained, self._rms, self._pull, strict=True
         ):
+            # To the trained weight at most, not past it.
             back = tf.minimum(decay * pull, 1.0) * (trained - weight)
             weight.assign_add(back - rate * gradient / (rms + EPSILON))
 
@@ -158,8 +156,8 @@ def losses_with_cache(ids: np.ndarray, losses: np.ndarray) -> np.ndarray:
 
     The cache knows the characters read so far, and gives those that followed the
     longest context that has occurred in them. How much it counts is learned from what
-    was read, for contexts of each length and number of different characters that
-    followed them.
+    was read, for contexts of each length, number of different characters that followed
+    them, and number of times.
 
     Args:
         ids: int (N,), a text of which the first character is given.

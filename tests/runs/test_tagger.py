@@ -72,6 +72,15 @@ def run(tmp_path_factory) -> Path:
     return folder / "out"
 
 
+def read_run(folder: Path) -> tuple[TaggerOnIds, WordVocabulary, list[TaggedSentence]]:
+    """The tagger of a run, its words, and the sentences that it was not trained on."""
+    module = TaggerOnIds(
+        load_model(folder / "tagger.keras"), read_labels(folder / "tags.json")
+    )
+    vocabulary = WordVocabulary.load(folder / "vocabulary.json")
+    return module, vocabulary, read_tagged_sentences(folder / "held_out.conll")
+
+
 @pytest.mark.slow
 def test_it_leaves_the_files_that_it_lists(run):
     names = (
@@ -94,12 +103,7 @@ def test_new_names_are_found(run):
     assert all(check["passed"] for check in export["checks"])
     # The checks read as many tokens as a device does, the report all of them.
     length = TaggerConfig.device_length
-    folder = run / "tagger"
-    module = TaggerOnIds(
-        load_model(folder / "tagger.keras"), read_labels(folder / "tags.json")
-    )
-    vocabulary = WordVocabulary.load(folder / "vocabulary.json")
-    held_out = read_tagged_sentences(folder / "held_out.conll")
+    module, vocabulary, held_out = read_run(run / "tagger")
     found = tag_sentences(
         module, [each.tokens[:length] for each in held_out], vocabulary
     )
@@ -116,12 +120,8 @@ def test_new_names_are_found(run):
 @pytest.mark.parametrize("weights", ["float32", "int8"])
 def test_the_device_s_program_tags_as_python_does(run, runner, weights):
     folder = run / "tagger"
-    module = TaggerOnIds(
-        load_model(folder / "tagger.keras"), read_labels(folder / "tags.json")
-    )
-    vocabulary = WordVocabulary.load(folder / "vocabulary.json")
+    module, vocabulary, sentences = read_run(folder)
     tagger = runner.Tagger(runner.Model(folder / f"tagger_{weights}.tflite"))
-    sentences = read_tagged_sentences(folder / "held_out.conll")
     tokens = [each.tokens for each in sentences if len(each.tokens) <= tagger.length]
     expected = tag_sentences(module, tokens, vocabulary)
     found = [tagger.tag_tokens(row) for row in tokens]
