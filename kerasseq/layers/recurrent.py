@@ -1,10 +1,13 @@
 """Keras's recurrent layers with a fast loop for the CPU, around Keras's own cells.
 
+On a GPU, GRUs and LSTMs run on Keras's own layers, since these call cuDNN: all steps
+are one operation then, where XLA would launch some small ones for each step.
+
 Shapes: T steps, B batch, E input size, H units.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -15,6 +18,32 @@ from kerasseq.layers.checks import check_probability
 from kerasseq.layers.recurrent_loop import run_steps
 
 logger = logging.getLogger(__name__)
+
+# Keras's layers that can call cuDNN, by their cells.
+CUDNN_LAYERS = {
+    keras.layers.GRUCell: keras.layers.GRU,
+    keras.layers.LSTMCell: keras.layers.LSTM,
+}
+
+
+def has_gpu() -> bool:
+    """Whether TensorFlow finds a GPU, on which it then computes."""
+    return bool(tf.config.list_physical_devices("GPU"))
+
+
+def supports_xla(model: keras.Model) -> bool:
+    """Whether XLA can compile all layers; on a GPU, recurrent ones call cuDNN."""
+    return all(layer.supports_jit for layer in model.layers)
+
+
+def _gpu_loop(cell: keras.Layer) -> Callable[..., tuple] | None:
+    """The loop of Keras's own layer around a cell, if it calls cuDNN."""
+    kind = CUDNN_LAYERS.get(type(cell))
+    if kind is None or not has_gpu():
+        return None
+    layer = kind(cell.units, return_sequences=True)
+    layer.cell = cell
+    return layer.inner_loop
 
 
 class FastLoop(keras.layers.RNN):
@@ -29,6 +58,8 @@ class FastLoop(keras.layers.RNN):
         super().__init__(*args, **kwargs)
         # The fast loop casts by itself; in Keras's loop the cell does.
         self.autocast = False
+        self._gpu_loop = _gpu_loop(self.cell)
+        self.supports_jit = self._gpu_loop is None
 
     def state_shapes(self, batch_size: int) -> list[tuple[int, int]]:
         """The shapes of the states; they are zeros at the start."""
@@ -70,14 +101,17 @@ class FastLoop(keras.layers.RNN):
             return super().inner_loop(sequences, initial_state, mask, training)
         # Half precision would lose small changes of the states and of the weights'
         # gradients, and CPUs add half-precision numbers slowly.
-        states, weights, (inputs,) = (
+        states, weights, (sequences,) = (
             tuple(tf.cast(each, self.variable_dtype) for each in values)
             for values in (
                 keras.tree.flatten(initial_state),
                 cell_weights(self.cell),
-                [tf.transpose(sequences, (1, 0, 2))],
+                [sequences],
             )
         )
+        if self._gpu_loop:
+            return self._gpu_loop(sequences, states, mask, training)
+        inputs = tf.transpose(sequences, (1, 0, 2))
         outputs, last = run_steps(EQUATIONS[type(self.cell)], inputs, states, weights)
         return last[0], tf.transpose(outputs, (1, 0, 2)), list(last)
 

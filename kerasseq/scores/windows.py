@@ -3,6 +3,8 @@
 import keras
 import numpy as np
 
+from kerasseq.layers.recurrent import supports_xla
+
 
 def window_loss(
     model: keras.Model,
@@ -34,7 +36,7 @@ def window_loss(
     reader = keras.Model(model.inputs, model.outputs)
     reader.compile(
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        jit_compile=True,
+        jit_compile=supports_xla(model),
     )
     # Few at a time: with a large vocabulary, one window's logits take megabytes.
     return float(reader.evaluate(inputs, targets, batch_size=10, verbose=0))

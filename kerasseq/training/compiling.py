@@ -4,6 +4,7 @@ from typing import Any
 
 import keras
 
+from kerasseq.layers.recurrent import supports_xla
 from kerasseq.training.configuration import TrainingConfig
 from kerasseq.training.divergence import HalvingSchedule
 from kerasseq.training.optimizers import Adam, Muon
@@ -54,8 +55,8 @@ def compile_for_training(
     Args:
         model: gives logits.
         config: learning rate, clipping and length of the training.
-        jit_compile: let XLA compile the step, which takes seconds for each shape of a
-            batch.
+        jit_compile: let XLA compile the step if it can, which takes seconds for each
+            shape of a batch.
 
     Example:
         >>> model = build_char_rnn(CharRNNConfig(vocabulary_size=3, units=4))
@@ -101,5 +102,7 @@ def compile_for_training(
             from_logits=True, reduction=REDUCTION
         )
     )
-    model.compile(optimizer=optimizer, loss=loss, jit_compile=jit_compile)
+    model.compile(
+        optimizer=optimizer, loss=loss, jit_compile=jit_compile and supports_xla(model)
+    )
     model.train_step = TrainStep(model)

@@ -16,6 +16,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from kerasseq.layers.recurrent import has_gpu
 from kerasseq.training.model_state import carried_states, carrying_layers
 from kerasseq.training.workers import workers
 
@@ -29,7 +30,7 @@ SEEDS_APART = 1_000_003
 
 def count_cores() -> int:
     """The cores that this process may use; one where a GPU computes."""
-    if tf.config.list_physical_devices("GPU"):
+    if has_gpu():
         return 1
     if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
         return len(os.sched_getaffinity(0))

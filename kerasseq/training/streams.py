@@ -66,7 +66,7 @@ def fit_streams(
     compile_for_training(learner, config)
     held_out_shape = validation_shape(len(held_out))
     validator = build_stateful_model(model, *held_out_shape)
-    validator.compile(loss=learner.loss, jit_compile=True)
+    validator.compile(loss=learner.loss, jit_compile=learner.train_step.jit_compile)
     measured = next_character_streams(held_out, *held_out_shape)
     held_out_loss = HeldOutLoss(validator, measured)
     seconds = fit(

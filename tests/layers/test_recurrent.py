@@ -88,6 +88,33 @@ def test_values_and_gradients_are_those_of_keras(name, use_bias, jit, caplog):
         np.testing.assert_allclose(ours, theirs, rtol=2e-5, atol=2e-5)
 
 
+def test_where_there_is_a_gpu_keras_own_layers_run(monkeypatch):
+    for name in ("gru", "lstm"):
+        _, on_cpu = both(name)
+        x, states = inputs(), initial(on_cpu)
+        expected = run(on_cpu, x, states, False)
+        monkeypatch.setattr(recurrent, "has_gpu", lambda: True)
+        called = spy_on(monkeypatch, LAYERS[name])
+        _, on_gpu = both(name)
+        found = run(on_gpu, x, states, False)
+        monkeypatch.undo()
+        assert called and not on_gpu.supports_jit
+        for ours, theirs in zip(found, expected, strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=2e-5, atol=2e-5)
+
+
+def spy_on(monkeypatch, layer: type) -> list:
+    """Grows whenever the layer's loop is called."""
+    called, loop = [], layer.inner_loop
+
+    def spy(self, *arguments, **options):
+        called.append(self)
+        return loop(self, *arguments, **options)
+
+    monkeypatch.setattr(layer, "inner_loop", spy)
+    return called
+
+
 @pytest.mark.slow
 @settings(max_examples=50, deadline=None)
 @given(

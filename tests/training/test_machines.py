@@ -299,6 +299,24 @@ def test_a_lost_worker_is_named_and_one_process_goes_on(
 
 @slow
 @needs_cores
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+def test_all_others_name_the_lost_worker_and_go_on_without_it(number, text, tmp_path):
+    out, options = tmp_path / "out", ("--batch", "30")
+    team = Team(text, out, 3, *options, accidents=[(1, (number, 2))])
+    frozen = [1] if number == signal.SIGSTOP else []
+    found = team.end(*frozen)
+    for rank in (0, 2):
+        code, _, lines = found[rank]
+        assert code == 1, lines
+        (said,) = [line for line in lines if line.startswith("kerasseq train: ")]
+        assert f"cannot continue: {team.names[1]} has ended, does not" in said
+    for code, _, lines in Team(text, out, 2, *options, "--resume").end().values():
+        assert code == 0, lines
+    assert (out / "char_rnn" / "char_rnn.keras").exists()
+
+
+@slow
+@needs_cores
 def test_two_workers_go_on_with_a_run_of_one_process(text, alone, tmp_path):
     out = tmp_path / "out"
     Team(text, out, 1, accidents=[(0, (signal.SIGKILL, 2))]).end()

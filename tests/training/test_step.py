@@ -134,3 +134,31 @@ def test_a_batch_has_a_part_for_each_core(cores, rows, parts, monkeypatch):
     monkeypatch.setattr(step, "count_cores", lambda: cores)
     assert count_parts(rows) == parts
     assert count_parts(None) == cores
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm", "simple_rnn"])
+def test_on_a_gpu_a_step_calls_cudnn_where_it_can(cell, monkeypatch):
+    """Only traced: what cuDNN computes, no machine without a GPU can say."""
+    gpu = tf.config.PhysicalDevice("GPU:0", "GPU")
+    for function in ("list_physical_devices", "list_logical_devices"):
+        monkeypatch.setattr(tf.config, function, lambda kind=None: [gpu])
+    model = build_char_rnn(CharRNNConfig(7, cell, 5, num_layers=2))
+    learner = build_stateful_model(model, BATCH, LENGTH, reset_rate=0.1)
+    compile_for_training(learner, CONFIG)
+    assert learner.train_step.parts == 1
+    assert learner.train_step.jit_compile == (cell == "simple_rnn")
+    ids = np.zeros((BATCH, LENGTH), np.int32)
+    traced = tf.function(learner.train_step).get_concrete_function((ids, ids))
+    functions = [
+        traced.graph.as_graph_def(),
+        *traced.graph.as_graph_def().library.function,
+    ]
+    kinds = [
+        node.op
+        for each in functions
+        for node in getattr(each, "node_def", None) or each.node
+    ]
+    expected = 0 if cell == "simple_rnn" else 2
+    assert kinds.count("CudnnRNNV3") == expected
+    assert kinds.count("CudnnRNNBackpropV3") == expected
+    assert any("While" in kind for kind in kinds) == (cell == "simple_rnn")
