@@ -109,7 +109,8 @@ class FastLoop(keras.layers.RNN):
                 [sequences],
             )
         )
-        if self._gpu_loop:
+        # What is exported is traced without training, and must run without a GPU.
+        if self._gpu_loop and (training or self.stateful):
             return self._gpu_loop(sequences, states, mask, training)
         inputs = tf.transpose(sequences, (1, 0, 2))
         outputs, last = run_steps(EQUATIONS[type(self.cell)], inputs, states, weights)

@@ -1,5 +1,7 @@
 """The training step: its numbers are those of Keras's own step, whatever the parts."""
 
+from functools import partial
+
 import keras
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kerasseq.data.streams import next_character_streams
+from kerasseq.layers.recurrent import LSTM
 from kerasseq.models.char_rnn import CharRNNConfig, build_char_rnn
 from kerasseq.models.char_transformer import (
     CharTransformerConfig,
@@ -136,29 +139,42 @@ def test_a_batch_has_a_part_for_each_core(cores, rows, parts, monkeypatch):
     assert count_parts(None) == cores
 
 
-@pytest.mark.parametrize("cell", ["gru", "lstm", "simple_rnn"])
-def test_on_a_gpu_a_step_calls_cudnn_where_it_can(cell, monkeypatch):
-    """Only traced: what cuDNN computes, no machine without a GPU can say."""
-    gpu = tf.config.PhysicalDevice("GPU:0", "GPU")
+@pytest.fixture
+def gpu(monkeypatch):
+    """TensorFlow finds a GPU; nothing can run on it."""
+    found = [tf.config.PhysicalDevice("GPU:0", "GPU")]
     for function in ("list_physical_devices", "list_logical_devices"):
-        monkeypatch.setattr(tf.config, function, lambda kind=None: [gpu])
+        monkeypatch.setattr(tf.config, function, lambda kind=None: found)
+
+
+def traced_operations(function, *arguments) -> list[str]:
+    """The kinds of operations in a function's graph, and in those that it calls."""
+    graph = tf.function(function).get_concrete_function(*arguments).graph.as_graph_def()
+    inner = [node.op for each in graph.library.function for node in each.node_def]
+    return [*(node.op for node in graph.node), *inner]
+
+
+@pytest.mark.usefixtures("gpu")
+@pytest.mark.parametrize("cell", ["gru", "lstm", "simple_rnn"])
+def test_on_a_gpu_a_step_calls_cudnn_where_it_can(cell):
+    """Only traced: what cuDNN computes, no machine without a GPU can say."""
     model = build_char_rnn(CharRNNConfig(7, cell, 5, num_layers=2))
     learner = build_stateful_model(model, BATCH, LENGTH, reset_rate=0.1)
     compile_for_training(learner, CONFIG)
     assert learner.train_step.parts == 1
     assert learner.train_step.jit_compile == (cell == "simple_rnn")
     ids = np.zeros((BATCH, LENGTH), np.int32)
-    traced = tf.function(learner.train_step).get_concrete_function((ids, ids))
-    functions = [
-        traced.graph.as_graph_def(),
-        *traced.graph.as_graph_def().library.function,
-    ]
-    kinds = [
-        node.op
-        for each in functions
-        for node in getattr(each, "node_def", None) or each.node
-    ]
+    found = traced_operations(learner.train_step, (ids, ids))
     expected = 0 if cell == "simple_rnn" else 2
-    assert kinds.count("CudnnRNNV3") == expected
-    assert kinds.count("CudnnRNNBackpropV3") == expected
-    assert any("While" in kind for kind in kinds) == (cell == "simple_rnn")
+    assert found.count("CudnnRNNV3") == expected
+    assert found.count("CudnnRNNBackpropV3") == expected
+    assert any("While" in each for each in found) == (cell == "simple_rnn")
+
+
+@pytest.mark.usefixtures("gpu")
+def test_what_is_exported_on_a_gpu_runs_without_one():
+    layer = LSTM(5)
+    for training in (False, True):
+        call = partial(layer, training=training)
+        found = traced_operations(call, tf.zeros((2, LENGTH, 3)))
+        assert ("CudnnRNNV3" in found) == training
