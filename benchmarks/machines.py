@@ -77,6 +77,7 @@ def measure(cells: list[str], rows: list[int], out: Path) -> None:
     from kerasseq.models.stateful import build_stateful_model
     from kerasseq.training.compiling import compile_for_training
     from kerasseq.training.configuration import TrainingConfig
+    from kerasseq.training.step import ON_THE_LINE
 
     class Clock(keras.callbacks.Callback):
         """When the batches ended."""
@@ -112,7 +113,7 @@ def measure(cells: list[str], rows: list[int], out: Path) -> None:
                     learner.fit(batches, callbacks=[clock], **options)
                     if turn:  # the first one compiles
                         steps += np.diff(clock.ends).tolist()
-            size = 4 * learners[0].count_params()
+            size = ON_THE_LINE.size * learners[0].count_params()
             found.append([cell, count, size, *map(min, seconds), *map(median, seconds)])
     if team.is_chief:
         out.write_text(json.dumps(found))

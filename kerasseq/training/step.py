@@ -24,6 +24,9 @@ from kerasseq.training.workers import workers
 # for each step of recurrent layers with larger kernels (an LSTM of 724 units).
 LEAST_ROWS = 8
 LARGEST_RECURRENT_KERNEL = 2**21
+# Workers round what they send one another: half the bytes of float32, with its range,
+# and the same loss.
+ON_THE_LINE = tf.bfloat16
 # Parts have other random numbers: their seeds lie this far apart.
 SEEDS_APART = 1_000_003
 
@@ -164,35 +167,33 @@ class TrainStep:
     def _of_all(self, *own: Any) -> tuple[Sequence[Any], ...]:
         """Losses, weights and gradients of all workers' rows, as those of one part."""
         # Not inside XLA, which has no sums over processes on the CPU.
-        total = self._workers.sum(self._compiled_flat(*own))
-        mean = tf.math.divide_no_nan(total[:-1], total[-1])
+        flat, sums = map(self._workers.sum, self._compiled_flat(*own))
+        loss, weight = tf.unstack(sums)
+        mean = tf.math.divide_no_nan(tf.cast(flat, tf.float32), weight)
         variables = self.model.trainable_variables
         sizes = [each.shape.num_elements() for each in variables]
-        *gradients, loss = tf.split(mean, [*sizes, 1])
         shaped = [
             tf.cast(tf.reshape(gradient, variable.shape), variable.dtype)
-            for gradient, variable in zip(gradients, variables, strict=True)
+            for gradient, variable in zip(tf.split(mean, sizes), variables, strict=True)
         ]
-        return [loss[0]], [total[-1]], [shaped]
+        return [tf.math.divide_no_nan(loss, weight)], [weight], [shaped]
 
     def _flat(
         self,
         losses: Sequence[tf.Tensor],
         weights: Sequence[tf.Tensor],
         gradients: Sequence[Sequence[tf.Tensor]],
-    ) -> tf.Tensor:
-        """What workers add up: gradients and loss times weight, and the weight."""
-        parts = [
-            [*(tf.cast(each, tf.float32) * weight for each in (*own, loss)), weight]
-            for own, loss, weight in zip(
-                gradients,
-                losses,
-                [tf.cast(w, tf.float32) for w in weights],
-                strict=True,
-            )
-        ]
-        same = [tf.reshape(tf.add_n(each), [-1]) for each in zip(*parts, strict=True)]
-        return tf.concat(same, 0)
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """What workers add up: gradients and loss, both times weight, and weight."""
+        shares = [tf.cast(each, tf.float32) for each in weights]
+
+        def total(values: Sequence[tf.Tensor]) -> tf.Tensor:
+            pairs = zip(values, shares, strict=True)
+            return tf.add_n([tf.cast(value, tf.float32) * w for value, w in pairs])
+
+        same = [tf.reshape(total(each), [-1]) for each in zip(*gradients, strict=True)]
+        sums = tf.stack([total(losses), tf.add_n(shares)])
+        return tf.cast(tf.concat(same, 0), ON_THE_LINE), sums
 
     def _update(
         self,

@@ -1,8 +1,9 @@
 """A worker for tests: `kerasseq train` that can end itself, without measuring.
 
-    python -m tests.support.worker SIGNAL EPOCH SECONDS [arguments of kerasseq train]
+    python -m tests.support.worker SIGNAL EPOCH SECONDS LINE [arguments of `train`]
 
-SIGNAL ends it (0: nothing does) in the epoch EPOCH; all wait SECONDS for one another.
+SIGNAL ends it (0: nothing does) in the epoch EPOCH; all wait SECONDS for one another,
+and send gradients in the dtype LINE.
 """
 
 import os
@@ -12,13 +13,14 @@ import keras
 
 from kerasseq import commands, parts
 from kerasseq.runs import characters
-from kerasseq.training import cluster
+from kerasseq.training import cluster, step
 
 SILENCE = 10
 
 if __name__ == "__main__":
     number, epoch, seconds = map(int, sys.argv[1:4])
-    del sys.argv[1:4]
+    step.ON_THE_LINE = sys.argv[4]
+    del sys.argv[1:5]
     cluster.FORMING, cluster.SILENCE = seconds, SILENCE
     # What the chief does alone after the training.
     parts.export_run = characters.plot_losses = lambda *arguments: None

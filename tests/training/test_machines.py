@@ -158,7 +158,15 @@ class Team:
     """The workers of a run, each on one core."""
 
     def __init__(
-        self, text, out, count, *options, accidents=(), seconds=FORMING, hosts=None
+        self,
+        text,
+        out,
+        count,
+        *options,
+        accidents=(),
+        seconds=FORMING,
+        line="float32",
+        hosts=None,
     ):
         self.out, self.count = out, count
         ports = free_ports(count) if count > 1 else []
@@ -181,7 +189,15 @@ class Team:
             own = out if rank == 0 else out.with_name(f"{out.name}_{rank}")
             arguments = [
                 *("-m", "tests.support.worker", str(int(number)), str(epoch)),
-                *(str(seconds), str(text), "--out", str(own), "--only", "char_rnn"),
+                *(
+                    str(seconds),
+                    line,
+                    str(text),
+                    "--out",
+                    str(own),
+                    "--only",
+                    "char_rnn",
+                ),
                 *("--units", "16", "--epochs", "24", "--dropout", "0.1"),
                 *(each.format(rank=rank) for each in options),
             ]
@@ -231,11 +247,11 @@ def arrays(out):
         return {name: file[name] for name in file if file[name].dtype.kind in "fiu"}
 
 
-def check_same(one, other):
+def check_same(one, other, atol=2e-4):
     one, other = arrays(one), arrays(other)
     assert one.keys() == other.keys()
     for name, array in one.items():
-        np.testing.assert_allclose(other[name], array, rtol=2e-3, atol=2e-4)
+        np.testing.assert_allclose(other[name], array, rtol=10 * atol, atol=atol)
 
 
 def first_loss(lines):
@@ -261,13 +277,14 @@ needs_cores = pytest.mark.skipif(
 
 @slow
 @needs_cores
-def test_two_workers_train_as_one_process(text, alone, tmp_path):
+@pytest.mark.parametrize(("line", "atol"), [("float32", 2e-4), ("bfloat16", 5e-3)])
+def test_two_workers_train_as_one_process(line, atol, text, alone, tmp_path):
     loss, whole = alone
-    found = Team(text, tmp_path / "out", 2).end()
+    found = Team(text, tmp_path / "out", 2, line=line).end()
     for code, _, lines in found.values():
         assert code == 0, lines
         assert first_loss(lines) == loss
-    check_same(whole, tmp_path / "out")
+    check_same(whole, tmp_path / "out", atol)
     assert (tmp_path / "out" / "char_rnn" / "char_rnn.keras").exists()
     assert "val_loss" in found[0][1]
     assert found[1][1] == ""
@@ -302,7 +319,8 @@ def test_a_lost_worker_is_named_and_one_process_goes_on(
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
 def test_all_others_name_the_lost_worker_and_go_on_without_it(number, text, tmp_path):
     out, options = tmp_path / "out", ("--batch", "30")
-    team = Team(text, out, 3, *options, accidents=[(1, (number, 2))])
+    accident = (1, (number, 2))
+    team = Team(text, out, 3, *options, accidents=[accident], line="bfloat16")
     frozen = [1] if number == signal.SIGSTOP else []
     found = team.end(*frozen)
     for rank in (0, 2):
