@@ -156,7 +156,7 @@ def plot(rows: list[list[Any]], path: Path) -> None:
             for index in range(len(groups))
         ]
         bars = axes.bar(places, values, width, label=f"{line:g} Gbit/s")
-        axes.bar_label(bars, fmt="%.2f")
+        axes.bar_label(bars, fmt="%.2f", label_type="center", color="white")
     axes.axhline(2, color="gray", linestyle=":")
     names = [
         f"{LAYERS[cell]} x {cell.upper()} 512\n{count} rows each"
