@@ -27,21 +27,25 @@ CUDNN_LAYERS = {
 
 
 def has_gpu() -> bool:
-    """Whether TensorFlow finds a GPU, on which it then computes."""
-    return bool(tf.config.list_physical_devices("GPU"))
+    """Whether TensorFlow may use a GPU, on which it then computes."""
+    return bool(tf.config.get_visible_devices("GPU"))
 
 
 def supports_xla(model: keras.Model) -> bool:
-    """Whether XLA can compile all layers; on a GPU, recurrent ones call cuDNN."""
+    """Whether XLA can compile a model's layers; on a GPU, recurrent ones call cuDNN."""
     return all(layer.supports_jit for layer in model.layers)
 
 
-def _gpu_loop(cell: keras.Layer) -> Callable[..., tuple] | None:
+def cudnn_loop(cell: keras.Layer) -> Callable[..., tuple] | None:
     """The loop of Keras's own layer around a cell, if it calls cuDNN."""
     kind = CUDNN_LAYERS.get(type(cell))
-    if kind is None or not has_gpu():
+    if not (kind and has_gpu() and cell.use_bias) or why_not_covered(cell):
         return None
-    layer = kind(cell.units, return_sequences=True)
+    # Its weights and seed are not used, and none is drawn.
+    initializers = {"kernel_initializer": "zeros", "recurrent_initializer": "zeros"}
+    layer = kind(
+        cell.units, return_sequences=True, seed=0, name=cell.name, **initializers
+    )
     layer.cell = cell
     return layer.inner_loop
 
@@ -58,8 +62,8 @@ class FastLoop(keras.layers.RNN):
         super().__init__(*args, **kwargs)
         # The fast loop casts by itself; in Keras's loop the cell does.
         self.autocast = False
-        self._gpu_loop = _gpu_loop(self.cell)
-        self.supports_jit = self._gpu_loop is None
+        self._cudnn_loop = cudnn_loop(self.cell)
+        self.supports_jit = self._cudnn_loop is None
 
     def state_shapes(self, batch_size: int) -> list[tuple[int, int]]:
         """The shapes of the states; they are zeros at the start."""
@@ -98,7 +102,10 @@ class FastLoop(keras.layers.RNN):
         reason = self._not_covered(sequences, mask, training)
         if reason:
             _log_once(f"{self.name} runs on Keras's own loop: {reason}")
-            return super().inner_loop(sequences, initial_state, mask, training)
+            # Not that of Keras's GRU or LSTM, which may call cuDNN, also when exported.
+            return keras.layers.RNN.inner_loop(
+                self, sequences, initial_state, mask, training
+            )
         # Half precision would lose small changes of the states and of the weights'
         # gradients, and CPUs add half-precision numbers slowly.
         states, weights, (sequences,) = (
@@ -110,8 +117,8 @@ class FastLoop(keras.layers.RNN):
             )
         )
         # What is exported is traced without training, and must run without a GPU.
-        if self._gpu_loop and (training or self.stateful):
-            return self._gpu_loop(sequences, states, mask, training)
+        if self._cudnn_loop and (training or self.stateful):
+            return self._cudnn_loop(sequences, states, mask, training)
         inputs = tf.transpose(sequences, (1, 0, 2))
         outputs, last = run_steps(EQUATIONS[type(self.cell)], inputs, states, weights)
         return last[0], tf.transpose(outputs, (1, 0, 2)), list(last)

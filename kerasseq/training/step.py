@@ -24,8 +24,8 @@ from kerasseq.training.workers import workers
 # for each step of recurrent layers with larger kernels (an LSTM of 724 units).
 LEAST_ROWS = 8
 LARGEST_RECURRENT_KERNEL = 2**21
-# Workers round what they send one another: half the bytes of float32, with its range,
-# and the same loss.
+# Workers send gradients rounded: half the bytes of float32, with its range. Two of them
+# reach the same loss.
 ON_THE_LINE = tf.bfloat16
 # Parts have other random numbers: their seeds lie this far apart.
 SEEDS_APART = 1_000_003
@@ -193,7 +193,9 @@ class TrainStep:
 
         same = [tf.reshape(total(each), [-1]) for each in zip(*gradients, strict=True)]
         sums = tf.stack([total(losses), tf.add_n(shares)])
-        return tf.cast(tf.concat(same, 0), ON_THE_LINE), sums
+        # Whether sums over GPUs can have another dtype was not tried.
+        line = tf.float32 if has_gpu() else ON_THE_LINE
+        return tf.cast(tf.concat(same, 0), line), sums
 
     def _update(
         self,

@@ -10,6 +10,7 @@ import os
 import sys
 
 import keras
+import tensorflow as tf
 
 from kerasseq import commands, parts
 from kerasseq.runs import characters
@@ -19,7 +20,7 @@ SILENCE = 10
 
 if __name__ == "__main__":
     number, epoch, seconds = map(int, sys.argv[1:4])
-    step.ON_THE_LINE = sys.argv[4]
+    step.ON_THE_LINE = tf.as_dtype(sys.argv[4])
     del sys.argv[1:5]
     cluster.FORMING, cluster.SILENCE = seconds, SILENCE
     # What the chief does alone after the training.

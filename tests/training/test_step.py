@@ -1,6 +1,7 @@
 """The training step: its numbers are those of Keras's own step, whatever the parts."""
 
 from functools import partial
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kerasseq.data.streams import next_character_streams
-from kerasseq.layers.recurrent import LSTM
+from kerasseq.layers.recurrent import GRU, LSTM
 from kerasseq.models.char_rnn import CharRNNConfig, build_char_rnn
 from kerasseq.models.char_transformer import (
     CharTransformerConfig,
@@ -143,8 +144,8 @@ def test_a_batch_has_a_part_for_each_core(cores, rows, parts, monkeypatch):
 def gpu(monkeypatch):
     """TensorFlow finds a GPU; nothing can run on it."""
     found = [tf.config.PhysicalDevice("GPU:0", "GPU")]
-    for function in ("list_physical_devices", "list_logical_devices"):
-        monkeypatch.setattr(tf.config, function, lambda kind=None: found)
+    for name in "list_physical", "get_visible", "list_logical":
+        monkeypatch.setattr(tf.config, f"{name}_devices", lambda kind=None: found)
 
 
 def traced_operations(function, *arguments) -> list[str]:
@@ -172,9 +173,66 @@ def test_on_a_gpu_a_step_calls_cudnn_where_it_can(cell):
 
 
 @pytest.mark.usefixtures("gpu")
-def test_what_is_exported_on_a_gpu_runs_without_one():
-    layer = LSTM(5)
-    for training in (False, True):
-        call = partial(layer, training=training)
-        found = traced_operations(call, tf.zeros((2, LENGTH, 3)))
-        assert ("CudnnRNNV3" in found) == training
+@pytest.mark.parametrize("kind", [GRU, LSTM])
+def test_what_is_exported_on_a_gpu_runs_without_one(kind):
+    """Of static and of other shapes, and with a mask."""
+    layer = kind(5)
+    fixed, free = tf.TensorSpec((2, LENGTH, 3)), tf.TensorSpec((None, None, 3))
+    mask = tf.TensorSpec((None, None), tf.bool)
+    assert "CudnnRNNV3" in traced_operations(partial(layer, training=True), fixed)
+    for arguments in ([fixed], [free]):
+        assert not cudnn(traced_operations(layer, *arguments))
+    assert not cudnn(traced_operations(lambda x, m: layer(x, mask=m), free, mask))
+
+
+def cudnn(operations: list[str]) -> list[str]:
+    return [each for each in operations if "Cudnn" in each]
+
+
+@pytest.mark.usefixtures("gpu")
+@pytest.mark.parametrize(
+    "options", [{"use_bias": False}, {"activation": "relu"}, {"reset_after": False}]
+)
+def test_a_layer_that_cudnn_does_not_have_keeps_its_loop_and_xla(options):
+    layer = GRU(5, **options)
+    call = partial(layer, training=True)
+    assert layer.supports_jit
+    assert not cudnn(traced_operations(call, tf.TensorSpec((2, LENGTH, 3))))
+
+
+@pytest.mark.usefixtures("gpu")
+def test_a_gpu_does_not_change_what_a_seed_gives(monkeypatch):
+    def weights():
+        keras.utils.set_random_seed(2)
+        keras.backend.clear_session()
+        inputs = keras.Input((LENGTH, 3))
+        return keras.Model(inputs, LSTM(4)(GRU(5, return_sequences=True)(inputs)))
+
+    on_gpu = weights().get_weights()
+    monkeypatch.undo()
+    for one, other in zip(on_gpu, weights().get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_workers_send_rounded_gradients_and_exact_weights():
+    """Two parts of 3 and 1,022 tokens, and another worker with the same."""
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    compile_for_training(model, CONFIG, jit_compile=False)
+    train_step, sent = TrainStep(model, 2), []
+
+    def double(vector):
+        sent.append(vector)
+        return 2 * vector
+
+    train_step._workers = SimpleNamespace(sum=double)
+    gradients = [[tf.fill((1, 1), g), tf.fill((1,), 0.0)] for g in (1.0, 1.001)]
+    found = train_step._of_all([2.0, 4.0], [3.0, 1022.0], gradients)
+    assert [each.dtype for each in sent] == [tf.bfloat16, tf.float32]
+    (loss,), (weight,), ((kernel, bias),) = found
+    assert weight == 2050  # bfloat16 has no such number
+    np.testing.assert_allclose(loss, (3 * 2 + 1022 * 4) / 1025, rtol=1e-6)
+    # The sum of 1026.022 is rounded to the nearest multiple of 8.
+    np.testing.assert_allclose(kernel, [[2 * 1024 / 2050]], rtol=1e-6)
+    assert bias == 0
+    nothing = train_step._of_all([2.0, 4.0], [0.0, 0.0], gradients)
+    assert all(np.all(each == 0) for each in keras.tree.flatten(nothing))
