@@ -8,6 +8,7 @@ Shapes: T steps, B batch, E input size, H units.
 
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import keras
@@ -108,18 +109,14 @@ class FastLoop(keras.layers.RNN):
             )
         # Half precision would lose small changes of the states and of the weights'
         # gradients, and CPUs add half-precision numbers slowly.
-        states, weights, (sequences,) = (
-            tuple(tf.cast(each, self.variable_dtype) for each in values)
-            for values in (
-                keras.tree.flatten(initial_state),
-                cell_weights(self.cell),
-                [sequences],
-            )
-        )
+        cast = partial(tf.cast, dtype=self.variable_dtype)
+        states = tuple(map(cast, keras.tree.flatten(initial_state)))
+        sequences = cast(sequences)
         # What is exported is traced without training, and must run without a GPU.
         if self._cudnn_loop and (training or self.stateful):
             return self._cudnn_loop(sequences, states, mask, training)
         inputs = tf.transpose(sequences, (1, 0, 2))
+        weights = tuple(map(cast, cell_weights(self.cell)))
         outputs, last = run_steps(EQUATIONS[type(self.cell)], inputs, states, weights)
         return last[0], tf.transpose(outputs, (1, 0, 2)), list(last)
 

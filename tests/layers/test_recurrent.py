@@ -1,6 +1,7 @@
 """The fast loop gives the values and the gradients of Keras's own layers."""
 
 import logging
+from unittest import mock
 
 import keras
 import numpy as np
@@ -88,31 +89,20 @@ def test_values_and_gradients_are_those_of_keras(name, use_bias, jit, caplog):
         np.testing.assert_allclose(ours, theirs, rtol=2e-5, atol=2e-5)
 
 
-def test_where_there_is_a_gpu_keras_own_layers_run(monkeypatch):
-    for name in ("gru", "lstm"):
-        _, on_cpu = both(name)
-        x, states = inputs(), initial(on_cpu)
-        expected = run(on_cpu, x, states, False)
-        monkeypatch.setattr(recurrent, "has_gpu", lambda: True)
-        called = spy_on(monkeypatch, LAYERS[name])
+@pytest.mark.parametrize("name", ["gru", "lstm"])
+def test_where_there_is_a_gpu_keras_own_layers_run(name, monkeypatch):
+    _, on_cpu = both(name)
+    x, states = inputs(), initial(on_cpu)
+    expected = run(on_cpu, x, states, False)
+    monkeypatch.setattr(recurrent, "has_gpu", lambda: True)
+    loop = LAYERS[name].inner_loop
+    options = {"autospec": True, "side_effect": loop}
+    with mock.patch.object(LAYERS[name], "inner_loop", **options) as called:
         _, on_gpu = both(name)
         found = run(on_gpu, x, states, False)
-        monkeypatch.undo()
-        assert called and not on_gpu.supports_jit
-        for ours, theirs in zip(found, expected, strict=True):
-            np.testing.assert_allclose(ours, theirs, rtol=2e-5, atol=2e-5)
-
-
-def spy_on(monkeypatch, layer: type) -> list:
-    """Grows whenever the layer's loop is called."""
-    called, loop = [], layer.inner_loop
-
-    def spy(self, *arguments, **options):
-        called.append(self)
-        return loop(self, *arguments, **options)
-
-    monkeypatch.setattr(layer, "inner_loop", spy)
-    return called
+    assert called.called and not on_gpu.supports_jit
+    for ours, theirs in zip(found, expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=2e-5, atol=2e-5)
 
 
 @pytest.mark.slow

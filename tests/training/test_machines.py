@@ -189,15 +189,8 @@ class Team:
             own = out if rank == 0 else out.with_name(f"{out.name}_{rank}")
             arguments = [
                 *("-m", "tests.support.worker", str(int(number)), str(epoch)),
-                *(
-                    str(seconds),
-                    line,
-                    str(text),
-                    "--out",
-                    str(own),
-                    "--only",
-                    "char_rnn",
-                ),
+                *(str(seconds), line, str(text)),
+                *("--out", str(own), "--only", "char_rnn"),
                 *("--units", "16", "--epochs", "24", "--dropout", "0.1"),
                 *(each.format(rank=rank) for each in options),
             ]
